@@ -6,8 +6,10 @@
 
 pub mod clock;
 pub mod control;
+pub mod counts;
 pub mod entra;
 pub mod exchange;
+pub mod faults;
 pub mod portraits;
 pub mod server;
 pub mod servicenow;
