@@ -43,10 +43,20 @@ pub(crate) enum Reply {
     },
 }
 
+/// The switches of a service, as JSON.
+pub trait Switches: Send + Sync {
+    /// All of them: an object.
+    fn read(&self) -> Value;
+
+    /// Changes some of them: an object with the same keys. All or nothing.
+    fn change(&self, change: Value) -> Result<(), FieldError>;
+}
+
 /// The control address.
 pub(crate) struct Control {
     world: World,
     shared: Arc<Shared>,
+    switches: Vec<(&'static str, Box<dyn Switches>)>,
 }
 
 /// Why a control request is not carried out.
@@ -62,8 +72,16 @@ impl From<FieldError> for Refusal {
 }
 
 impl Control {
-    pub(crate) fn new(world: World, shared: Arc<Shared>) -> Self {
-        Self { world, shared }
+    pub(crate) fn new(
+        world: World,
+        shared: Arc<Shared>,
+        switches: Vec<(&'static str, Box<dyn Switches>)>,
+    ) -> Self {
+        Self {
+            world,
+            shared,
+            switches,
+        }
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -99,7 +117,10 @@ impl Control {
                 Response::empty(204)
             }
             (&Method::GET, ["traffic"]) => {
-                let most = request.query_value("log").and_then(|most| most.parse().ok()).unwrap_or(0);
+                let most = request
+                    .query_value("log")
+                    .and_then(|most| most.parse().ok())
+                    .unwrap_or(0);
                 ok(&self.shared.counts.traffic(most))
             }
             (&Method::GET, ["faults"]) => ok(&self.shared.faults.list()),
@@ -123,7 +144,8 @@ impl Control {
                 let mut fields = Fields::parse("a clock change", &request.body)?;
                 let seconds = fields.whole("advance_s", 0, Clock::FURTHEST.as_secs())?;
                 fields.finish()?;
-                let seconds = seconds.ok_or_else(|| FieldError::new("A clock change needs `advance_s`: whole seconds."))?;
+                let seconds = seconds
+                    .ok_or_else(|| FieldError::new("A clock change needs `advance_s`: whole seconds."))?;
                 self.shared.clock.advance(SignedDuration::from_secs(seconds));
                 self.time()
             }
@@ -133,7 +155,12 @@ impl Control {
                 self.shared.latency.set(latency);
                 ok(&latency_json(latency))
             }
-            _ => return Err(Refusal::NotFound(format!("The control address does not know {} {}.", request.method, request.path))),
+            _ => {
+                return Err(Refusal::NotFound(format!(
+                    "The control address does not know {} {}.",
+                    request.method, request.path
+                )));
+            }
         };
         Ok(Reply::Whole(response))
     }

@@ -237,7 +237,9 @@ impl Counts {
 
     /// Everything counted since the last reset, with at most `most` entries of the log.
     pub fn traffic(&self, most: usize) -> Traffic {
-        let lanes = Lane::ALL.iter().map(|lane| (*lane, self.lanes[*lane as usize].read()));
+        let lanes = Lane::ALL
+            .iter()
+            .map(|lane| (*lane, self.lanes[*lane as usize].read()));
         let log = self.log.lock();
         let sessions = self.sessions.lock();
         Traffic {
@@ -287,7 +289,9 @@ impl Counts {
 
     fn enter_session(&self, lane: Lane, counters: &LaneCounters, headers: &HeaderMap) -> Option<u64> {
         let has_cookie = headers.contains_key(COOKIE);
-        counters.with_cookie.fetch_add(u64::from(has_cookie), Ordering::Relaxed);
+        counters
+            .with_cookie
+            .fetch_add(u64::from(has_cookie), Ordering::Relaxed);
         if lane != Lane::Servicenow {
             return None;
         }
@@ -495,7 +499,11 @@ fn session_key(headers: &HeaderMap) -> Option<u64> {
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
     };
-    let value = |wanted: &str| cookies().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let value = |wanted: &str| {
+        cookies()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value)
+    };
     let session = value("JSESSIONID").or_else(|| value("glide_session_store"))?;
     let mut hasher = DefaultHasher::new();
     session.hash(&mut hasher);
@@ -554,7 +562,11 @@ mod tests {
     fn requests_fall_into_the_lanes_that_clients_throttle_together() {
         let cases = [
             ("entra", "/contoso/oauth2/v2.0/token", Lane::Login),
-            ("entra", "/contoso/v2.0/.well-known/openid-configuration", Lane::Login),
+            (
+                "entra",
+                "/contoso/v2.0/.well-known/openid-configuration",
+                Lane::Login,
+            ),
             ("entra", "/common/discovery/instance", Lane::Login),
             ("entra", "/v1.0/users", Lane::Directory),
             ("entra", "/v1.0/users/ada/photos/360x360/$value", Lane::Photos),
@@ -591,7 +603,10 @@ mod tests {
         let counts = Arc::new(Counts::default());
         let route = format!("GET /{}", "a".repeat(300));
         drop(counts.arrive("servicenow", &route, &request("/a"), 1));
-        assert_eq!(counts.requests().by_route[format!("servicenow {route}").as_str()], 1);
+        assert_eq!(
+            counts.requests().by_route[format!("servicenow {route}").as_str()],
+            1
+        );
     }
 
     #[test]
@@ -611,10 +626,15 @@ mod tests {
         let photo = counts.arrive("entra", "r", &request("/v1.0/users/ada/photo"), 1);
         first.end(OK, &HeaderMap::new(), 5);
         second.end(OK, &HeaderMap::new(), 5);
-        counts.arrive("entra", "r", &request("/v1.0/users"), 6).end(OK, &HeaderMap::new(), 7);
+        counts
+            .arrive("entra", "r", &request("/v1.0/users"), 6)
+            .end(OK, &HeaderMap::new(), 7);
 
         let directory = lane(&counts, Lane::Directory);
-        assert_eq!((directory.requests, directory.most_in_flight, directory.in_flight), (3, 2, 0));
+        assert_eq!(
+            (directory.requests, directory.most_in_flight, directory.in_flight),
+            (3, 2, 0)
+        );
         assert_eq!(lane(&counts, Lane::Photos).in_flight, 1);
         drop(photo);
         assert_eq!(lane(&counts, Lane::Photos).abandoned, 1);
@@ -627,7 +647,11 @@ mod tests {
         arrive(1_000).end(THROTTLED, &retry_after("2"), 1_000);
 
         arrive(1_050).end(OK, &HeaderMap::new(), 1_060);
-        assert_eq!(lane(&counts, Lane::Servicenow).early, 0, "sent before the refusal was read");
+        assert_eq!(
+            lane(&counts, Lane::Servicenow).early,
+            0,
+            "sent before the refusal was read"
+        );
         arrive(2_000).end(THROTTLED, &retry_after("2"), 2_000);
         assert_eq!(lane(&counts, Lane::Servicenow).early, 1);
         arrive(3_500).end(OK, &HeaderMap::new(), 3_500);
@@ -698,12 +722,19 @@ mod tests {
     #[test]
     fn the_log_tells_when_what_and_how_it_ended() {
         let counts = Arc::new(Counts::default());
-        counts.arrive("entra", "GET /a", &request("/a"), 10).end(OK, &HeaderMap::new(), 25);
-        counts.arrive("entra", "GET /b", &request("/b"), 30).end(Ending::Dropped, &HeaderMap::new(), 31);
+        counts
+            .arrive("entra", "GET /a", &request("/a"), 10)
+            .end(OK, &HeaderMap::new(), 25);
+        counts
+            .arrive("entra", "GET /b", &request("/b"), 30)
+            .end(Ending::Dropped, &HeaderMap::new(), 31);
 
         let log = counts.traffic(1).log;
         assert_eq!(log.len(), 1, "only as many as asked for, the latest");
-        assert_eq!((&*log[0].route, log[0].status, log[0].took_ms), ("entra GET /b", 0, 1));
+        assert_eq!(
+            (&*log[0].route, log[0].status, log[0].took_ms),
+            ("entra GET /b", 0, 1)
+        );
         assert_eq!(counts.traffic(9).log[0].took_ms, 15);
     }
 }

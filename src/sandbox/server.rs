@@ -89,11 +89,14 @@ enum Outcome {
 }
 
 /// Serves one address until `stop`; then open requests may finish for [`STOP_PATIENCE`].
-pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, stop: CancellationToken, tasks: TaskTracker) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    front: Arc<Front>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let Ok(address) = listener.local_addr() else {
-        return;
-    };
     loop {
         let accepted = tokio::select! {
             accepted = async {
@@ -201,7 +204,13 @@ impl ServiceFront {
                 let ending = counts::Ending::Answered(response.status);
                 passage.end(ending, &response.headers, clock.unix_millis());
                 let is_chunked = response.headers.contains_key(TRANSFER_ENCODING);
-                write(response, is_head, clock).map(|body| if is_chunked { Body::Chunked(body) } else { Body::Whole(body) })
+                write(response, is_head, clock).map(|body| {
+                    if is_chunked {
+                        Body::Chunked(body)
+                    } else {
+                        Body::Whole(body)
+                    }
+                })
             }
             Outcome::Script(script) => {
                 passage.end(counts::Ending::Dropped, &HeaderMap::new(), clock.unix_millis());
@@ -253,7 +262,10 @@ impl ServiceFront {
         };
         let script = match &effect.action {
             Action::Pass => return Outcome::Answer(self.serve(request).await),
-            Action::Answer { response, carried_out } => {
+            Action::Answer {
+                response,
+                carried_out,
+            } => {
                 if *carried_out {
                     self.serve(request).await;
                 }
@@ -457,7 +469,10 @@ fn serialise(response: Response, framing: Framing, is_head: bool, clock: &Clock)
             headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
         Framing::Off(difference) => {
-            let length = i64::try_from(body.len()).unwrap_or(i64::MAX).saturating_add(difference).max(0);
+            let length = i64::try_from(body.len())
+                .unwrap_or(i64::MAX)
+                .saturating_add(difference)
+                .max(0);
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         Framing::Chunk => {

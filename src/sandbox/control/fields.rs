@@ -28,8 +28,11 @@ pub(crate) struct Fields {
 impl Fields {
     /// Starts reading a JSON text; `what` names it in sentences: "a fault rule".
     pub(crate) fn parse(what: &'static str, text: &[u8]) -> Result<Self, FieldError> {
-        let value = serde_json::from_slice(text)
-            .map_err(|error| FieldError::new(format_args!("This is not JSON, but {what} was expected: {error}.")))?;
+        let value = serde_json::from_slice(text).map_err(|error| {
+            FieldError::new(format_args!(
+                "This is not JSON, but {what} was expected: {error}."
+            ))
+        })?;
         Self::from_value(what, value)
     }
 
@@ -191,7 +194,10 @@ mod tests {
         assert_eq!(fields.text("method"), Ok(None));
 
         let complaint = fields.finish().expect_err("unknown key").to_string();
-        assert_eq!(complaint, "`servce` is not a key of a fault rule. Did you mean `service`?");
+        assert_eq!(
+            complaint,
+            "`servce` is not a key of a fault rule. Did you mean `service`?"
+        );
     }
 
     #[test]
@@ -200,7 +206,10 @@ mod tests {
         assert_eq!(fields.text("service"), Ok(None));
 
         let complaint = fields.finish().expect_err("unknown key").to_string();
-        assert_eq!(complaint, "`zzzzzz` is not a key of a fault rule, which knows `service`.");
+        assert_eq!(
+            complaint,
+            "`zzzzzz` is not a key of a fault rule, which knows `service`."
+        );
     }
 
     #[test]
@@ -231,7 +240,10 @@ mod tests {
     #[test]
     fn something_else_than_an_object_is_refused() {
         let complaint = Fields::parse("a fault rule", b"[1]").err().expect("refused");
-        assert_eq!(complaint.to_string(), "Expected a fault rule as a JSON object, found a list.");
+        assert_eq!(
+            complaint.to_string(),
+            "Expected a fault rule as a JSON object, found a list."
+        );
         assert!(Fields::parse("a fault rule", b"{").is_err());
     }
 }

@@ -169,11 +169,7 @@ impl Rule {
         if ordinal < self.skip || (self.probability < 1.0 && chance(ordinal) >= self.probability) {
             return false;
         }
-        let allowed = |acted: u64| {
-            self.times
-                .is_none_or(|times| acted < times)
-                .then_some(acted + 1)
-        };
+        let allowed = |acted: u64| self.times.is_none_or(|times| acted < times).then_some(acted + 1);
         self.acted
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, allowed)
             .is_ok()
@@ -202,14 +198,18 @@ impl Effect {
         if fields.flag("expired_token")? {
             actions.push(Action::ExpiredToken);
         }
-        actions.extend(fields.word(
-            "drop",
-            &[
-                ("before", &Action::DropBefore),
-                ("after", &Action::DropAfter),
-                ("mid_body", &Action::DropInBody),
-            ],
-        )?.cloned());
+        actions.extend(
+            fields
+                .word(
+                    "drop",
+                    &[
+                        ("before", &Action::DropBefore),
+                        ("after", &Action::DropAfter),
+                        ("mid_body", &Action::DropInBody),
+                    ],
+                )?
+                .cloned(),
+        );
         actions.extend(size(&mut fields, "reset_after_bytes")?.map(Action::ResetAfter));
         actions.extend(size(&mut fields, "truncate_body")?.map(Action::Truncate));
         if fields.flag("empty")? {
@@ -243,7 +243,9 @@ impl Effect {
             )));
         }
         if actions.is_empty() && delay.is_none() && meanwhile.is_none() {
-            return Err(FieldError::new(format_args!("{EFFECT} is empty: nothing would happen.")));
+            return Err(FieldError::new(format_args!(
+                "{EFFECT} is empty: nothing would happen."
+            )));
         }
         Ok(Self {
             delay: Duration::from_millis(delay.unwrap_or(0).unsigned_abs()),
@@ -315,7 +317,9 @@ fn parse_answer(fields: &mut Fields) -> Result<Option<Action>, FieldError> {
     };
     if let Some(headers) = headers {
         let Value::Object(headers) = headers else {
-            return Err(FieldError::new(format_args!("`headers` of {EFFECT} must be a JSON object.")));
+            return Err(FieldError::new(format_args!(
+                "`headers` of {EFFECT} must be a JSON object."
+            )));
         };
         for (name, value) in headers {
             set_header(&mut response, &name, &value)?;
@@ -325,11 +329,16 @@ fn parse_answer(fields: &mut Fields) -> Result<Option<Action>, FieldError> {
         if !response.headers.contains_key(http::header::CONTENT_TYPE) {
             let is_json = matches!(body.first(), Some(b'{' | b'['));
             let kind = if is_json { "application/json" } else { "text/plain" };
-            response.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            response
+                .headers
+                .insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         response.body = body;
     }
-    Ok(Some(Action::Answer { response, carried_out }))
+    Ok(Some(Action::Answer {
+        response,
+        carried_out,
+    }))
 }
 
 fn set_header(response: &mut Response, name: &str, value: &Value) -> Result<(), FieldError> {
@@ -359,7 +368,9 @@ fn body(fields: &mut Fields) -> Result<Option<Bytes>, FieldError> {
     };
     match BASE64.decode(encoded) {
         Ok(bytes) => Ok(Some(Bytes::from(bytes))),
-        Err(error) => Err(FieldError::new(format_args!("`body_base64` is not base64: {error}."))),
+        Err(error) => Err(FieldError::new(format_args!(
+            "`body_base64` is not base64: {error}."
+        ))),
     }
 }
 

@@ -38,10 +38,26 @@ fn a_rule_matches_by_service_method_path_and_query() {
             "do":{"status":503}}"#,
     ]);
 
-    assert!(rules.decide("entra", &Method::POST, UPLOAD, "file_name=photo").is_none());
-    assert!(rules.decide("servicenow", &Method::GET, UPLOAD, "file_name=photo").is_none());
-    assert!(rules.decide("servicenow", &Method::POST, "/api/now/table/x", "file_name=photo").is_none());
-    assert!(rules.decide("servicenow", &Method::POST, UPLOAD, "file_name=logo").is_none());
+    assert!(
+        rules
+            .decide("entra", &Method::POST, UPLOAD, "file_name=photo")
+            .is_none()
+    );
+    assert!(
+        rules
+            .decide("servicenow", &Method::GET, UPLOAD, "file_name=photo")
+            .is_none()
+    );
+    assert!(
+        rules
+            .decide("servicenow", &Method::POST, "/api/now/table/x", "file_name=photo")
+            .is_none()
+    );
+    assert!(
+        rules
+            .decide("servicenow", &Method::POST, UPLOAD, "file_name=logo")
+            .is_none()
+    );
     assert_eq!(status(upload(&rules)), Some(503));
 }
 
@@ -90,7 +106,10 @@ fn random_numbers_fill_the_unit_interval_evenly() {
     for ordinal in 0..10_000 {
         tenths[(unit(7, ordinal) * 10.0) as usize] += 1;
     }
-    assert!(tenths.iter().all(|count| (850..1_150).contains(count)), "{tenths:?}");
+    assert!(
+        tenths.iter().all(|count| (850..1_150).contains(count)),
+        "{tenths:?}"
+    );
 }
 
 #[test]
@@ -105,7 +124,10 @@ fn a_batch_item_rule_leaves_whole_requests_alone_and_answers_items() {
     let answer = rules.for_batch_item(&Method::GET, path).expect("throttled");
     assert_eq!(answer.status.as_u16(), 429);
     assert_eq!(answer.headers["retry-after"], "2");
-    assert!(rules.for_batch_item(&Method::GET, path).is_none(), "times is used up");
+    assert!(
+        rules.for_batch_item(&Method::GET, path).is_none(),
+        "times is used up"
+    );
 }
 
 #[test]
@@ -132,7 +154,11 @@ fn an_answer_keeps_its_headers_and_guesses_its_type() {
         r#"{"do":{"status":429,"headers":{"Retry-After":2,"content-type":"application/problem+json"},"body":{"a":1}}}"#,
     ]);
     let rule = upload(&rules).expect("acts");
-    let Action::Answer { response, carried_out } = &rule.effect.action else {
+    let Action::Answer {
+        response,
+        carried_out,
+    } = &rule.effect.action
+    else {
         panic!("an answer");
     };
     assert!(!carried_out);
@@ -154,8 +180,14 @@ fn mistakes_in_a_rule_are_explained_in_a_sentence() {
          `truncate_body`, `empty`, `trickle`, `wrong_length`, `endless`, `duplicate`, `foreign_link`, `quarantine`, \
          `keep`."
     );
-    assert_eq!(complaint(r#"{"method":"GET"}"#), "a fault rule needs `do`: what happens to the request.");
-    assert_eq!(complaint(r#"{"do":{}}"#), "`do` of a fault rule is empty: nothing would happen.");
+    assert_eq!(
+        complaint(r#"{"method":"GET"}"#),
+        "a fault rule needs `do`: what happens to the request."
+    );
+    assert_eq!(
+        complaint(r#"{"do":{}}"#),
+        "`do` of a fault rule is empty: nothing would happen."
+    );
     assert_eq!(
         complaint(r#"{"do":{"status":500,"drop":"after"}}"#),
         "`do` of a fault rule asks for 2 things at once; only `delay_ms` and `meanwhile` go together with another."
@@ -165,7 +197,9 @@ fn mistakes_in_a_rule_are_explained_in_a_sentence() {
         "`do` of a fault rule with `batch_item` can only be an answer (`status`, `html`, `expired_token`), because an \
          item has no connection of its own."
     );
-    assert!(complaint(r#"{"path":"(","do":{"status":500}}"#).starts_with("`path` is not a regular expression"));
+    assert!(
+        complaint(r#"{"path":"(","do":{"status":500}}"#).starts_with("`path` is not a regular expression")
+    );
     assert_eq!(
         complaint(r#"{"method":"FETCH","do":{"status":500}}"#),
         "`method` is `FETCH`, but it must be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS."

@@ -39,7 +39,11 @@ impl HttpBody for Body {
                 let bytes = std::mem::take(bytes);
                 if bytes.is_empty() { None } else { Some(bytes) }
             }
-            Self::Stream(pieces) => return pieces.poll_recv(context).map(|piece| piece.map(Frame::data).map(Ok)),
+            Self::Stream(pieces) => {
+                return pieces
+                    .poll_recv(context)
+                    .map(|piece| piece.map(Frame::data).map(Ok));
+            }
         };
         Poll::Ready(piece.map(Frame::data).map(Ok))
     }
