@@ -32,4 +32,37 @@ impl Picture {
         let sha256 = sha2::Sha256::digest(&bytes).into();
         Self::Bytes(Arc::new(StoredBytes { bytes, sha256 }))
     }
+
+    /// The content.
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Self::Drawn(portrait) => Bytes::from(format!("portrait {}", portrait.seed)),
+            Self::Bytes(stored) => stored.bytes.clone(),
+        }
+    }
+
+    /// SHA-256 of the content.
+    pub fn sha256(&self) -> [u8; 32] {
+        use sha2::Digest;
+        match self {
+            Self::Drawn(_) => sha2::Sha256::digest(self.bytes()).into(),
+            Self::Bytes(stored) => stored.sha256,
+        }
+    }
+
+    /// Size of the content in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a size in bytes, not a count of items")]
+    pub fn len(&self) -> u64 {
+        self.bytes().len() as u64
+    }
+
+    /// Media type its bytes say.
+    pub fn content_type(&self) -> &'static str {
+        match self.bytes().get(..3) {
+            Some([0xff, 0xd8, _]) => "image/jpeg",
+            Some([0x89, b'P', b'N']) => "image/png",
+            Some([b'G', b'I', b'F']) => "image/gif",
+            _ => "application/octet-stream",
+        }
+    }
 }
