@@ -20,6 +20,7 @@ pub mod world;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -33,8 +34,10 @@ use control::{Control, Switches};
 use counts::{Counts, RequestCounts, Traffic};
 use exchange::Service;
 use faults::FaultRules;
-use server::{Front, Latency, LatencyModel, ServiceFront, Shared};
+use server::{Front, LatencyModel, ServiceFront, Shared};
 use world::World;
+
+pub use server::Latency;
 
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 4;
@@ -43,30 +46,39 @@ const MOST_WAITING: u32 = 1_024;
 /// The most threads that draw pictures and make long answers.
 const MOST_BLOCKING_THREADS: usize = 32;
 
-/// Where a sandbox listens and how it behaves.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// Address of log-in and Graph; port 0 takes a free one.
+/// Where a sandbox listens, what is in it, and how it behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxOptions {
+    /// Address of log-in and Graph: loopback; port 0 takes a free one.
     pub entra: SocketAddr,
     /// Address of the instance.
     pub servicenow: SocketAddr,
     /// Address of the control interface.
     pub control: SocketAddr,
-    /// Decides what fault rules and latency draw.
+    /// How many people to invent, unless there is a `world`.
+    pub users: usize,
+    /// Decides who is invented, and what fault rules and latency draw.
     pub seed: u64,
-    /// How long both services take.
+    /// A folder with `world.json` to take the people from.
+    pub world: Option<PathBuf>,
+    /// How long calls of both services take.
     pub latency: Latency,
+    /// The documented limits of both services are enforced.
+    pub is_throttled: bool,
 }
 
-impl Default for ServerOptions {
+impl Default for SandboxOptions {
     fn default() -> Self {
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         Self {
             entra: any,
             servicenow: any,
             control: any,
+            users: 200,
             seed: 1,
+            world: None,
             latency: Latency::None,
+            is_throttled: true,
         }
     }
 }
@@ -130,7 +142,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Listens and serves until it is shut down or dropped.
-    pub fn serve(parts: Parts, options: &ServerOptions) -> Result<Self, SandboxError> {
+    pub fn serve(parts: Parts, options: &SandboxOptions) -> Result<Self, SandboxError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(available_parallelism().map_or(1, |cores| cores.get().min(MOST_WORKERS)))
             .max_blocking_threads(MOST_BLOCKING_THREADS)
@@ -267,9 +279,14 @@ impl Drop for Sandbox {
     }
 }
 
+/// True if only this machine can reach the address.
+pub(crate) fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 /// Binds a loopback address, and gives the address it really has.
 fn listen(address: SocketAddr, what: &'static str) -> Result<(TcpListener, SocketAddr), SandboxError> {
-    if !address.ip().to_canonical().is_loopback() {
+    if !is_loopback(address) {
         return Err(SandboxError::NotLoopback { address, what });
     }
     let bound = || {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use avatar_sync::sandbox::counts::Lane;
 use avatar_sync::sandbox::exchange::{Admission, Request, Response, Service};
 use avatar_sync::sandbox::faults::FaultRules;
-use avatar_sync::sandbox::server::{LARGEST_BODY, Latency};
+use avatar_sync::sandbox::server::LARGEST_BODY;
 use avatar_sync::sandbox::world::{Credentials, World};
-use avatar_sync::sandbox::{Parts, Sandbox, SandboxError, ServerOptions};
+use avatar_sync::sandbox::{Latency, Parts, Sandbox, SandboxError, SandboxOptions};
 use serde_json::{Value, json};
 
 const BODY: &str = r#"{"value":"0123456789012345678901234567890123456789"}"#;
@@ -94,10 +94,10 @@ struct Stand {
 
 impl Stand {
     fn new() -> Self {
-        Self::with(Small::new("servicenow"), ServerOptions::default())
+        Self::with(Small::new("servicenow"), SandboxOptions::default())
     }
 
-    fn with(servicenow: Arc<Small>, options: ServerOptions) -> Self {
+    fn with(servicenow: Arc<Small>, options: SandboxOptions) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
@@ -219,9 +219,9 @@ fn the_ready_line_names_every_address_and_credential() {
 #[test]
 fn an_address_other_machines_can_reach_is_refused_with_a_sentence() {
     for address in ["0.0.0.0:0", "192.168.1.5:8080", "[::]:0", "8.8.8.8:53"] {
-        let options = ServerOptions {
+        let options = SandboxOptions {
             servicenow: address.parse().expect("an address"),
-            ..ServerOptions::default()
+            ..SandboxOptions::default()
         };
         let error = Sandbox::serve(parts(Small::new("servicenow")), &options)
             .err()
@@ -246,9 +246,9 @@ fn an_address_in_use_is_named() {
         .trim_start_matches("http://")
         .parse()
         .expect("an address");
-    let options = ServerOptions {
+    let options = SandboxOptions {
         control: taken,
-        ..ServerOptions::default()
+        ..SandboxOptions::default()
     };
     let error = Sandbox::serve(parts(Small::new("servicenow")), &options)
         .err()
@@ -261,9 +261,9 @@ fn an_address_in_use_is_named() {
 
 #[tokio::test]
 async fn shutdown_lets_an_open_request_finish_and_then_nothing_listens() {
-    let options = ServerOptions {
-        latency: Latency::Fixed(Duration::from_millis(200)),
-        ..ServerOptions::default()
+    let options = SandboxOptions {
+        latency: Latency::fixed(Duration::from_millis(200)),
+        ..SandboxOptions::default()
     };
     let stand = Stand::with(Small::new("servicenow"), options);
     let url = format!("{}/a", stand.sandbox.servicenow_url());
@@ -387,9 +387,9 @@ async fn a_heavy_request_is_answered_like_any_other() {
 async fn latency_is_waited_once_for_every_round() {
     let mut small = Small::new("servicenow");
     Arc::get_mut(&mut small).expect("not shared yet").rounds = 5;
-    let options = ServerOptions {
-        latency: Latency::Fixed(Duration::from_millis(20)),
-        ..ServerOptions::default()
+    let options = SandboxOptions {
+        latency: Latency::fixed(Duration::from_millis(20)),
+        ..SandboxOptions::default()
     };
     let stand = Stand::with(small, options);
 
@@ -401,7 +401,7 @@ async fn latency_is_waited_once_for_every_round() {
 #[tokio::test]
 async fn a_client_that_goes_away_gives_its_place_back_and_counts_as_abandoned() {
     let stand = Stand::new();
-    stand.sandbox.set_latency(Latency::Fixed(Duration::from_secs(60)));
+    stand.sandbox.set_latency(Latency::fixed(Duration::from_secs(60)));
     let gone = stand.get("/a");
     assert!(
         tokio::time::timeout(Duration::from_millis(100), gone)

@@ -13,7 +13,6 @@
 pub(crate) mod fields;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
@@ -192,13 +191,8 @@ fn parse_latency(body: &[u8]) -> Result<Latency, FieldError> {
     let median = fields.whole("latency_ms", 0, 600_000)?.unwrap_or(0);
     let p99 = fields.whole("latency_p99_ms", 0, 600_000)?;
     fields.finish()?;
-    let duration = |milliseconds: i64| Duration::from_millis(milliseconds.unsigned_abs());
-    Ok(match p99 {
-        Some(p99) => Latency::LogNormal {
-            median: duration(median),
-            p99: duration(p99),
-        },
-        None if median == 0 => Latency::None,
-        None => Latency::Fixed(duration(median)),
-    })
+    Ok(Latency::from_millis(
+        median.unsigned_abs(),
+        p99.map(i64::unsigned_abs),
+    ))
 }

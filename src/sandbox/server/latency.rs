@@ -24,6 +24,29 @@ pub enum Latency {
     },
 }
 
+impl Latency {
+    /// Always the same; none if it is zero.
+    pub fn fixed(duration: Duration) -> Self {
+        if duration.is_zero() {
+            Self::None
+        } else {
+            Self::Fixed(duration)
+        }
+    }
+
+    /// A median in milliseconds, with a 99th percentile if calls are to differ.
+    pub fn from_millis(median: u64, p99: Option<u64>) -> Self {
+        let median = Duration::from_millis(median);
+        match p99 {
+            Some(p99) if !median.is_zero() => Self::LogNormal {
+                median,
+                p99: Duration::from_millis(p99),
+            },
+            _ => Self::fixed(median),
+        }
+    }
+}
+
 /// Draws latencies: the n-th draw of a seed is always the same.
 #[derive(Debug)]
 pub struct LatencyModel {
