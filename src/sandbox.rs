@@ -14,6 +14,7 @@ pub mod entra;
 pub mod exchange;
 pub mod faults;
 pub mod portraits;
+pub mod random;
 pub mod server;
 pub mod servicenow;
 pub mod world;
