@@ -112,6 +112,11 @@ impl Portrait {
         }
     }
 
+    /// Which of the [`FACES`] it shows.
+    pub fn face(&self) -> u16 {
+        self.face
+    }
+
     /// The number that makes this person's file their own.
     pub fn person(&self) -> u32 {
         self.person

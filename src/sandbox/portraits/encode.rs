@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tiny_skia::Pixmap;
 
 use super::Encoding;
@@ -31,7 +31,10 @@ pub(super) fn encode(pixels: &Pixmap, encoding: Encoding) -> Bytes {
         Encoding::JpegProgressive => jpeg(rgba, width, height, ColorType::Rgba, |encoder| {
             encoder.set_progressive(true);
         }),
-        Encoding::JpegCmyk => jpeg(&cmyk(rgba), width, height, ColorType::Cmyk, |_| {}),
+        // Colour at full size: decoders disagree about four colours of which one is larger than the others.
+        Encoding::JpegCmyk => jpeg(&cmyk(rgba), width, height, ColorType::Cmyk, |encoder| {
+            encoder.set_sampling_factor(SamplingFactor::F_1_1);
+        }),
         Encoding::JpegTurned => {
             let turned = turned_left(rgba, usize::from(width), usize::from(height));
             jpeg(&turned, height, width, ColorType::Rgba, |encoder| {

@@ -141,13 +141,22 @@ fn drawings_never_change() {
     .iter()
     .map(|portrait| hex(portrait.sha256())[..16].to_owned())
     .collect();
-    assert_eq!(hashes, ["", "", "", "", ""]);
+    assert_eq!(
+        hashes,
+        [
+            "3a664b80ca6f7493",
+            "cb948482300d8047",
+            "4ffce2687745d597",
+            "22e01e7d5d2c23f1",
+            "8e55db1858d52591"
+        ]
+    );
 }
 
 #[test]
 fn another_look_is_another_picture_and_another_size_is_not() {
     // The perceptual hashes that programs of this kind use: two pictures count as the same at 5 of 64 bits or fewer.
-    for algorithm in [HashAlg::Gradient, HashAlg::Mean] {
+    for algorithm in [HashAlg::Gradient, HashAlg::Median] {
         let hasher = HasherConfig::new()
             .hash_size(8, 8)
             .hash_alg(algorithm)
