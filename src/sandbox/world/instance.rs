@@ -307,7 +307,10 @@ impl Instance {
 
     /// Inserts or replaces a profile row.
     pub fn put_profile(&mut self, row: ProfileRow) {
-        let is_users_name = self.users.get(row.document).is_some_and(|user| *user.name() == *row.name);
+        let is_users_name = self
+            .users
+            .get(row.document)
+            .is_some_and(|user| *user.name() == *row.name);
         let stored = StoredProfile {
             sys_id: row.sys_id,
             document: row.document,
@@ -324,7 +327,8 @@ impl Instance {
             self.profiles.insert(stored)
         };
         let profile = self.profiles.row(slot);
-        self.profiles_by_document.add(digest_of_id(profile.document), slot);
+        self.profiles_by_document
+            .add(digest_of_id(profile.document), slot);
         if let Some(photo) = profile.photo() {
             self.profiles_by_photo.add(digest_of_id(photo), slot);
         }
@@ -332,7 +336,8 @@ impl Instance {
 
     fn unindex_profile(&mut self, slot: Slot) {
         let profile = self.profiles.row(slot);
-        self.profiles_by_document.remove(digest_of_id(profile.document), slot);
+        self.profiles_by_document
+            .remove(digest_of_id(profile.document), slot);
         if let Some(photo) = profile.photo() {
             self.profiles_by_photo.remove(digest_of_id(photo), slot);
         }
@@ -374,7 +379,8 @@ impl Instance {
         } else {
             self.attachments.insert(stored)
         };
-        self.attachments_by_record.add(digest_of_id(row.table_sys_id), slot);
+        self.attachments_by_record
+            .add(digest_of_id(row.table_sys_id), slot);
     }
 
     fn unindex_attachment(&mut self, slot: Slot) {
@@ -610,9 +616,9 @@ impl StoredScan {
 }
 
 fn is_thumbnail_of(file_name: &str, picture: SysId) -> bool {
-    file_name
-        .strip_prefix("thumb_")
-        .is_some_and(|id| SysId::parse(id) == Some(picture) && !id.bytes().any(|byte| byte.is_ascii_uppercase()))
+    file_name.strip_prefix("thumb_").is_some_and(|id| {
+        SysId::parse(id) == Some(picture) && !id.bytes().any(|byte| byte.is_ascii_uppercase())
+    })
 }
 
 fn equal_folded(left: &str, right: &str) -> bool {

@@ -51,7 +51,10 @@ impl Picture {
     }
 
     /// Size of the content in bytes.
-    #[expect(clippy::len_without_is_empty, reason = "a size in bytes, not a count of items")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a size in bytes, not a count of items"
+    )]
     pub fn len(&self) -> u64 {
         self.bytes().len() as u64
     }

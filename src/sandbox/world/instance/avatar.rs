@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::schema::TableName;
 use super::table::digest_of_id;
 use super::{
-    Actor, Audit, Instance, NewAttachment, Picture, ProfileRow, ScanState, StoredAttachment, StoredProfile, SysId,
-    equal_folded, moment,
+    Actor, Audit, Instance, NewAttachment, Picture, ProfileRow, ScanState, StoredAttachment, StoredProfile,
+    SysId, equal_folded, moment,
 };
 
 /// What `GlideAvatarFinder` does in the cases nobody has documented (`servicenow.md` 9.3, 10).
@@ -204,7 +204,11 @@ impl Instance {
     pub fn remove_avatar(&mut self, user: SysId, on: ImageRecord, actor: Actor<'_>) -> bool {
         let records: Vec<SysId> = match on {
             ImageRecord::SysUser => vec![user],
-            ImageRecord::LiveProfile => self.profiles_of(user, false).iter().map(|row| row.sys_id).collect(),
+            ImageRecord::LiveProfile => self
+                .profiles_of(user, false)
+                .iter()
+                .map(|row| row.sys_id)
+                .collect(),
         };
         let mut has_removed = false;
         for record in records {
@@ -219,7 +223,12 @@ impl Instance {
     }
 
     /// All users with their pictures, from the first after `after` in order of `sys_id`, at most `limit`.
-    pub fn pictures_after(&self, after: Option<SysId>, limit: usize, rules: &AvatarRules) -> Vec<UserPictures> {
+    pub fn pictures_after(
+        &self,
+        after: Option<SysId>,
+        limit: usize,
+        rules: &AvatarRules,
+    ) -> Vec<UserPictures> {
         let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.users
             .range((start, std::ops::Bound::Unbounded))
@@ -239,7 +248,8 @@ impl Instance {
             .collect();
         let mut seen: Vec<SysId> = Vec::new();
         let mut attachments = Vec::new();
-        let named = |id: SysId| row.photo() == Some(id) || profiles.iter().any(|profile| profile.photo() == Some(id));
+        let named =
+            |id: SysId| row.photo() == Some(id) || profiles.iter().any(|profile| profile.photo() == Some(id));
         let displayed: Vec<SysId> = profiles
             .iter()
             .map(|profile| (ImageRecord::LiveProfile, profile.sys_id))
@@ -370,7 +380,12 @@ impl Instance {
             photo: None,
             audit: Audit::new(&by, actor.now),
         });
-        self.record_insert(TableName::Profile, sys_id, vec![("document", user.to_string().into())], actor);
+        self.record_insert(
+            TableName::Profile,
+            sys_id,
+            vec![("document", user.to_string().into())],
+            actor,
+        );
         sys_id
     }
 
@@ -392,7 +407,13 @@ impl Instance {
             .partition::<Vec<_>, _>(|(at, _)| *at <= now);
         self.mirrors = later.into();
         for (at, attachment) in due {
-            self.mirror(attachment, Actor { name: "system", now: at });
+            self.mirror(
+                attachment,
+                Actor {
+                    name: "system",
+                    now: at,
+                },
+            );
         }
     }
 

@@ -71,7 +71,11 @@ impl Cell<'_> {
 /// `size_compressed` of a file: what the recorded rows show, a little less than the file and for tiny ones more
 /// (`servicenow.md` 3.2).
 pub(super) fn compressed_size(size: u64) -> u64 {
-    if size < 2_000 { size + 20 } else { size - size / 124 }
+    if size < 2_000 {
+        size + 20
+    } else {
+        size - size / 124
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -154,8 +158,12 @@ impl Instance {
                     .into_iter()
                     .collect(),
             ),
-            (TableName::User, Source::UserName) => Some(self.users_by_name.slots(digest_of_text(text)).collect()),
-            (TableName::User, Source::Email) => Some(self.users_by_email.slots(digest_of_text(text)).collect()),
+            (TableName::User, Source::UserName) => {
+                Some(self.users_by_name.slots(digest_of_text(text)).collect())
+            }
+            (TableName::User, Source::Email) => {
+                Some(self.users_by_email.slots(digest_of_text(text)).collect())
+            }
             (TableName::User, Source::Photo) if !text.is_empty() => Some(by_id(&self.users_by_photo)),
             (TableName::Profile, Source::Document) => Some(by_id(&self.profiles_by_document)),
             (TableName::Profile, Source::Photo) if !text.is_empty() => Some(by_id(&self.profiles_by_photo)),
@@ -212,7 +220,10 @@ impl Instance {
             Source::SsoSource => Cell::Text((&**self.shared.text(row.sso_source)).into()),
             Source::CorrelationId => Cell::Text(row.correlation_id().into()),
             Source::Photo => Cell::Key(row.photo()),
-            Source::Avatar => Cell::Key(self.avatar(row.sys_id, &view.avatar).map(|found| found.attachment)),
+            Source::Avatar => Cell::Key(
+                self.avatar(row.sys_id, &view.avatar)
+                    .map(|found| found.attachment),
+            ),
             source => self.audit_cell(row.sys_id, &row.audit, source),
         }
     }
@@ -282,7 +293,10 @@ impl Instance {
     /// The content and stored media type of an attachment, and whether its scan quarantined it.
     pub fn content(&self, sys_id: SysId, view: &View) -> Option<(Picture, String, bool)> {
         let row = self.attachments.get(sys_id)?;
-        let scanned = row.scan.ends().is_some_and(|end| end <= view.now.as_millisecond());
+        let scanned = row
+            .scan
+            .ends()
+            .is_some_and(|end| end <= view.now.as_millisecond());
         let is_quarantined = state_text(row.scan, scanned) == "not_available";
         let content_type = self.shared.text(row.content_type).to_string();
         Some((row.content.clone(), content_type, is_quarantined))
@@ -312,4 +326,3 @@ fn first_name(name: &str) -> &str {
 fn last_name(name: &str) -> &str {
     name.split_once(' ').map_or("", |(_, rest)| rest)
 }
-

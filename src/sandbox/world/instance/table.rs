@@ -46,9 +46,13 @@ impl<R: Keyed> Table<R> {
                 self.chunks.push(Vec::with_capacity(CHUNK));
             }
             let full_chunks = self.chunks.len() - 1;
-            let chunk = self.chunks.last_mut().expect("a chunk was just added if none had room");
+            let chunk = self
+                .chunks
+                .last_mut()
+                .expect("a chunk was just added if none had room");
             chunk.push(Some(row));
-            Slot::try_from(full_chunks * CHUNK + chunk.len() - 1).expect("fewer rows than four thousand million")
+            Slot::try_from(full_chunks * CHUNK + chunk.len() - 1)
+                .expect("fewer rows than four thousand million")
         };
         self.by_id.insert(sys_id, slot);
         slot
@@ -88,7 +92,10 @@ impl<R: Keyed> Table<R> {
     }
 
     /// Slots in order of `sys_id`.
-    pub(super) fn range(&self, bounds: (Bound<SysId>, Bound<SysId>)) -> impl DoubleEndedIterator<Item = Slot> {
+    pub(super) fn range(
+        &self,
+        bounds: (Bound<SysId>, Bound<SysId>),
+    ) -> impl DoubleEndedIterator<Item = Slot> {
         let is_empty = match bounds {
             (Bound::Included(low), Bound::Included(high)) => low > high,
             (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => {

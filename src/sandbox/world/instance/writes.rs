@@ -132,7 +132,10 @@ impl Instance {
             }
             _ => {
                 let audit = self.store_audit(&audit);
-                self.plain.entry(table).or_default().insert(PlainRow { sys_id, audit });
+                self.plain
+                    .entry(table)
+                    .or_default()
+                    .insert(PlainRow { sys_id, audit });
             }
         }
         self.set_others(table, sys_id, values);
@@ -159,9 +162,7 @@ impl Instance {
         let changed: Vec<(&'static Column, String)> = values
             .iter()
             .filter(|(column, _)| column.writable)
-            .filter(|(column, value)| {
-                normal(column, value) != self.cell(table, slot, column, &view).text()
-            })
+            .filter(|(column, value)| normal(column, value) != self.cell(table, slot, column, &view).text())
             .cloned()
             .collect();
         if changed.is_empty() {
@@ -203,8 +204,14 @@ impl Instance {
         self.set_others(table, sys_id, &changed);
         self.complete_name(table, sys_id, &changed);
         let fields = changed.iter().map(logged).collect();
-        self.log
-            .record(actor.now, Operation::Update, table.name(), sys_id, fields, actor.name);
+        self.log.record(
+            actor.now,
+            Operation::Update,
+            table.name(),
+            sys_id,
+            fields,
+            actor.name,
+        );
         Some(true)
     }
 
@@ -241,10 +248,17 @@ impl Instance {
             }
         }
         self.others.remove(&(table, slot));
-        self.log
-            .record(actor.now, Operation::Delete, table.name(), sys_id, fields, actor.name);
+        self.log.record(
+            actor.now,
+            Operation::Delete,
+            table.name(),
+            sys_id,
+            fields,
+            actor.name,
+        );
 
-        let belongs = |table_name: &str| table_name.strip_prefix("ZZ_YY").unwrap_or(table_name) == table.name();
+        let belongs =
+            |table_name: &str| table_name.strip_prefix("ZZ_YY").unwrap_or(table_name) == table.name();
         let attachments: Vec<SysId> = self
             .stored_attachments_of(sys_id)
             .filter(|row| belongs(self.shared.text(row.table_name)))
@@ -263,8 +277,14 @@ impl Instance {
         fields: Vec<(&'static str, Box<str>)>,
         actor: Actor<'_>,
     ) {
-        self.log
-            .record(actor.now, Operation::Insert, table.name(), sys_id, fields, actor.name);
+        self.log.record(
+            actor.now,
+            Operation::Insert,
+            table.name(),
+            sys_id,
+            fields,
+            actor.name,
+        );
     }
 
     fn set_others(&mut self, table: TableName, sys_id: SysId, values: &[(&'static Column, String)]) {
@@ -307,7 +327,10 @@ impl Instance {
             self.cell(table, slot, column, &view).text().into_owned()
         };
         let name = format!("{} {}", part("first_name"), part("last_name"));
-        let parts = [("first_name", part("first_name")), ("last_name", part("last_name"))];
+        let parts = [
+            ("first_name", part("first_name")),
+            ("last_name", part("last_name")),
+        ];
         if let Some(mut row) = self.user(sys_id) {
             row.name = name.trim().into();
             self.put_user(row);
@@ -357,7 +380,9 @@ fn logged((column, value): &(&'static Column, String)) -> (&'static str, Box<str
 fn normal(column: &Column, value: &str) -> String {
     match column.kind {
         Kind::Boolean => is_true(value).to_string(),
-        Kind::Key | Kind::Reference(_) | Kind::Image => key(value).map_or_else(String::new, |id| id.to_string()),
+        Kind::Key | Kind::Reference(_) | Kind::Image => {
+            key(value).map_or_else(String::new, |id| id.to_string())
+        }
         _ => value.to_owned(),
     }
 }
@@ -437,7 +462,10 @@ impl AttachmentRow {
 
     /// Writes down what the end of the scan has changed, before something else changes.
     fn end_scan(&mut self, now: Timestamp) {
-        let Some(end) = StoredScan::new(self.scan).ends().filter(|end| *end <= now.as_millisecond()) else {
+        let Some(end) = StoredScan::new(self.scan)
+            .ends()
+            .filter(|end| *end <= now.as_millisecond())
+        else {
             return;
         };
         self.audit.mod_count += 1;
