@@ -216,10 +216,14 @@ impl Rows<'_> {
         }
     }
 
+    fn user_row(&self) -> UserRow {
+        self.instance.user(self.user).expect("the user was added first")
+    }
+
     fn new_profile(&mut self) -> SysId {
         let key = sys_id(self.seed, "live_profile", self.position * 4 + self.profiles);
         self.profiles += 1;
-        let name = self.instance.users[&self.user].name.clone();
+        let name = self.user_row().name;
         let audit = self.audit(&self.shared.system.clone());
         self.instance.put_profile(ProfileRow {
             sys_id: key,
@@ -242,7 +246,7 @@ impl Rows<'_> {
 
     /// A second user with the same e-mail address, who cannot be told from the first.
     pub(super) fn twin(&mut self) {
-        let mut twin = self.instance.users[&self.user].clone();
+        let mut twin = self.user_row();
         twin.sys_id = sys_id(self.seed, "sys_user twin", self.position);
         twin.user_name = format!("{}.adm", twin.user_name).into();
         twin.photo = None;
@@ -284,12 +288,15 @@ impl Rows<'_> {
         match place {
             Place::Profile => {
                 let profile = self.profile();
-                let mut row = self.instance.profiles[&profile].clone();
+                let mut row = self
+                    .instance
+                    .profile(profile)
+                    .expect("profiles are never removed while people are invented");
                 row.photo = Some(picture);
                 self.instance.put_profile(row);
             }
             Place::User => {
-                let mut row = self.instance.users[&self.user].clone();
+                let mut row = self.user_row();
                 row.photo = Some(picture);
                 self.instance.put_user(row);
             }
@@ -310,7 +317,10 @@ impl Rows<'_> {
 
     /// Makes a picture a row from before hashes were stored and files were scanned.
     pub(super) fn forget_hash(&mut self, picture: SysId) {
-        let mut row = self.instance.attachments[&picture].clone();
+        let mut row = self
+            .instance
+            .attachment(picture)
+            .expect("pictures are never removed while people are invented");
         row.has_hash = false;
         row.scan = ScanState::Never;
         self.instance.put_attachment(row);
