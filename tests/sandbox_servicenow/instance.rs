@@ -5,7 +5,9 @@ use std::sync::Arc;
 use avatar_sync::sandbox::clock::Clock;
 use avatar_sync::sandbox::exchange::{Request, Response, Service};
 use avatar_sync::sandbox::servicenow::{ServiceNowService, ServiceNowSettings};
-use avatar_sync::sandbox::world::instance::{AttachmentRow, Audit, Instance, ProfileRow, ScanState, SysId, UserRow};
+use avatar_sync::sandbox::world::instance::{
+    AttachmentRow, Audit, Instance, ProfileRow, ScanState, SysId, UserRow,
+};
 use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::world::{Credentials, World};
 use base64::Engine;
@@ -196,7 +198,10 @@ impl Practice {
     /// `avatar` of a user.
     pub fn avatar(&self, user: &str) -> String {
         let answer = self.get(&format!("/api/now/table/sys_user/{user}?sysparm_fields=avatar"));
-        answer.json()["result"]["avatar"].as_str().expect("a string").to_owned()
+        answer.json()["result"]["avatar"]
+            .as_str()
+            .expect("a string")
+            .to_owned()
     }
 }
 
@@ -227,11 +232,13 @@ impl Call {
 
     pub fn basic(self, user: &str, password: &str) -> Self {
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-        self.anonymous().header("authorization", &format!("Basic {encoded}"))
+        self.anonymous()
+            .header("authorization", &format!("Basic {encoded}"))
     }
 
     pub fn bearer(self, token: &str) -> Self {
-        self.anonymous().header("authorization", &format!("Bearer {token}"))
+        self.anonymous()
+            .header("authorization", &format!("Bearer {token}"))
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -278,7 +285,10 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.0.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+        self.0
+            .headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
     }
 
     pub fn has_header(&self, name: &str) -> bool {
@@ -298,7 +308,9 @@ impl Answer {
     pub fn column(&self, name: &str) -> Vec<String> {
         let json = self.json();
         let rows = json["result"].as_array().expect("a list");
-        rows.iter().map(|row| row[name].as_str().expect("a string").to_owned()).collect()
+        rows.iter()
+            .map(|row| row[name].as_str().expect("a string").to_owned())
+            .collect()
     }
 
     /// A field of a single record.
@@ -340,7 +352,11 @@ impl Answer {
 
     #[track_caller]
     pub fn assert_unauthenticated(&self) {
-        self.assert_refused(401, "User Not Authenticated", "Required to provide Auth information");
+        self.assert_refused(
+            401,
+            "User Not Authenticated",
+            "Required to provide Auth information",
+        );
     }
 }
 
