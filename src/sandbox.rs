@@ -9,6 +9,7 @@ pub mod control;
 pub mod entra;
 pub mod exchange;
 pub mod portraits;
+pub mod random;
 pub mod server;
 pub mod servicenow;
 pub mod world;
