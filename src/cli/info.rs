@@ -36,9 +36,8 @@ struct Info {
 /// Prints where everything is and how large it is.
 pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
-    let state = configuration.paths.profile_state(&configuration.profile);
-    let cache = configuration.paths.profile_cache(&configuration.profile);
-    let vault = state.join("vault");
+    let store = connect::store_paths(&configuration);
+    let (state, cache, vault) = (store.state(), store.cache(), store.vault());
     let info = Info {
         version: env!("CARGO_PKG_VERSION"),
         profile: configuration.profile.clone(),

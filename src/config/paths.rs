@@ -1,6 +1,6 @@
 //! The folders in use, by each platform's own convention.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use etcetera::app_strategy::{AppStrategy, AppStrategyArgs, choose_native_strategy};
 
@@ -50,19 +50,5 @@ impl Paths {
     /// The configuration file.
     pub fn configuration_file(&self) -> PathBuf {
         self.configuration.join("config.toml")
-    }
-
-    /// The folder of a profile's journal and vault.
-    pub fn profile_state(&self, profile: &str) -> PathBuf {
-        Self::profile_folder(&self.state, profile)
-    }
-
-    /// The folder of a profile's memory.
-    pub fn profile_cache(&self, profile: &str) -> PathBuf {
-        Self::profile_folder(&self.cache, profile)
-    }
-
-    fn profile_folder(base: &Path, profile: &str) -> PathBuf {
-        base.join("profiles").join(profile)
     }
 }

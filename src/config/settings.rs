@@ -50,7 +50,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, help: &'s
 
 const RULES: &[&str] = &["object_id", "employee_number", "user_name", "mail"];
 const CLOUDS: &[&str] = &["global", "us_government_l4", "us_government_l5", "china"];
-const WRITE_TARGETS: &[&str] = &["both", "live_profile", "sys_user", "effective", "seed_article"];
+const WRITE_TARGETS: &[&str] = &["both", "live-profile", "sys-user", "effective", "seed-article"];
 
 /// Every setting, section by section.
 pub const SETTINGS: &[Setting] = &[

@@ -50,6 +50,12 @@ impl Progress {
         self.bar.set_message(what.to_owned());
     }
 
+    /// What a service makes us wait for.
+    pub fn waiting(&self, what: &str, is_ascii: bool) {
+        let mark = if is_ascii { "..." } else { "…" };
+        self.bar.set_message(format!("{what}{mark}"));
+    }
+
     /// Prints a line of talk above the progress.
     pub fn line(&self, text: &str) {
         if self.bar.is_hidden() {
