@@ -392,7 +392,7 @@ impl Face {
             back_direction: today.below(8) as u8,
             mirrored: today.percent(50),
             shift: today.between(-45, 45) as f32 / 10.0,
-            zoom: today.between(98, 110) as f32 / 100.0,
+            zoom: today.between(98, 107) as f32 / 100.0,
         }
     }
 }
