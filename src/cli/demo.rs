@@ -49,7 +49,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
     }
     output.talk("");
     let scan = session.scan(output, Depth::Deep).await?;
-    let plan = session.engine.plan(&scan);
+    let plan = session.engine.plan(&scan).await;
     drop(scan);
     let write = WriteArguments { yes: true, ..WriteArguments::default() };
     let code = writing::carry_out(output, &session, plan, &write).await?;

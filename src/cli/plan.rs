@@ -41,7 +41,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PlanArgu
     } else {
         session.scan_people(&arguments.people, Depth::Deep).await?
     };
-    let plan = session.engine.plan(&scan);
+    let plan = session.engine.plan(&scan).await;
     let to_stdout = arguments.json || arguments.output.as_ref().is_some_and(|path| path.as_os_str() == "-");
     if to_stdout {
         output.data(|out| report::json::line(out, &plan))?;

@@ -24,7 +24,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &SyncArgu
     for problem in &scan.problems {
         output.talk(&format!("warning: {}", crate::domain::text::clean(problem)));
     }
-    let plan = session.engine.plan(&scan);
+    let plan = session.engine.plan(&scan).await;
     drop(scan);
     writing::carry_out(output, &session, plan, &arguments.write).await
 }
