@@ -48,7 +48,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
         return Ok(exit::OK);
     }
     output.talk("");
-    let scan = session.scan(output, Depth::Deep).await?;
+    let scan = session.scan(output, Depth::Settled).await?;
     let plan = session.engine.plan(&scan).await;
     drop(scan);
     let write = WriteArguments { yes: true, ..WriteArguments::default() };
@@ -64,7 +64,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
 }
 
 async fn show_status(output: &Output, session: &Session) -> Result<(), Failure> {
-    let scan = session.scan(output, Depth::Deep).await?;
+    let scan = session.scan(output, Depth::Settled).await?;
     output.data(|out| {
         let headline = session.headline(output.look);
         status::write_human(out, output.look, &headline, &scan, &Filter::default(), Listing::NeedsALook)

@@ -37,9 +37,9 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PlanArgu
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
     let scan = if arguments.people.is_empty() {
-        session.scan(output, Depth::Deep).await?
+        session.scan(output, Depth::Settled).await?
     } else {
-        session.scan_people(&arguments.people, Depth::Deep).await?
+        session.scan_people(&arguments.people, Depth::Settled).await?
     };
     let plan = session.engine.plan(&scan).await;
     let to_stdout = arguments.json || arguments.output.as_ref().is_some_and(|path| path.as_os_str() == "-");

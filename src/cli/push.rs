@@ -23,7 +23,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PushArgu
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     session.recover(output).await?;
-    let scan = session.scan_people(&arguments.people, Depth::Deep).await?;
+    let scan = session.scan_people(&arguments.people, Depth::Settled).await?;
     let plan = session.engine.plan(&scan).await;
     writing::carry_out(output, &session, plan, &arguments.write).await
 }

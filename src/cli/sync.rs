@@ -20,7 +20,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &SyncArgu
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     session.recover(output).await?;
-    let scan = session.scan(output, Depth::Deep).await?;
+    let scan = session.scan(output, Depth::Settled).await?;
     for problem in &scan.problems {
         output.talk(&format!("warning: {}", crate::domain::text::clean(problem)));
     }
