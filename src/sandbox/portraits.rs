@@ -112,6 +112,11 @@ impl Portrait {
         }
     }
 
+    /// Which of the [`FACES`] it shows.
+    pub fn face(&self) -> u16 {
+        self.face
+    }
+
     /// The number that makes this person's file their own.
     pub fn person(&self) -> u32 {
         self.person
@@ -174,7 +179,9 @@ impl Portrait {
     /// not square. `None` if the original is smaller, or cannot be decoded. The original itself if it has that size.
     pub fn resized(&self, size: u32) -> Option<Self> {
         let (width, height) = self.upright();
-        let wanted = u16::try_from(size).ok().filter(|wanted| (1..=width).contains(wanted))?;
+        let wanted = u16::try_from(size)
+            .ok()
+            .filter(|wanted| (1..=width).contains(wanted))?;
         if wanted == width && width == height {
             return Some(*self);
         }

@@ -125,7 +125,12 @@ mod tests {
             .iter()
             .map(|shard| {
                 let shard = shard.lock();
-                shard.young.values().chain(shard.old.values()).map(Bytes::len).sum::<usize>()
+                shard
+                    .young
+                    .values()
+                    .chain(shard.old.values())
+                    .map(Bytes::len)
+                    .sum::<usize>()
             })
             .sum()
     }

@@ -4,14 +4,16 @@
 //! on its integer path and the background gradient is computed in integers: the same pixels on every platform.
 
 use tiny_skia::{
-    FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8, Rect, Stroke, Transform,
+    FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, PremultipliedColorU8, Rect, Stroke,
+    Transform,
 };
 
 use super::face::{Backdrop, Beard, Clothes, Colour, Covering, Face, Glasses, Hair, Mouth};
 
 /// Draws the face into a picture of this many pixels; the face fills the square at the bottom of a tall picture.
 pub(super) fn draw(face: &Face, width: u16, height: u16) -> Pixmap {
-    let pixmap = Pixmap::new(u32::from(width.max(1)), u32::from(height.max(1))).expect("a picture has at least one pixel");
+    let pixmap = Pixmap::new(u32::from(width.max(1)), u32::from(height.max(1)))
+        .expect("a picture has at least one pixel");
     let unit = f32::from(width.max(1)) / 100.0;
     let rise = f32::from(height.max(1)) - f32::from(width.max(1));
     let mut canvas = Canvas {
@@ -47,7 +49,11 @@ struct Canvas {
 
 impl Canvas {
     fn view(&self) -> Transform {
-        if self.on_backdrop { self.backdrop } else { self.person }
+        if self.on_backdrop {
+            self.backdrop
+        } else {
+            self.person
+        }
     }
 
     fn paint(colour: Colour, alpha: u8) -> Paint<'static> {
@@ -116,7 +122,16 @@ fn polygon(builder: &mut PathBuilder, points: &[(f32, f32)]) {
 // ---------------------------------------------------------------------------------------------------- background
 
 /// Eight directions of the gradient, as steps across and down.
-const DIRECTIONS: [(i64, i64); 8] = [(1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)];
+const DIRECTIONS: [(i64, i64); 8] = [
+    (1, 0),
+    (1, 1),
+    (0, 1),
+    (-1, 1),
+    (-1, 0),
+    (-1, -1),
+    (0, -1),
+    (1, -1),
+];
 
 /// Sixteen points of the unit circle: no call of a trigonometric function, whose last digit is the platform's.
 const COMPASS: [(f32, f32); 16] = [
@@ -147,7 +162,8 @@ fn gradient(pixmap: &mut Pixmap, from: Colour, to: Colour, direction: u8) {
     let tones: Vec<PremultipliedColorU8> = (0..=span)
         .map(|step| {
             let colour = from.towards(to, (step * 256 / span) as u32);
-            PremultipliedColorU8::from_rgba(colour.0, colour.1, colour.2, 255).expect("an opaque colour is premultiplied")
+            PremultipliedColorU8::from_rgba(colour.0, colour.1, colour.2, 255)
+                .expect("an opaque colour is premultiplied")
         })
         .collect();
     for (y, row) in (0..).zip(pixmap.pixels_mut().chunks_exact_mut(width as usize)) {
@@ -158,7 +174,12 @@ fn gradient(pixmap: &mut Pixmap, from: Colour, to: Colour, direction: u8) {
 }
 
 fn backdrop(canvas: &mut Canvas, face: &Face) {
-    gradient(&mut canvas.pixmap, face.back_from, face.back_to, face.back_direction);
+    gradient(
+        &mut canvas.pixmap,
+        face.back_from,
+        face.back_to,
+        face.back_direction,
+    );
     let colour = face.back_shape;
     match face.backdrop {
         Backdrop::Plain => {}
@@ -346,7 +367,14 @@ fn behind(canvas: &mut Canvas, face: &Face, head: &Head) {
             }
         }
         Hair::Locs => {
-            for (x, end) in [(-1.22, 1.1), (-1.0, 1.35), (-0.78, 1.2), (0.78, 1.2), (1.0, 1.35), (1.22, 1.1)] {
+            for (x, end) in [
+                (-1.22, 1.1),
+                (-1.0, 1.35),
+                (-0.78, 1.2),
+                (0.78, 1.2),
+                (1.0, 1.35),
+                (1.22, 1.1),
+            ] {
                 canvas.line(hair, 5.4, |b| {
                     head.move_to(b, (x * 0.72, -0.6));
                     head.quad(b, (x * 1.08, -0.2), (x, end));
@@ -378,7 +406,12 @@ fn behind(canvas: &mut Canvas, face: &Face, head: &Head) {
             }
         }
         Hair::Curls => {
-            for (x, y, radius) in [(-1.0, -0.5, 8.5), (1.0, -0.5, 8.5), (-1.08, -0.1, 7.5), (1.08, -0.1, 7.5)] {
+            for (x, y, radius) in [
+                (-1.0, -0.5, 8.5),
+                (1.0, -0.5, 8.5),
+                (-1.08, -0.1, 7.5),
+                (1.08, -0.1, 7.5),
+            ] {
                 canvas.circle(head.x(x), head.y(y), radius, hair);
             }
         }
@@ -397,13 +430,24 @@ fn shoulders(b: &mut PathBuilder, wide: f32, top: f32) {
     b.move_to(50.0 - wide, 102.0);
     b.cubic_to(50.0 - wide + 1.0, 86.0, 50.0 - wide * 0.74, 81.5, 38.0, top);
     b.line_to(62.0, top);
-    b.cubic_to(50.0 + wide * 0.74, 81.5, 50.0 + wide - 1.0, 86.0, 50.0 + wide, 102.0);
+    b.cubic_to(
+        50.0 + wide * 0.74,
+        81.5,
+        50.0 + wide - 1.0,
+        86.0,
+        50.0 + wide,
+        102.0,
+    );
 }
 
 fn torso(canvas: &mut Canvas, face: &Face, head: &Head) {
     let main = face.clothes_colour;
     let shade = main.darker(52);
-    let light = if main.brightness() > 205 { main.darker(34) } else { main.lighter(70) };
+    let light = if main.brightness() > 205 {
+        main.darker(34)
+    } else {
+        main.lighter(70)
+    };
     let neck = face.skin.darker(42);
     let throat = |canvas: &mut Canvas, depth: f32| {
         canvas.shape(neck, |b| {
@@ -468,7 +512,9 @@ fn torso(canvas: &mut Canvas, face: &Face, head: &Head) {
         }
         Clothes::Suit => {
             let linen = Colour(244, 246, 250);
-            canvas.shape(linen, |b| polygon(b, &[(38.0, 73.0), (62.0, 73.0), (50.0, 104.0)]));
+            canvas.shape(linen, |b| {
+                polygon(b, &[(38.0, 73.0), (62.0, 73.0), (50.0, 104.0)])
+            });
             throat(canvas, 4.2);
             canvas.shape(face.accent, |b| {
                 polygon(
@@ -511,7 +557,9 @@ fn torso(canvas: &mut Canvas, face: &Face, head: &Head) {
             }
         }
         Clothes::Blazer => {
-            canvas.shape(face.accent, |b| polygon(b, &[(37.0, 73.0), (63.0, 73.0), (50.0, 106.0)]));
+            canvas.shape(face.accent, |b| {
+                polygon(b, &[(37.0, 73.0), (63.0, 73.0), (50.0, 106.0)])
+            });
             canvas.oval(50.0, 77.5, 11.4, 8.6, neck, 255);
             throat(canvas, 5.0);
             for side in [-1.0, 1.0] {
@@ -616,11 +664,25 @@ fn skull(canvas: &mut Canvas, face: &Face, head: &Head) {
     });
     if face.blush {
         for side in [-1.0, 1.0] {
-            canvas.oval(head.x(side * 0.6), head.y(0.34), 3.9, 2.7, Colour(232, 88, 88), 62);
+            canvas.oval(
+                head.x(side * 0.6),
+                head.y(0.34),
+                3.9,
+                2.7,
+                Colour(232, 88, 88),
+                62,
+            );
         }
     }
     if face.freckles {
-        for (x, y) in [(-0.62, 0.24), (-0.46, 0.32), (-0.55, 0.4), (0.62, 0.24), (0.46, 0.32), (0.55, 0.4)] {
+        for (x, y) in [
+            (-0.62, 0.24),
+            (-0.46, 0.32),
+            (-0.55, 0.4),
+            (0.62, 0.24),
+            (0.46, 0.32),
+            (0.55, 0.4),
+        ] {
             canvas.oval(head.x(x), head.y(y), 0.8, 0.8, Colour(160, 84, 48), 170);
         }
     }
@@ -683,11 +745,23 @@ fn nose_and_mouth(canvas: &mut Canvas, face: &Face, head: &Head) {
     let level = 0.56;
     match face.mouth {
         Mouth::Grin => {
-            canvas.shape(if face.lipstick.is_some() { lips } else { Colour(110, 30, 44) }, |b| {
-                head.move_to(b, (-0.37, level - 0.06));
-                head.quad(b, (0.0, level + 0.02), (0.37, level - 0.06));
-                head.cubic(b, (0.32, level + 0.26), (-0.32, level + 0.26), (-0.37, level - 0.06));
-            });
+            canvas.shape(
+                if face.lipstick.is_some() {
+                    lips
+                } else {
+                    Colour(110, 30, 44)
+                },
+                |b| {
+                    head.move_to(b, (-0.37, level - 0.06));
+                    head.quad(b, (0.0, level + 0.02), (0.37, level - 0.06));
+                    head.cubic(
+                        b,
+                        (0.32, level + 0.26),
+                        (-0.32, level + 0.26),
+                        (-0.37, level - 0.06),
+                    );
+                },
+            );
             canvas.shape(Colour::WHITE, |b| {
                 head.move_to(b, (-0.3, level - 0.025));
                 head.quad(b, (0.0, level + 0.04), (0.3, level - 0.025));
@@ -837,7 +911,11 @@ fn in_front(canvas: &mut Canvas, face: &Face, head: &Head) {
 
 fn hair(canvas: &mut Canvas, face: &Face, head: &Head) {
     let colour = face.hair_colour;
-    let gloss = if colour.brightness() > 200 { colour.darker(26) } else { colour.lighter(34) };
+    let gloss = if colour.brightness() > 200 {
+        colour.darker(26)
+    } else {
+        colour.lighter(34)
+    };
     match face.hair {
         Hair::Bald => canvas.oval(head.x(-0.3), head.y(-0.74), 5.2, 2.6, Colour::WHITE, 90),
         Hair::Receding => {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tiny_skia::Pixmap;
 
 use super::Encoding;
@@ -31,7 +31,10 @@ pub(super) fn encode(pixels: &Pixmap, encoding: Encoding) -> Bytes {
         Encoding::JpegProgressive => jpeg(rgba, width, height, ColorType::Rgba, |encoder| {
             encoder.set_progressive(true);
         }),
-        Encoding::JpegCmyk => jpeg(&cmyk(rgba), width, height, ColorType::Cmyk, |_| {}),
+        // Colour at full size: decoders disagree about four colours of which one is larger than the others.
+        Encoding::JpegCmyk => jpeg(&cmyk(rgba), width, height, ColorType::Cmyk, |encoder| {
+            encoder.set_sampling_factor(SamplingFactor::F_1_1);
+        }),
         Encoding::JpegTurned => {
             let turned = turned_left(rgba, usize::from(width), usize::from(height));
             jpeg(&turned, height, width, ColorType::Rgba, |encoder| {
@@ -116,7 +119,9 @@ fn png(pixels: &[u8], width: u16, height: u16, colours: ExtendedColorType) -> Ve
 }
 
 fn rgb(rgba: &[u8]) -> Vec<u8> {
-    rgba.chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+    rgba.chunks_exact(4)
+        .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
+        .collect()
 }
 
 /// Four inks, the black taken out of the three colours as far as it goes.
@@ -157,7 +162,11 @@ const ORIENTATION_6: [u8; 26] = [
 fn checksum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
+            if sum & 1 == 1 {
+                (sum >> 1) ^ 0xedb8_8320
+            } else {
+                sum >> 1
+            }
         })
     })
 }

@@ -314,8 +314,16 @@ impl Face {
         let skin = SKINS[usize::from(tone)];
         let senior = lasting.percent(16);
         let (hair_colour, brow_colour) = hair_colours(lasting, today, tone, senior);
-        let beard = if feminine { Beard::None } else { beard(lasting, today, covering) };
-        let hair = if feminine { long_hair(today, tone) } else { short_hair(today, tone, senior) };
+        let beard = if feminine {
+            Beard::None
+        } else {
+            beard(lasting, today, covering)
+        };
+        let hair = if feminine {
+            long_hair(today, tone)
+        } else {
+            short_hair(today, tone, senior)
+        };
         let glasses = glasses(lasting, today);
 
         let (clothes, clothes_colour, accent) = clothes(today, feminine);
@@ -329,7 +337,10 @@ impl Face {
         }
         let strong = today.between(60, 110) as u32;
         let (back_to, back_shape) = if back.brightness() > 150 {
-            (back.darker(strong / 3), back.lighter(150).towards(back, today.below(60) as u32))
+            (
+                back.darker(strong / 3),
+                back.lighter(150).towards(back, today.below(60) as u32),
+            )
         } else {
             (back.darker(strong / 2), back.lighter(strong))
         };
@@ -353,12 +364,23 @@ impl Face {
             hair,
             hair_colour,
             brow_colour,
-            covering: if covering == Covering::None { fancy(today, feminine) } else { covering },
+            covering: if covering == Covering::None {
+                fancy(today, feminine)
+            } else {
+                covering
+            },
             covering_colour,
             beard,
             glasses,
             glasses_colour: lasting.pick(&FRAMES),
-            mouth: today.pick(&[Mouth::Smile, Mouth::Smile, Mouth::Grin, Mouth::Grin, Mouth::Soft, Mouth::Smirk]),
+            mouth: today.pick(&[
+                Mouth::Smile,
+                Mouth::Smile,
+                Mouth::Grin,
+                Mouth::Grin,
+                Mouth::Soft,
+                Mouth::Smirk,
+            ]),
             // Small dark eyes would be lost in a dark face.
             wide_eyes: lasting.percent(45) || tone >= 6,
             eye_colour: eye_colour(lasting, tone),
@@ -366,9 +388,15 @@ impl Face {
             freckles: tone < 3 && lasting.percent(18),
             blush: lasting.percent(45),
             lipstick: (feminine && today.percent(45)).then(|| {
-                today.pick(&[Colour::hex(0x00b8_3048), Colour::hex(0x00d0_5a6e), Colour::hex(0x008f_2f4f)])
+                today.pick(&[
+                    Colour::hex(0x00b8_3048),
+                    Colour::hex(0x00d0_5a6e),
+                    Colour::hex(0x008f_2f4f),
+                ])
             }),
-            earrings: today.percent(if feminine { 50 } else { 8 }).then(|| today.pick(&METALS)),
+            earrings: today
+                .percent(if feminine { 50 } else { 8 })
+                .then(|| today.pick(&METALS)),
             clothes,
             clothes_colour,
             accent,

@@ -30,7 +30,9 @@ fn has_marker(file: &[u8], marker: u8) -> bool {
 }
 
 fn upright(file: &[u8]) -> image::DynamicImage {
-    let reader = ImageReader::new(Cursor::new(file)).with_guessed_format().expect("memory can be read");
+    let reader = ImageReader::new(Cursor::new(file))
+        .with_guessed_format()
+        .expect("memory can be read");
     let mut decoder = reader.into_decoder().expect("a header");
     let orientation = decoder.orientation().expect("an orientation or none");
     let mut image = image::DynamicImage::from_decoder(decoder).expect("a whole picture");
@@ -43,14 +45,21 @@ fn hash_and_length_are_those_of_the_bytes() {
     for encoding in ENCODINGS {
         let portrait = small(3).with_encoding(encoding);
         let bytes = portrait.bytes();
-        assert_eq!(portrait.sha256(), <[u8; 32]>::from(sha2::Sha256::digest(&bytes)), "{encoding:?}");
+        assert_eq!(
+            portrait.sha256(),
+            <[u8; 32]>::from(sha2::Sha256::digest(&bytes)),
+            "{encoding:?}"
+        );
         assert_eq!(portrait.len(), bytes.len() as u64, "{encoding:?}");
     }
 }
 
 #[test]
 fn people_who_share_a_face_do_not_share_bytes() {
-    for encoding in ENCODINGS.into_iter().filter(|encoding| *encoding != Encoding::JpegTruncated) {
+    for encoding in ENCODINGS
+        .into_iter()
+        .filter(|encoding| *encoding != Encoding::JpegTruncated)
+    {
         let first = small(3).with_encoding(encoding);
         let second = Portrait { person: 2, ..first };
         let saved_again = first.with_version(2);
@@ -63,7 +72,10 @@ fn people_who_share_a_face_do_not_share_bytes() {
 #[test]
 fn every_encoding_is_what_it_says() {
     let plain = upright(&small(5).bytes()).to_rgb8();
-    for encoding in ENCODINGS.into_iter().filter(|encoding| *encoding != Encoding::JpegTruncated) {
+    for encoding in ENCODINGS
+        .into_iter()
+        .filter(|encoding| *encoding != Encoding::JpegTruncated)
+    {
         let portrait = small(5).with_encoding(encoding);
         let file = portrait.bytes();
         let format = image::guess_format(&file).expect("a known format");
@@ -77,13 +89,20 @@ fn every_encoding_is_what_it_says() {
             .map(|(one, other)| u64::from(one.abs_diff(*other)))
             .sum();
         let mean = apart / (96 * 96 * 3);
-        assert!(mean < 8, "{encoding:?} shows another picture: mean difference {mean}");
+        assert!(
+            mean < 8,
+            "{encoding:?} shows another picture: mean difference {mean}"
+        );
     }
     let bytes = |encoding| small(5).with_encoding(encoding).bytes();
     assert!(has_marker(&bytes(Encoding::Jpeg), 0xc0) && !has_marker(&bytes(Encoding::Jpeg), 0xc2));
     assert!(has_marker(&bytes(Encoding::JpegProgressive), 0xc2));
     assert!(bytes(Encoding::JpegCmyk).windows(5).any(|word| word == b"Adobe"));
-    assert!(bytes(Encoding::JpegTurned).windows(6).any(|word| word == b"Exif\0\0"));
+    assert!(
+        bytes(Encoding::JpegTurned)
+            .windows(6)
+            .any(|word| word == b"Exif\0\0")
+    );
     assert!(bytes(Encoding::JpegLow).len() < bytes(Encoding::Jpeg).len() * 4 / 5);
     assert_eq!(bytes(Encoding::Png)[24], 8, "bits a channel");
     assert_eq!(bytes(Encoding::Png16)[24], 16, "bits a channel");
@@ -122,26 +141,46 @@ fn drawings_never_change() {
     .iter()
     .map(|portrait| hex(portrait.sha256())[..16].to_owned())
     .collect();
-    assert_eq!(hashes, ["", "", "", "", ""]);
+    assert_eq!(
+        hashes,
+        [
+            "3a664b80ca6f7493",
+            "cb948482300d8047",
+            "4ffce2687745d597",
+            "22e01e7d5d2c23f1",
+            "8e55db1858d52591"
+        ]
+    );
 }
 
 #[test]
 fn another_look_is_another_picture_and_another_size_is_not() {
     // The perceptual hashes that programs of this kind use: two pictures count as the same at 5 of 64 bits or fewer.
-    for algorithm in [HashAlg::Gradient, HashAlg::Mean] {
-        let hasher = HasherConfig::new().hash_size(8, 8).hash_alg(algorithm).preproc_dct().to_hasher();
+    for algorithm in [HashAlg::Gradient, HashAlg::Median] {
+        let hasher = HasherConfig::new()
+            .hash_size(8, 8)
+            .hash_alg(algorithm)
+            .preproc_dct()
+            .to_hasher();
         let fingerprint = |portrait: Portrait| hasher.hash_image(&upright(&portrait.bytes()));
         for face in 0..60 {
             let now = fingerprint(Portrait::new(1, face));
             let before = fingerprint(Portrait::new(1, face).with_look(1));
-            assert!(now.dist(&before) > 5, "{algorithm:?}: face {face} looks as before ({})", now.dist(&before));
+            assert!(
+                now.dist(&before) > 5,
+                "{algorithm:?}: face {face} looks as before ({})",
+                now.dist(&before)
+            );
             for copy in [
                 Portrait::new(1, face).with_width(96),
                 Portrait::new(1, face).with_width(240),
                 Portrait::new(1, face).with_encoding(Encoding::JpegLow),
             ] {
                 let apart = now.dist(&fingerprint(copy));
-                assert!(apart <= 5, "{algorithm:?}: face {face} is {apart} bits from its copy {copy:?}");
+                assert!(
+                    apart <= 5,
+                    "{algorithm:?}: face {face} is {apart} bits from its copy {copy:?}"
+                );
             }
         }
     }

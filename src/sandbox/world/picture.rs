@@ -115,18 +115,25 @@ impl Picture {
                 let upright = decode(&stored.bytes)?;
                 let side = upright.width().min(upright.height());
                 let (left, top) = ((upright.width() - side) / 2, (upright.height() - side) / 2);
-                let scaled = upright
-                    .crop_imm(left, top, side, side)
-                    .resize_exact(size_px, size_px, FilterType::CatmullRom);
+                let scaled = upright.crop_imm(left, top, side, side).resize_exact(
+                    size_px,
+                    size_px,
+                    FilterType::CatmullRom,
+                );
                 let side = u16::try_from(size_px).ok()?;
-                Some(Self::from_bytes(portraits::jpeg_on_white(&scaled.to_rgba8(), side)))
+                Some(Self::from_bytes(portraits::jpeg_on_white(
+                    &scaled.to_rgba8(),
+                    side,
+                )))
             }
         }
     }
 }
 
 fn reader(bytes: &Bytes) -> Option<ImageReader<Cursor<&[u8]>>> {
-    let reader = ImageReader::new(Cursor::new(bytes.as_ref())).with_guessed_format().ok()?;
+    let reader = ImageReader::new(Cursor::new(bytes.as_ref()))
+        .with_guessed_format()
+        .ok()?;
     reader.format().is_some().then_some(reader)
 }
 
@@ -218,7 +225,11 @@ mod tests {
         ] {
             assert_eq!(picture.resized(360), None);
             assert_eq!(picture.resized(0), None);
-            assert_eq!(picture.resized(240).as_ref(), Some(&picture), "the original is served as it is");
+            assert_eq!(
+                picture.resized(240).as_ref(),
+                Some(&picture),
+                "the original is served as it is"
+            );
             let small = picture.resized(48).expect("smaller than the original");
             assert_eq!(small.dimensions(), Some((48, 48)));
             assert_eq!(small.content_type(), "image/jpeg");
@@ -230,9 +241,16 @@ mod tests {
     fn a_tall_original_is_cut_to_a_square_and_a_turned_one_stood_upright() {
         let tall = stored(Portrait::new(1, 1).with_width(120).tall());
         assert_eq!(tall.dimensions(), Some((120, 160)));
-        assert_eq!(tall.resized(96).and_then(|small| small.dimensions()), Some((96, 96)));
+        assert_eq!(
+            tall.resized(96).and_then(|small| small.dimensions()),
+            Some((96, 96))
+        );
 
-        let turned = stored(Portrait::new(1, 2).with_width(120).with_encoding(Encoding::JpegTurned));
+        let turned = stored(
+            Portrait::new(1, 2)
+                .with_width(120)
+                .with_encoding(Encoding::JpegTurned),
+        );
         let upright = stored(Portrait::new(1, 2).with_width(120));
         let pixels = |picture: &Picture| {
             let small = picture.resized(48).expect("smaller than the original").bytes();
@@ -267,6 +285,10 @@ mod tests {
 
     #[test]
     fn a_picture_of_the_world_is_two_words() {
-        assert_eq!(size_of::<Picture>(), 16, "300,000 people have half a million of them");
+        assert_eq!(
+            size_of::<Picture>(),
+            16,
+            "300,000 people have half a million of them"
+        );
     }
 }
