@@ -64,7 +64,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
 }
 
 async fn show_status(output: &Output, session: &Session) -> Result<(), Failure> {
-    let scan = session.scan(output, Depth::Settled).await?;
+    let scan = session.scan(output, Depth::Deep).await?;
     output.data(|out| {
         let headline = session.headline(output.look);
         status::write_human(out, output.look, &headline, &scan, &Filter::default(), Listing::NeedsALook)
