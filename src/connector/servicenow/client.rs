@@ -44,6 +44,12 @@ pub(super) struct Page<T> {
     pub(super) total: Option<u64>,
 }
 
+/// Reads a row; `None` leaves it out.
+pub(super) type Parse<'a, T> = dyn Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync + 'a;
+
+/// Builds the filter for some keys.
+pub(super) type Query<'a, K> = dyn Fn(&[K]) -> Filter + Sync + 'a;
+
 /// Some of the keys asked, and the rows that match any of them.
 pub(super) type Piece<K, T> = (Vec<K>, Result<Vec<T>, Failure>);
 
@@ -127,7 +133,7 @@ impl Client {
         subject: &Subject,
         read: &TableRead<'_>,
         priority: Priority,
-        parse: &(impl Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync),
+        parse: &Parse<'_, T>,
     ) -> Result<Page<T>, Failure> {
         let call = Call::get(read.address(self.caller.origin()), subject.operation)
             .needs(subject.needs)
@@ -161,7 +167,9 @@ impl Client {
             counted: true,
         };
         let page = self
-            .page(subject, &read, Priority::Background, &|_: &Row<'_>| Ok(None::<()>))
+            .page(subject, &read, Priority::Background, &|_: &Row<'_>| {
+                Ok(None::<()>)
+            })
             .await?;
         page.total.ok_or_else(|| {
             let nonsense = Nonsense("the answer does not say how many rows there are (X-Total-Count)".into());
@@ -178,7 +186,11 @@ impl Client {
     pub(super) fn shrink_pages(&self, table: &'static str) -> bool {
         let shrunk = self.with_pages(table, PageSize::shrink);
         if shrunk {
-            tracing::info!(table, rows = self.page_rows(table), "the instance gave up: smaller pages");
+            tracing::info!(
+                table,
+                rows = self.page_rows(table),
+                "the instance gave up: smaller pages"
+            );
         }
         shrunk
     }
@@ -190,7 +202,9 @@ impl Client {
 
     fn with_pages<R>(&self, table: &'static str, act: impl FnOnce(&mut PageSize) -> R) -> R {
         let mut pages = self.pages.lock();
-        act(pages.entry(table).or_insert_with(|| PageSize::new(self.page_start)))
+        act(pages
+            .entry(table)
+            .or_insert_with(|| PageSize::new(self.page_start)))
     }
 
     /// Reads the rows of many keys: as many a request as fit, chunks side by side.
@@ -198,19 +212,17 @@ impl Client {
     /// A chunk that is too long for an edge, matches too many rows or hits the instance's quota is split. One that
     /// fails for a reason that may lie in a single row is split to find it, so that it takes nobody along; when both
     /// halves fail, it is not the row.
-    pub(super) async fn by_keys<K, T, Q, P>(
+    pub(super) async fn by_keys<K, T>(
         &self,
         subject: &Subject,
         keys: Vec<K>,
         priority: Priority,
-        query: &Q,
-        parse: &P,
+        query: &Query<'_, K>,
+        parse: &Parse<'_, T>,
     ) -> Vec<Piece<K, T>>
     where
-        K: Clone + Send + Sync,
-        T: Send,
-        Q: Fn(&[K]) -> Filter + Sync,
-        P: Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync,
+        K: Clone + Send + Sync + 'static,
+        T: Send + 'static,
     {
         let keyed = Keyed {
             client: self,
@@ -249,19 +261,20 @@ impl Client {
 }
 
 /// A read by key under way.
-struct Keyed<'a, Q, P> {
+struct Keyed<'a, K, T> {
     client: &'a Client,
     subject: &'a Subject,
     priority: Priority,
-    query: &'a Q,
-    parse: &'a P,
+    query: &'a Query<'a, K>,
+    parse: &'a Parse<'a, T>,
 }
 
-impl<Q, P> Keyed<'_, Q, P> {
-    fn table_read<K>(&self, keys: &[K]) -> TableRead<'_>
-    where
-        Q: Fn(&[K]) -> Filter,
-    {
+impl<K, T> Keyed<'_, K, T>
+where
+    K: Clone + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    fn table_read(&self, keys: &[K]) -> TableRead<'_> {
         TableRead {
             table: self.subject.table,
             fields: &self.subject.fields,
@@ -274,10 +287,7 @@ impl<Q, P> Keyed<'_, Q, P> {
     }
 
     /// How many of the first keys fit into one request.
-    fn fitting<K>(&self, keys: &[K]) -> usize
-    where
-        Q: Fn(&[K]) -> Filter,
-    {
+    fn fitting(&self, keys: &[K]) -> usize {
         let mut count = keys.len().min(self.client.chunk_limit());
         let origin = self.client.caller.origin();
         while count > 1 && self.table_read(&keys[..count]).address(origin).target_len() > TARGET_LIMIT {
@@ -286,15 +296,7 @@ impl<Q, P> Keyed<'_, Q, P> {
         count.max(1)
     }
 
-    fn read<K, T>(&self, keys: Vec<K>) -> BoxFuture<'_, Vec<Piece<K, T>>>
-    where
-        K: Clone + Send + Sync,
-        T: Send,
-        Q: Fn(&[K]) -> Filter + Sync,
-        P: Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync,
-        K: 'static,
-        T: 'static,
-    {
+    fn read(&self, keys: Vec<K>) -> BoxFuture<'_, Vec<Piece<K, T>>> {
         async move {
             let failure = match self.attempt(&keys).await {
                 Ok(rows) => return vec![(keys, Ok(rows))],
@@ -327,13 +329,7 @@ impl<Q, P> Keyed<'_, Q, P> {
     }
 
     /// One half failed, the other did not: looks further into the one that did.
-    async fn narrow<K, T>(&self, failed: Vec<K>, failure: Failure, fine: Vec<K>, rows: Vec<T>) -> Vec<Piece<K, T>>
-    where
-        K: Clone + Send + Sync + 'static,
-        T: Send + 'static,
-        Q: Fn(&[K]) -> Filter + Sync,
-        P: Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync,
-    {
+    async fn narrow(&self, failed: Vec<K>, failure: Failure, fine: Vec<K>, rows: Vec<T>) -> Vec<Piece<K, T>> {
         let mut pieces = if failed.len() == 1 {
             vec![(failed, Err(failure))]
         } else {
@@ -344,15 +340,12 @@ impl<Q, P> Keyed<'_, Q, P> {
     }
 
     /// Reads all rows of these keys in one request, or page by page if one key alone has too many.
-    async fn attempt<K, T>(&self, keys: &[K]) -> Result<Vec<T>, Failure>
-    where
-        K: Sync,
-        T: Send,
-        Q: Fn(&[K]) -> Filter + Sync,
-        P: Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync,
-    {
+    async fn attempt(&self, keys: &[K]) -> Result<Vec<T>, Failure> {
         let read = self.table_read(keys);
-        let page = self.client.page(self.subject, &read, self.priority, self.parse).await?;
+        let page = self
+            .client
+            .page(self.subject, &read, self.priority, self.parse)
+            .await?;
         let is_whole = match page.total {
             Some(total) => total <= KEYED_LIMIT as u64,
             None => page.rows.len() < KEYED_LIMIT / 2,
@@ -360,7 +353,12 @@ impl<Q, P> Keyed<'_, Q, P> {
         if is_whole {
             return Ok(page.rows);
         }
-        let mut sweep = Sweep::new(self.client, self.subject.clone(), (self.query)(keys), self.priority);
+        let mut sweep = Sweep::new(
+            self.client,
+            self.subject.clone(),
+            (self.query)(keys),
+            self.priority,
+        );
         let mut rows = Vec::new();
         while let Some(page) = sweep.next_page(self.parse).await? {
             rows.extend(page);

@@ -2,9 +2,9 @@
 
 use ::http::StatusCode;
 
+use super::SYSTEM;
 use super::rows::BadRow;
 use super::settings::ServiceNowAuth;
-use super::SYSTEM;
 use crate::connector::ErrorKind;
 use crate::connector::http::{Answer, Class, Failure};
 use crate::domain::text::clean;
@@ -109,7 +109,9 @@ fn explain_forbidden(failure: &mut Failure, words: &Words) {
             format!("grant {needs}, then run `avatar-sync check`"),
         )
     };
-    let (kind, hint) = if words.detail.contains("API level ACL") || words.message.contains("User Not Authorized") {
+    let (kind, hint) = if words.detail.contains("API level ACL")
+        || words.message.contains("User Not Authorized")
+    {
         allow(
             "the account access to the Table and Attachment API (REST API access policy, machine-identity access \
              control, or role snc_platform_rest_api_access)",
@@ -122,7 +124,9 @@ fn explain_forbidden(failure: &mut Failure, words: &Words) {
     } else if let Some(rule) = words.business_rule() {
         (
             ErrorKind::Refused,
-            format!("the instance's business rule \"{rule}\" stopped this; exempt the account in its condition"),
+            format!(
+                "the instance's business rule \"{rule}\" stopped this; exempt the account in its condition"
+            ),
         )
     } else {
         return;
@@ -157,7 +161,10 @@ fn explain_bad_request(failure: &mut Failure, words: &Words) {
 
 /// True if the instance refuses to search or sort by a column (`servicenow.md` 2.5).
 pub(super) fn is_query_refused(failure: &Failure) -> bool {
-    let answer = failure.answer.as_ref().filter(|answer| answer.status == StatusCode::FORBIDDEN);
+    let answer = failure
+        .answer
+        .as_ref()
+        .filter(|answer| answer.status == StatusCode::FORBIDDEN);
     answer.is_some_and(|answer| is_query_refusal(&Words::of(answer)))
 }
 
@@ -175,7 +182,9 @@ pub(super) fn is_target_too_long(failure: &Failure) -> bool {
         400 => {
             let start = &answer.body[..answer.body.len().min(8 * 1024)];
             let text = String::from_utf8_lossy(start).to_ascii_lowercase();
-            text.contains("header is too large") || text.contains("uri too long") || text.contains("uri is too long")
+            text.contains("header is too large")
+                || text.contains("uri too long")
+                || text.contains("uri is too long")
         }
         _ => false,
     }
@@ -210,7 +219,7 @@ pub(super) fn bad_row(table: &str, operation: &str, row: BadRow) -> Failure {
         BadRow::Missing { column } => ErrorKind::NotAllowed {
             needs: format!("read access to column {column} of {table}"),
         },
-        BadRow::NotAnId { .. } => ErrorKind::UnexpectedAnswer,
+        BadRow::NotAnId { .. } | BadRow::NotAsked(_) => ErrorKind::UnexpectedAnswer,
     };
     Failure::because(SYSTEM, operation, kind, row)
 }
@@ -277,9 +286,17 @@ mod tests {
 
     #[test]
     fn refusals_name_the_right_the_property_or_the_rule() {
-        let forbidden = || ErrorKind::NotAllowed { needs: "a right".into() };
+        let forbidden = || ErrorKind::NotAllowed {
+            needs: "a right".into(),
+        };
         for (status, kind, message, detail, hint) in [
-            (403, forbidden(), "User Not Authorized", "Failed API level ACL Validation", "snc_platform_rest_api_access"),
+            (
+                403,
+                forbidden(),
+                "User Not Authorized",
+                "Failed API level ACL Validation",
+                "snc_platform_rest_api_access",
+            ),
             (
                 403,
                 forbidden(),
@@ -302,9 +319,27 @@ mod tests {
                 "ACL Exception Insert Failed due to security constraints",
                 "grant a right",
             ),
-            (404, ErrorKind::NotFound, "No Record found", "Record doesn't exist or ACL", "access rule hides it"),
-            (400, ErrorKind::Refused, "Invalid table live_profile", "", "write mode sys-user"),
-            (400, ErrorKind::Refused, "Invalid file type: photo", "", "glide.attachment.extensions"),
+            (
+                404,
+                ErrorKind::NotFound,
+                "No Record found",
+                "Record doesn't exist or ACL",
+                "access rule hides it",
+            ),
+            (
+                400,
+                ErrorKind::Refused,
+                "Invalid table live_profile",
+                "",
+                "write mode sys-user",
+            ),
+            (
+                400,
+                ErrorKind::Refused,
+                "Invalid file type: photo",
+                "",
+                "glide.attachment.extensions",
+            ),
             (
                 400,
                 ErrorKind::Refused,
@@ -342,7 +377,11 @@ mod tests {
         };
         assert!(hint(SignIn::Basic).contains("snc_basic_auth_api_access"));
         assert!(hint(SignIn::ClientCredentials).contains("access policies"));
-        assert!(SignIn::ClientCredentials.token_hint().contains("OAuth Application User"));
+        assert!(
+            SignIn::ClientCredentials
+                .token_hint()
+                .contains("OAuth Application User")
+        );
         assert!(SignIn::Password.token_hint().contains("locked out"));
     }
 
@@ -357,8 +396,16 @@ mod tests {
             Failure::answered(SYSTEM, "read", ErrorKind::Refused, answer)
         };
         assert!(is_target_too_long(&page(414, "")));
-        assert!(is_target_too_long(&page(400, "<html><h1>Request header is too large</h1></html>")));
+        assert!(is_target_too_long(&page(
+            400,
+            "<html><h1>Request header is too large</h1></html>"
+        )));
         assert!(!is_target_too_long(&page(400, "<html>Bad</html>")));
-        assert!(!is_target_too_long(&failure(400, ErrorKind::Refused, "Invalid table x", "")));
+        assert!(!is_target_too_long(&failure(
+            400,
+            ErrorKind::Refused,
+            "Invalid table x",
+            ""
+        )));
     }
 }

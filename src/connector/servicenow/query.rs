@@ -40,6 +40,16 @@ pub(super) fn is_sys_id(text: &str) -> bool {
     }
 }
 
+/// True for the name of a column, dot-walked or not.
+pub(super) fn is_column(text: &str) -> bool {
+    let is_inner =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'.';
+    text.len() <= 80
+        && text.bytes().all(is_inner)
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && !text.ends_with('.')
+}
+
 /// A value that must not become part of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnsafeValue {

@@ -44,19 +44,21 @@ impl Row<'_> {
 
     /// The row's key.
     pub(super) fn sys_id(&self) -> Result<&str, BadRow> {
-        self.id("sys_id")
-    }
-
-    fn id(&self, column: &'static str) -> Result<&str, BadRow> {
-        let value = self.get(column).ok_or(BadRow::Missing { column })?;
+        let value = self.required("sys_id")?;
         if is_sys_id(value) {
             Ok(value)
         } else {
             Err(BadRow::NotAnId {
-                column,
                 value: crate::domain::text::clean(value).into_owned(),
             })
         }
+    }
+
+    /// A column that must have been sent.
+    pub(super) fn required(&self, column: &str) -> Result<&str, BadRow> {
+        self.get(column).ok_or_else(|| BadRow::Missing {
+            column: column.to_owned(),
+        })
     }
 
     /// A text column for which empty means nothing.
@@ -98,15 +100,13 @@ impl Row<'_> {
 
     /// A row of `live_profile`; `None` if it belongs to no record.
     pub(super) fn profile(&self) -> Result<Option<Profile>, BadRow> {
-        let document = self
-            .get("document")
-            .ok_or(BadRow::Missing { column: "document" })?;
-        if document.is_empty() {
+        let document = self.required("document")?;
+        if !is_sys_id(document) {
             return Ok(None);
         }
         Ok(Some(Profile {
             id: RecordId::new(self.sys_id()?),
-            user: TargetId::new(self.id("document")?),
+            user: TargetId::new(document),
             column: self.column("photo"),
             created_at: self.time("sys_created_on"),
         }))
@@ -114,15 +114,9 @@ impl Row<'_> {
 
     /// A row of `sys_attachment`.
     pub(super) fn attachment(&self) -> Result<Attachment, BadRow> {
-        let table = self
-            .get("table_name")
-            .ok_or(BadRow::Missing { column: "table_name" })?;
-        let record = self.get("table_sys_id").ok_or(BadRow::Missing {
-            column: "table_sys_id",
-        })?;
-        let file_name = self
-            .get("file_name")
-            .ok_or(BadRow::Missing { column: "file_name" })?;
+        let table = self.required("table_name")?;
+        let record = self.required("table_sys_id")?;
+        let file_name = self.required("file_name")?;
         let content_type = self.get("content_type").unwrap_or_default();
         let home = match table {
             IMAGE_LIVE_PROFILE if is_photo(file_name) => Home::Image(Place::LIVE_PROFILE),
@@ -243,9 +237,11 @@ fn parse_time(text: &str) -> Option<Timestamp> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadRow {
     #[error("a row comes without {column}, which this account may not read")]
-    Missing { column: &'static str },
-    #[error("a row has {value:?} as {column}, which is not a record id")]
-    NotAnId { column: &'static str, value: String },
+    Missing { column: String },
+    #[error("a row has {value:?} as sys_id, which is not a record id")]
+    NotAnId { value: String },
+    #[error("a row comes that was not asked for: {0}")]
+    NotAsked(String),
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
@@ -486,7 +482,12 @@ mod tests {
 
     #[test]
     fn rows_without_a_usable_key_are_refused_with_the_columns_name() {
-        assert_eq!(row("{}").person(None), Err(BadRow::Missing { column: "sys_id" }));
+        assert_eq!(
+            row("{}").person(None),
+            Err(BadRow::Missing {
+                column: "sys_id".into()
+            })
+        );
         let odd = row(r#"{"sys_id":"a^ORactive=true"}"#).person(None).unwrap_err();
         assert!(odd.to_string().contains("sys_id"), "{odd}");
     }

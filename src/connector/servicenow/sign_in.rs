@@ -12,7 +12,9 @@ use super::SYSTEM;
 use super::failure::{SignIn, unreadable};
 use super::settings::ServiceNowAuth;
 use crate::connector::ErrorKind;
-use crate::connector::http::{BasicLogin, Call, Caller, Failure, Repeat, Secret, Token, TokenCache, TokenSource};
+use crate::connector::http::{
+    BasicLogin, Call, Caller, Failure, Repeat, Secret, Token, TokenCache, TokenSource,
+};
 
 /// Tokens are renewed this long before their end (`servicenow.md` 5.2).
 const RENEW_BEFORE: Duration = Duration::from_secs(60);

@@ -9,10 +9,10 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::SYSTEM;
-use super::client::{Client, Subject};
+use super::client::{Client, Parse, Subject};
 use super::failure::{Nonsense, asked_too_much, is_query_refused};
 use super::query::{Filter, TableRead};
-use super::rows::{BadRow, Row};
+use super::rows::Row;
 use crate::connector::http::Failure;
 use crate::connector::{ErrorKind, Priority};
 use crate::domain::text::clean;
@@ -80,15 +80,18 @@ impl<'a> Sweep<'a> {
 
     /// True if rows may be missing or late, because the instance allows no order.
     pub(super) fn is_unstable(&self) -> bool {
-        matches!(self.order, Order::Offset { is_ordered: false, .. })
+        matches!(
+            self.order,
+            Order::Offset {
+                is_ordered: false,
+                ..
+            }
+        )
     }
 
     /// The next rows, `None` after the last ones. Rows for which `parse` gives `None` are left out. After an error
     /// the listing is over.
-    pub(super) async fn next_page<T>(
-        &mut self,
-        parse: &(impl Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync),
-    ) -> Result<Option<Vec<T>>, Failure> {
+    pub(super) async fn next_page<T>(&mut self, parse: &Parse<'_, T>) -> Result<Option<Vec<T>>, Failure> {
         while !self.is_over {
             match self.step(parse).await {
                 Ok(rows) if rows.is_empty() => {}
@@ -103,17 +106,16 @@ impl<'a> Sweep<'a> {
     }
 
     /// One request; what it brought that is new.
-    async fn step<T>(
-        &mut self,
-        parse: &(impl Fn(&Row<'_>) -> Result<Option<T>, BadRow> + Sync),
-    ) -> Result<Vec<T>, Failure> {
+    async fn step<T>(&mut self, parse: &Parse<'_, T>) -> Result<Vec<T>, Failure> {
         let table = self.subject.table;
         let limit = self.client.page_rows(table);
         let columns = self.filter.columns();
         let started = Instant::now();
         let outcome = self
             .client
-            .page(&self.subject, &self.read(limit), self.priority, &|row: &Row<'_>| {
+            .page(&self.subject, &self.read(limit), self.priority, &|row: &Row<
+                '_,
+            >| {
                 let shown = columns
                     .iter()
                     .map(|column| row.get(column).is_some())
@@ -127,7 +129,9 @@ impl<'a> Sweep<'a> {
             .await;
         let page = match outcome {
             Ok(page) => page,
-            Err(failure) if asked_too_much(&failure) && self.client.shrink_pages(table) => return Ok(Vec::new()),
+            Err(failure) if asked_too_much(&failure) && self.client.shrink_pages(table) => {
+                return Ok(Vec::new());
+            }
             Err(failure) if is_query_refused(&failure) && self.fall_back() => return Ok(Vec::new()),
             Err(failure) => return Err(failure),
         };
@@ -171,7 +175,12 @@ impl<'a> Sweep<'a> {
     }
 
     /// Takes a page in, moves on behind it, and decides whether it was the end.
-    fn advance<T>(&mut self, limit: usize, rows: Vec<Listed<T>>, total: Option<u64>) -> Result<Vec<T>, Failure> {
+    fn advance<T>(
+        &mut self,
+        limit: usize,
+        rows: Vec<Listed<T>>,
+        total: Option<u64>,
+    ) -> Result<Vec<T>, Failure> {
         let count = rows.len();
         match &mut self.order {
             Order::Key {
@@ -240,7 +249,9 @@ impl<'a> Sweep<'a> {
         let is_ordered = match self.order {
             Order::Key { .. } => true,
             Order::Offset { is_ordered: true, .. } => false,
-            Order::Offset { is_ordered: false, .. } => return false,
+            Order::Offset {
+                is_ordered: false, ..
+            } => return false,
         };
         tracing::warn!(
             table = self.subject.table,
