@@ -150,7 +150,6 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Config(command) => configuration::run(output, &global, &command),
         Command::Info(arguments) => info::run(output, &global, &arguments),
-        Command::History(arguments) => history::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -170,6 +169,7 @@ async fn dispatch_async(output: &Output, global: &GlobalArguments, command: Comm
         Command::Sandbox(arguments) => {
             sandbox::run(arguments).await.map_err(|error| Failure::new(exit::USAGE, error))
         }
+        Command::History(arguments) => history::run(output, global, &arguments).await,
         Command::Check(arguments) => check::run(output, global, &arguments).await,
         Command::Status(arguments) => status::run(output, global, &arguments).await,
         Command::Show(arguments) => show::run(output, global, &arguments).await,
@@ -177,7 +177,7 @@ async fn dispatch_async(output: &Output, global: &GlobalArguments, command: Comm
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
-        Command::Completions(_) | Command::Config(_) | Command::Info(_) | Command::History(_) => {
+        Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

@@ -1,6 +1,7 @@
 //! Where the parts are put together: configuration → connectors, store, engine. The only place that knows all of them.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +14,7 @@ use super::{GlobalArguments, exit};
 use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
 use crate::config::{self, Configuration, FlagValues, Values};
 use crate::connector::entra::{EntraSettings, EntraSource};
-use crate::connector::http::Origin;
+use crate::connector::http::{Origin, Transport, TransportSettings};
 use crate::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
 };
@@ -64,10 +65,16 @@ impl Session {
     /// Puts the parts together; nothing is sent yet.
     pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
         let values = Values::of(configuration)?;
-        let source = EntraSource::new(entra_settings(&values.entra)?).map_err(connector_failure)?;
+        let source = {
+            let transport = transport(values.entra.ca_file.as_deref(), values.entra.concurrency.cap)?;
+            EntraSource::new(entra_settings(&values.entra)?, &transport).map_err(connector_failure)?
+        };
         let servicenow = servicenow_settings(&values.servicenow)?;
         let instance = servicenow.origin.to_string();
-        let target = ServiceNowTarget::new(servicenow).map_err(connector_failure)?;
+        let target = {
+            let transport = transport(values.servicenow.ca_file.as_deref(), values.servicenow.concurrency.cap)?;
+            ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
+        };
         let store = open_store(configuration, access)?;
         for note in store.notes() {
             tracing::warn!(note);
@@ -158,6 +165,13 @@ fn origin(key: &'static str, text: &str) -> Result<Origin, Failure> {
     })
 }
 
+/// Connections of one service's own; no proxy unless one is configured.
+fn transport(ca_file: Option<&Path>, connections: usize) -> Result<Transport, Failure> {
+    let settings =
+        TransportSettings { ca_file: ca_file.map(Path::to_owned), connections, ..TransportSettings::default() };
+    Transport::new(&settings).map_err(connector_failure)
+}
+
 fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
     let mut settings = EntraSettings::new(
         origin("entra.login_url", &values.login_url)?,
@@ -170,7 +184,6 @@ fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
     settings.filter.clone_from(&values.filter);
     settings.photo_lane_start = values.concurrency.start;
     settings.photo_lane_cap = values.concurrency.cap;
-    settings.ca_file.clone_from(&values.ca_file);
     Ok(settings)
 }
 
@@ -197,7 +210,6 @@ fn servicenow_settings(values: &ServiceNowValues) -> Result<ServiceNowSettings, 
     settings.lane_start = values.concurrency.start;
     settings.lane_cap = values.concurrency.cap;
     settings.upload_limit = values.upload_limit;
-    settings.ca_file.clone_from(&values.ca_file);
     Ok(settings)
 }
 

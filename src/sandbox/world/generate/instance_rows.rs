@@ -219,7 +219,7 @@ impl Rows<'_> {
     fn new_profile(&mut self) -> SysId {
         let key = sys_id(self.seed, "live_profile", self.position * 4 + self.profiles);
         self.profiles += 1;
-        let name = self.instance.users[&self.user].name.clone();
+        let name = self.instance.user(self.user).expect("the person's own row").name;
         let audit = self.audit(&self.shared.system.clone());
         self.instance.put_profile(ProfileRow {
             sys_id: key,
@@ -242,7 +242,7 @@ impl Rows<'_> {
 
     /// A second user with the same e-mail address, who cannot be told from the first.
     pub(super) fn twin(&mut self) {
-        let mut twin = self.instance.users[&self.user].clone();
+        let mut twin = self.instance.user(self.user).expect("the person's own row");
         twin.sys_id = sys_id(self.seed, "sys_user twin", self.position);
         twin.user_name = format!("{}.adm", twin.user_name).into();
         twin.photo = None;
@@ -284,12 +284,12 @@ impl Rows<'_> {
         match place {
             Place::Profile => {
                 let profile = self.profile();
-                let mut row = self.instance.profiles[&profile].clone();
+                let mut row = self.instance.profile(profile).expect("just made or found");
                 row.photo = Some(picture);
                 self.instance.put_profile(row);
             }
             Place::User => {
-                let mut row = self.instance.users[&self.user].clone();
+                let mut row = self.instance.user(self.user).expect("the person's own row");
                 row.photo = Some(picture);
                 self.instance.put_user(row);
             }
