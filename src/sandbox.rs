@@ -31,7 +31,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use control::{Control, Switches};
+use control::{AvatarRulesSource, Control, Switches};
 use counts::{Counts, RequestCounts, Traffic};
 use exchange::Service;
 use faults::FaultRules;
@@ -124,6 +124,8 @@ pub struct Parts {
     pub servicenow: Arc<dyn Service>,
     /// The switches of each service, by its name.
     pub switches: Vec<(&'static str, Box<dyn Switches>)>,
+    /// How the instance chooses a user's avatar, for `GET /avatars`.
+    pub avatar_rules: AvatarRulesSource,
     /// Fault rules, which a service may consult as well.
     pub faults: Arc<FaultRules>,
 }
@@ -167,6 +169,7 @@ impl Sandbox {
             parts.world.clone(),
             Arc::clone(&shared),
             parts.switches,
+            parts.avatar_rules,
         ));
         let service = |service| {
             Front::Service(ServiceFront {
@@ -309,4 +312,8 @@ fn listen(address: SocketAddr, what: &'static str) -> Result<(TcpListener, Socke
         what,
         source,
     })
+}
+/// TEMP
+pub fn start(_: &SandboxOptions) -> Result<Sandbox, SandboxError> {
+    unimplemented!()
 }

@@ -11,6 +11,11 @@ use avatar_sync::sandbox::counts::Lane;
 use avatar_sync::sandbox::exchange::{Admission, Request, Response, Service};
 use avatar_sync::sandbox::faults::FaultRules;
 use avatar_sync::sandbox::server::LARGEST_BODY;
+use avatar_sync::sandbox::world::directory::{DirectoryUser, Mailbox};
+use avatar_sync::sandbox::world::instance::{
+    Actor, Audit, AvatarRules, NewAttachment, ScanState, SysId, UserRow,
+};
+use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::world::{Credentials, World};
 use avatar_sync::sandbox::{Latency, Parts, Sandbox, SandboxError, SandboxOptions};
 use serde_json::{Value, json};
@@ -77,6 +82,12 @@ impl Service for Small {
             "/length" => Response::new(200, "text/plain", request.body.len().to_string()),
             "/chunked" => Response::new(200, "text/plain", BODY).with_header("transfer-encoding", "chunked"),
             "/none" => Response::empty(204),
+            "/v1.0/$batch" => echo_batch(request),
+            path if path.starts_with("/uploaded/") => Response::json(
+                201,
+                "application/json",
+                &json!({"result": {"sys_id": &path["/uploaded/".len()..]}}),
+            ),
             _ => Response::new(200, "application/json", BODY),
         }
     }
@@ -84,6 +95,16 @@ impl Service for Small {
     fn is_heavy(&self, request: &Request) -> bool {
         request.path == "/heavy"
     }
+}
+
+/// Answers 200 to every item.
+fn echo_batch(request: &Request) -> Response {
+    let batch: Value = serde_json::from_slice(&request.body).expect("a batch");
+    let items = batch["requests"].as_array().expect("a list").iter();
+    let answers: Vec<Value> = items
+        .map(|item| json!({"id": item["id"], "status": 200}))
+        .collect();
+    Response::json(200, "application/json", &json!({"responses": answers}))
 }
 
 struct Stand {
@@ -177,6 +198,7 @@ fn parts(servicenow: Arc<Small>) -> Parts {
         entra: Small::new("entra"),
         servicenow,
         switches: Vec::new(),
+        avatar_rules: Box::new(AvatarRules::default),
         faults: Arc::new(FaultRules::new(1)),
     }
 }
@@ -703,6 +725,304 @@ async fn faults_are_listed_and_removed_and_then_the_service_answers_again() {
     assert_eq!(stand.read("/a").await.expect("answered").0, 200);
 }
 
+// People at the control address
+
+/// A world in which Ada is on both sides, without a picture.
+fn ada(stand: &Stand) -> SysId {
+    let world = stand.sandbox.world();
+    let sys_id = SysId::parse("1f0c0a1be2d34c5f9a7b8c6d5e4f1627").expect("hexadecimal");
+    let user = DirectoryUser {
+        id: uuid::Uuid::from_u128(1),
+        display_name: "Ada Byron".into(),
+        principal: "ada@contoso.example".into(),
+        mail: None,
+        enabled: true,
+        guest: false,
+        job_title: None,
+        department: None,
+        employee_id: None,
+        manager: None,
+        mailbox: Mailbox::ExchangeOnline,
+        photo: None,
+    };
+    world.directory.write().add(user).expect("a new user");
+    let by: Arc<str> = Arc::from("admin");
+    world.instance.write().put_user(UserRow {
+        sys_id,
+        user_name: "ada.byron".into(),
+        email: "ada@contoso.example".into(),
+        name: "Ada Byron".into(),
+        employee_number: "".into(),
+        active: true,
+        locked_out: false,
+        title: Arc::from(""),
+        sso_source: Arc::from(""),
+        correlation_id: "".into(),
+        photo: None,
+        audit: Audit::new(&by, world.clock.now()),
+    });
+    sys_id
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Stand {
+    async fn control_bytes(&self, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.sandbox.control_url()));
+        let response = request
+            .body(body.to_vec())
+            .send()
+            .await
+            .expect("the control address answers");
+        (response.status().as_u16(), response.text().await.expect("a body"))
+    }
+}
+
+#[tokio::test]
+async fn a_person_changes_and_removes_the_photo() {
+    let stand = Stand::new();
+    ada(&stand);
+    let photo = || {
+        let directory = stand.sandbox.world().directory.read();
+        let photo = directory
+            .find("ada@contoso.example")
+            .expect("a user")
+            .photo
+            .clone();
+        photo.map(|photo| photo.picture.bytes().to_vec())
+    };
+
+    let path = "/entra/users/ada@contoso.example/photo";
+    assert_eq!(stand.control_bytes("PUT", path, b"new photo").await.0, 204);
+    assert_eq!(photo().as_deref(), Some(&b"new photo"[..]));
+    let (status, complaint) = stand.control_bytes("PUT", path, b"").await;
+    assert_eq!(status, 400);
+    assert!(
+        complaint.contains("to remove a picture use DELETE"),
+        "{complaint}"
+    );
+    assert_eq!(stand.control_bytes("DELETE", path, b"").await.0, 204);
+    assert_eq!(photo(), None);
+
+    let (status, complaint) = stand
+        .control_bytes("PUT", "/entra/users/nobody/photo", b"x")
+        .await;
+    assert_eq!(status, 404);
+    assert_eq!(complaint, r#"{"error":"Entra ID has no user `nobody`."}"#);
+}
+
+#[tokio::test]
+async fn someone_changes_an_avatar_and_avatars_and_log_tell_it() {
+    let stand = Stand::new();
+    let sys_id = ada(&stand);
+    let path = "/servicenow/users/ada.byron/avatar";
+    assert_eq!(
+        stand
+            .control_bytes("PUT", &format!("{path}?on=sys_user"), b"own")
+            .await
+            .0,
+        204
+    );
+    assert_eq!(stand.control_bytes("PUT", path, b"profile").await.0, 204);
+
+    let (_, avatars) = stand.control("GET", "/avatars", &Value::Null).await;
+    let ada = &avatars[0];
+    assert_eq!(ada["sys_id"], sys_id.to_string());
+    assert_eq!(ada["user_name"], "ada.byron");
+    assert_eq!(ada["email"], "ada@contoso.example");
+    assert_eq!(ada["effective"]["from"], "live_profile");
+    assert_eq!(ada["effective"]["sha256"], sha256(b"profile"));
+    let attachments = ada["attachments"].as_array().expect("a list");
+    let own = attachments
+        .iter()
+        .find(|row| row["table_name"] == "ZZ_YYsys_user")
+        .expect("the user's own");
+    assert_eq!(
+        (&own["file_name"], &own["size_bytes"]),
+        (&json!("photo"), &json!(3))
+    );
+    assert_eq!(
+        (&own["sha256"], &own["referenced"]),
+        (&json!(sha256(b"own")), &json!(true))
+    );
+
+    assert_eq!(stand.control_bytes("DELETE", path, b"").await.0, 204);
+    let (_, only) = stand
+        .control("GET", "/avatars?user_name=ada.byron", &Value::Null)
+        .await;
+    assert_eq!(only[0]["effective"]["from"], "sys_user");
+    assert_eq!(only.as_array().expect("a list").len(), 1);
+
+    let (_, log) = stand.control_bytes("GET", "/log", b"").await;
+    let log: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON lines"))
+        .collect();
+    let numbers: Vec<u64> = log.iter().filter_map(|entry| entry["seq"].as_u64()).collect();
+    assert_eq!(
+        numbers,
+        (1..=log.len() as u64).collect::<Vec<_>>(),
+        "oldest first"
+    );
+    let inserted = |table: &str| {
+        log.iter()
+            .any(|entry| entry["op"] == "insert" && entry["table"] == table)
+    };
+    assert!(inserted("sys_attachment") && inserted("live_profile"), "{log:?}");
+    assert!(log.iter().any(|entry| entry["op"] == "delete"));
+
+    let (_, rest) = stand.control_bytes("GET", "/log?after=1", b"").await;
+    assert_eq!(rest.lines().count(), log.len() - 1);
+}
+
+#[tokio::test]
+async fn avatars_of_many_users_arrive_as_one_array_in_order() {
+    let stand = Stand::new();
+    ada(&stand);
+    for number in 0..1_000_u128 {
+        let world = stand.sandbox.world();
+        let mut instance = world.instance.write();
+        let mut row = instance.users().next().expect("Ada");
+        row.sys_id = SysId(number);
+        row.user_name = format!("user.{number}").into();
+        instance.put_user(row);
+    }
+    let (_, avatars) = stand.control("GET", "/avatars", &Value::Null).await;
+    let ids: Vec<&str> = avatars
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|user| user["sys_id"].as_str())
+        .collect();
+    assert_eq!(ids.len(), 1_001);
+    assert!(ids.is_sorted());
+    let (status, empty) = Stand::new().control("GET", "/avatars", &Value::Null).await;
+    assert_eq!((status, empty), (200, json!([])));
+}
+
+#[tokio::test]
+async fn fault_meanwhile_lets_somebody_else_change_the_world_first() {
+    let stand = Stand::new();
+    ada(&stand);
+    let meanwhile =
+        json!({"method": "PUT", "path": "/entra/users/ada@contoso.example/photo", "body": "theirs"});
+    stand.fault(json!({"meanwhile": meanwhile})).await;
+    assert_eq!(stand.read("/a").await.expect("answered").1, BODY);
+
+    let directory = stand.sandbox.world().directory.read();
+    let photo = directory
+        .find("ada@contoso.example")
+        .and_then(|user| user.photo.clone())
+        .expect("a photo");
+    assert_eq!(photo.picture.bytes(), &b"theirs"[..]);
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_do_its_work_says_so_in_the_list() {
+    let stand = Stand::new();
+    stand.fault(json!({"quarantine": true})).await;
+    stand.read("/a").await.expect("answered");
+    let (_, list) = stand.control("GET", "/faults", &Value::Null).await;
+    assert_eq!(
+        list[0]["complaint"],
+        "The request was no upload that succeeded, so there was nothing to change."
+    );
+}
+
+#[tokio::test]
+async fn faults_quarantine_and_keep_change_an_upload_after_it_was_answered() {
+    let stand = Stand::new();
+    let user = ada(&stand);
+    let upload = async || {
+        let id = stand.sandbox.world().instance.write().attach(
+            NewAttachment {
+                table_name: "ZZ_YYsys_user",
+                table_sys_id: user,
+                file_name: "photo",
+                content_type: "image/jpeg",
+                content: Picture::from_bytes(&b"0123456789"[..]),
+                scan: ScanState::Available,
+                has_hash: true,
+            },
+            Actor {
+                name: "svc",
+                now: stand.sandbox.world().clock.now(),
+            },
+        );
+        stand.read(&format!("/uploaded/{id}")).await.expect("answered");
+        stand
+            .sandbox
+            .world()
+            .instance
+            .read()
+            .attachment(id)
+            .expect("stored")
+    };
+
+    stand.fault(json!({"quarantine": true})).await;
+    assert_eq!(upload().await.scan, ScanState::NotAvailable);
+    stand.control("DELETE", "/faults", &Value::Null).await;
+    stand.fault(json!({"keep": "half"})).await;
+    assert_eq!(upload().await.content.bytes(), &b"01234"[..]);
+    stand.control("DELETE", "/faults", &Value::Null).await;
+    stand.fault(json!({"keep": "pixel"})).await;
+    assert_eq!(upload().await.content, Picture::single_pixel());
+}
+
+#[tokio::test]
+async fn fault_on_a_batch_item_leaves_the_other_items_to_the_service() {
+    let stand = Stand::new();
+    let rule =
+        json!({"service": "entra", "path": "/users/ben/photo$", "batch_item": true, "do": {"status": 429}});
+    assert_eq!(stand.control("POST", "/faults", &rule).await.0, 201);
+    let item =
+        |id: &str, name: &str| json!({"id": id, "method": "GET", "url": format!("/users/{name}/photo")});
+    let batch = json!({"requests": [item("1", "ada"), item("2", "ben")]});
+    let response = stand
+        .client
+        .post(format!("{}/v1.0/$batch", stand.sandbox.entra_url()))
+        .body(batch.to_string())
+        .send()
+        .await
+        .expect("answered");
+    let answer: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+    assert_eq!(
+        answer["responses"],
+        json!([
+            {"id": "1", "status": 200},
+            {"id": "2", "status": 429, "headers": {}, "body": null},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn latency_can_be_changed_while_the_sandbox_runs() {
+    let stand = Stand::new();
+    let fast = json!({"latency_ms": 0, "latency_p99_ms": null});
+    assert_eq!(
+        stand.control("GET", "/settings/server", &Value::Null).await,
+        (200, fast)
+    );
+    let slow = json!({"latency_ms": 90, "latency_p99_ms": 400});
+    assert_eq!(
+        stand.control("PATCH", "/settings/server", &slow).await,
+        (200, slow.clone())
+    );
+    assert_eq!(
+        stand.control("GET", "/settings/server", &Value::Null).await,
+        (200, slow)
+    );
+}
+
 // Mistakes
 
 #[tokio::test]
@@ -736,6 +1056,27 @@ async fn mistakes_at_the_control_address_are_answered_with_a_sentence() {
             json!({"latncy_ms": 5}),
             400,
             "`latncy_ms` is not a key of the server's settings. Did you mean `latency_ms`?",
+        ),
+        (
+            "GET",
+            "/traffic?log=all",
+            Value::Null,
+            400,
+            "`log` is `all`, but it must be a whole number.",
+        ),
+        (
+            "PUT",
+            "/servicenow/users/ada/avatar?on=photo",
+            Value::Null,
+            400,
+            "`on` is `photo`, but it must be one of `live_profile`, `sys_user`.",
+        ),
+        (
+            "GET",
+            "/settings/entra",
+            Value::Null,
+            404,
+            "There are no settings of `entra`, only of server.",
         ),
         (
             "DELETE",

@@ -3,7 +3,7 @@
 //! A rule is a JSON object. The conditions are all optional: `service` (`entra` or `servicenow`), `method`, `path` and
 //! `query` (regular expressions over the path as sent and the query as sent), `skip` (the first matches pass), `times`
 //! (how often it acts; `null`: always), `probability` (drawn from the sandbox's seed), and `batch_item` (it concerns
-//! items inside `$batch`, matched by their full path `/v1.0/…`, not whole requests). Rules are tried in the order in
+//! items inside a batch, matched by their full path `/v1.0/…`, not whole requests). Rules are tried in the order in
 //! which they were added and the first that acts ends the search; one that skips, or whose dice say no, does not act.
 //!
 //! `do` holds one of the following. `delay_ms` may stand alone or beside any of them, and so may `meanwhile`.
@@ -26,6 +26,7 @@
 //! | `keep`: `half`, `pixel` | an upload is accepted, but half of it, or a one-pixel GIF, is kept |
 //! | `meanwhile`: `{"method","path","body"}` | a request to the control address that is carried out just before: somebody else changes the same thing |
 
+mod batch;
 mod pages;
 mod rule;
 
@@ -107,11 +108,15 @@ impl FaultRules {
         self.first(false, service, method, path, query)
     }
 
-    /// What a rule answers to an item of a Graph batch instead of the service; `path` is the item's full path with
-    /// version (`/v1.0/users/…/photo`), without query. The service asks once for every item, before carrying it out.
-    pub fn for_batch_item(&self, method: &Method, path: &str) -> Option<Response> {
-        let rule = self.first(true, "entra", method, path, "")?;
-        rule.effect.item_answer()
+    /// What a rule answers to an item of a batch instead of the service; `path` is the item's full path
+    /// (`/v1.0/users/…/photo`), without query. The server asks once for every item, before the service sees the batch.
+    pub fn for_batch_item(&self, service: &str, method: &Method, path: &str) -> Option<Response> {
+        let rule = self.first(true, service, method, path, "")?;
+        rule.effect.item_answer(service)
+    }
+
+    fn is_armed(&self) -> bool {
+        self.armed.load(Ordering::Acquire)
     }
 
     fn first(
@@ -122,7 +127,7 @@ impl FaultRules {
         path: &str,
         query: &str,
     ) -> Option<Arc<Rule>> {
-        if !self.armed.load(Ordering::Acquire) {
+        if !self.is_armed() {
             return None;
         }
         let rules = self.rules.read();

@@ -51,6 +51,9 @@ const MOST_CONNECTIONS: usize = 4_096;
 /// How long open requests may go on when the sandbox stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a rule says that was to change an upload.
+const NO_UPLOAD: &str = "The request was no upload that succeeded, so there was nothing to change.";
+
 /// What both services and the control address share.
 #[derive(Debug)]
 pub struct Shared {
@@ -196,7 +199,7 @@ impl ServiceFront {
         let passage = counts.arrive(name, &route, &request, clock.unix_millis());
         let method = if is_head { &Method::HEAD } else { &request.method };
         let outcome = match faults.decide(name, method, &request.path, &request.query) {
-            None => Outcome::Answer(self.serve(request).await),
+            None => Outcome::Answer(self.serve_batch(request).await),
             Some(rule) => self.misbehave(&rule, request, is_head).await,
         };
         match outcome {
@@ -221,6 +224,20 @@ impl ServiceFront {
         }
     }
 
+    /// The request as the service answers it, but for items of a batch that rules have hit.
+    async fn serve_batch(&self, request: Request) -> Response {
+        match self.shared.faults.hit_batch(self.service.name(), &request) {
+            None => self.serve(request).await,
+            Some(mut hit) => {
+                let of_rest = match hit.rest.take() {
+                    Some(rest) => Some(self.serve(rest).await),
+                    None => None,
+                };
+                hit.join(of_rest)
+            }
+        }
+    }
+
     /// The request as the service answers it, with the latency of the way there and back.
     async fn serve(&self, request: Request) -> Response {
         let admission = match self.service.admit(&request) {
@@ -233,11 +250,11 @@ impl ServiceFront {
         if waits {
             tokio::time::sleep_until(arrival + latency / 2).await;
         }
-        let response = if self.service.is_heavy(&request) {
+        let (response, admission) = if self.service.is_heavy(&request) {
             let service = Arc::clone(&self.service);
-            blocking(move || service.answer(&request)).await
+            blocking(move || (service.answer_admitted(&request, &admission), admission)).await
         } else {
-            self.service.answer(&request)
+            (self.service.answer_admitted(&request, &admission), admission)
         };
         if waits {
             tokio::time::sleep_until(arrival + latency).await;
@@ -254,7 +271,9 @@ impl ServiceFront {
         }
         if let Some(meanwhile) = effect.meanwhile.clone() {
             let control = Arc::clone(&self.control);
-            blocking(move || control.carry_out(meanwhile)).await;
+            if let Err(sentence) = blocking(move || control.carry_out(meanwhile)).await {
+                rule.complain(sentence);
+            }
         }
         let message = async |request, framing| {
             let response = self.serve(request).await;
@@ -287,12 +306,16 @@ impl ServiceFront {
             }
             Action::Quarantine => {
                 let response = self.serve(request).await;
-                self.control.quarantine(&response);
+                if !self.control.quarantine(&response) {
+                    rule.complain(NO_UPLOAD);
+                }
                 return Outcome::Answer(response);
             }
             Action::Keep(kept) => {
                 let response = self.serve(request).await;
-                self.control.keep_instead(&response, *kept);
+                if !self.control.keep_instead(&response, *kept) {
+                    rule.complain(NO_UPLOAD);
+                }
                 return Outcome::Answer(response);
             }
             Action::DropBefore => Script::silence(wire::Ending::Close),

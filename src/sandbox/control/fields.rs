@@ -148,10 +148,17 @@ impl Fields {
 
 /// The complaint about a key that nobody knows, with the nearest known one.
 pub(crate) fn unknown_key(what: &str, key: &str, known: &[&str]) -> FieldError {
-    let distance = |candidate: &&&str| strsim::damerau_levenshtein(key, candidate);
-    let nearest = known.iter().min_by_key(distance);
+    let distance = |candidate: &str| {
+        // Who writes one key inside another means it.
+        if candidate.contains(key) || key.contains(candidate) {
+            0
+        } else {
+            strsim::damerau_levenshtein(key, candidate)
+        }
+    };
+    let nearest = known.iter().min_by_key(|candidate| distance(candidate));
     match nearest {
-        Some(nearest) if distance(&nearest) <= nearest.len().div_ceil(2) => FieldError::new(format_args!(
+        Some(nearest) if distance(nearest) <= nearest.len().div_ceil(2) => FieldError::new(format_args!(
             "`{key}` is not a key of {what}. Did you mean `{nearest}`?"
         )),
         _ => FieldError::new(format_args!(

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
+use parking_lot::Mutex;
 use regex::Regex;
 use serde_json::Value;
 
@@ -36,6 +37,7 @@ pub struct Rule {
     probability: f64,
     seen: AtomicU64,
     acted: AtomicU64,
+    complaint: Mutex<Option<String>>,
 }
 
 /// What a rule does to a request.
@@ -133,7 +135,7 @@ impl Rule {
             )));
         };
         let effect = Effect::parse(effect)?;
-        if batch_item && effect.item_answer().is_none() {
+        if batch_item && effect.item_answer("entra").is_none() {
             return Err(FieldError::new(format_args!(
                 "{EFFECT} with `batch_item` can only be an answer (`status`, `html`, `expired_token`), because an \
                  item has no connection of its own."
@@ -153,6 +155,7 @@ impl Rule {
             probability,
             seen: AtomicU64::new(0),
             acted: AtomicU64::new(0),
+            complaint: Mutex::new(None),
         })
     }
 
@@ -175,12 +178,18 @@ impl Rule {
             .is_ok()
     }
 
+    /// Notes why the rule could not do what it says; `GET /faults` shows the latest.
+    pub(crate) fn complain(&self, sentence: impl Into<String>) {
+        *self.complaint.lock() = Some(sentence.into());
+    }
+
     /// The rule as it was sent, with its id and how often it has matched and acted.
     pub(super) fn describe(&self) -> Value {
         serde_json::json!({
             "id": self.id,
             "matched": self.seen.load(Ordering::Relaxed),
             "acted": self.acted.load(Ordering::Relaxed),
+            "complaint": *self.complaint.lock(),
             "rule": self.source,
         })
     }
@@ -255,10 +264,10 @@ impl Effect {
     }
 
     /// The answer an item of a batch gets, where the effect is an answer.
-    pub(super) fn item_answer(&self) -> Option<Response> {
+    pub(super) fn item_answer(&self, service: &str) -> Option<Response> {
         match &self.action {
             Action::Answer { response, .. } => Some(response.clone()),
-            Action::ExpiredToken => Some(super::expired_token("entra")),
+            Action::ExpiredToken => Some(super::expired_token(service)),
             _ => None,
         }
     }

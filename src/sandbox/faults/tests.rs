@@ -121,11 +121,13 @@ fn a_batch_item_rule_leaves_whole_requests_alone_and_answers_items() {
     let path = "/v1.0/users/ada/photo";
 
     assert!(rules.decide("entra", &Method::GET, path, "").is_none());
-    let answer = rules.for_batch_item(&Method::GET, path).expect("throttled");
+    let answer = rules
+        .for_batch_item("entra", &Method::GET, path)
+        .expect("throttled");
     assert_eq!(answer.status.as_u16(), 429);
     assert_eq!(answer.headers["retry-after"], "2");
     assert!(
-        rules.for_batch_item(&Method::GET, path).is_none(),
+        rules.for_batch_item("entra", &Method::GET, path).is_none(),
         "times is used up"
     );
 }
