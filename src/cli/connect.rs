@@ -66,13 +66,13 @@ impl Session {
     pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
         let values = Values::of(configuration)?;
         let source = {
-            let transport = transport(values.entra.ca_file.as_deref(), values.entra.concurrency.cap)?;
+            let transport = transport(values.entra.ca_file.as_deref(), values.entra.concurrency.cap);
             EntraSource::new(entra_settings(&values.entra)?, &transport).map_err(connector_failure)?
         };
         let servicenow = servicenow_settings(&values.servicenow)?;
         let instance = servicenow.origin.to_string();
         let target = {
-            let transport = transport(values.servicenow.ca_file.as_deref(), values.servicenow.concurrency.cap)?;
+            let transport = transport(values.servicenow.ca_file.as_deref(), values.servicenow.concurrency.cap);
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
         let store = open_store(configuration, access)?;
@@ -166,10 +166,8 @@ fn origin(key: &'static str, text: &str) -> Result<Origin, Failure> {
 }
 
 /// Connections of one service's own; no proxy unless one is configured.
-fn transport(ca_file: Option<&Path>, connections: usize) -> Result<Transport, Failure> {
-    let settings =
-        TransportSettings { ca_file: ca_file.map(Path::to_owned), connections, ..TransportSettings::default() };
-    Transport::new(&settings).map_err(connector_failure)
+fn transport(ca_file: Option<&Path>, connections: usize) -> Transport {
+    Transport::new(TransportSettings { ca_file: ca_file.map(Path::to_owned), connections, ..Default::default() })
 }
 
 fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {

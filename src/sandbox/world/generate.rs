@@ -62,8 +62,7 @@ impl Plantings {
                 kind: self.kind(position),
                 principal: user.principal.to_string(),
                 user_name: instance
-                    .users
-                    .get(&sys_id(self.seed, "sys_user", position))
+                    .user(sys_id(self.seed, "sys_user", position))
                     .map(|row| row.user_name.to_string()),
             })
             .collect()

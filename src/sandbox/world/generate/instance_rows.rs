@@ -310,7 +310,7 @@ impl Rows<'_> {
 
     /// Makes a picture a row from before hashes were stored and files were scanned.
     pub(super) fn forget_hash(&mut self, picture: SysId) {
-        let mut row = self.instance.attachments[&picture].clone();
+        let mut row = self.instance.attachment(picture).expect("stored just before");
         row.has_hash = false;
         row.scan = ScanState::Never;
         self.instance.put_attachment(row);
