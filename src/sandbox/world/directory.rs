@@ -16,8 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::picture::Picture;
-pub use changes::{Change, ChangeKind, UserField};
 use changes::ChangeLog;
+pub use changes::{Change, ChangeKind, UserField};
 use index::{Index, hash_id, hash_name, same_name};
 
 /// A directory user (`entra.md` 2.3).
@@ -64,7 +64,10 @@ impl DirectoryUser {
     /// cannot receive mail at theirs).
     pub fn proxy_addresses(&self) -> impl Iterator<Item = String> + '_ {
         let primary = self.mail.as_ref().map(|mail| format!("SMTP:{mail}"));
-        let is_alias = self.mail.as_ref().is_some_and(|mail| !same_name(mail, &self.principal));
+        let is_alias = self
+            .mail
+            .as_ref()
+            .is_some_and(|mail| !same_name(mail, &self.principal));
         let alias = (is_alias && !self.guest).then(|| format!("smtp:{}", self.principal));
         primary.into_iter().chain(alias)
     }

@@ -32,4 +32,41 @@ impl Picture {
         let sha256 = sha2::Sha256::digest(&bytes).into();
         Self::Bytes(Arc::new(StoredBytes { bytes, sha256 }))
     }
+
+    /// The content.
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Self::Drawn(_) => Bytes::new(),
+            Self::Bytes(stored) => stored.bytes.clone(),
+        }
+    }
+
+    /// Width and height in pixels; `None` if it is no picture.
+    pub fn dimensions(&self) -> Option<(u32, u32)> {
+        let bytes = self.bytes();
+        let reader = image::ImageReader::new(std::io::Cursor::new(&bytes[..]))
+            .with_guessed_format()
+            .ok()?;
+        reader.into_dimensions().ok()
+    }
+
+    /// The media type that the bytes say.
+    pub fn content_type(&self) -> &'static str {
+        match image::guess_format(&self.bytes()) {
+            Ok(format) => format.to_mime_type(),
+            Err(_) => "application/octet-stream",
+        }
+    }
+
+    /// The picture scaled to a square; `None` if it cannot be decoded.
+    pub fn resized(&self, px: u32) -> Option<Self> {
+        let picture = image::load_from_memory(&self.bytes()).ok()?;
+        let picture = picture
+            .resize_exact(px, px, image::imageops::FilterType::Triangle)
+            .to_rgb8();
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+        picture.write_with_encoder(encoder).ok()?;
+        Some(Self::from_bytes(bytes))
+    }
 }

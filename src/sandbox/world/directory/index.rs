@@ -35,7 +35,10 @@ impl Index {
             let size = (self.slots.len() * 2).max(16);
             let old = std::mem::replace(&mut self.slots, vec![FREE; size]);
             self.used = 0;
-            for entry in old.into_iter().filter(|entry| *entry != FREE && *entry != sequence) {
+            for entry in old
+                .into_iter()
+                .filter(|entry| *entry != FREE && *entry != sequence)
+            {
                 if let Some(hash) = hash_of(entry) {
                     self.place(hash, entry);
                 }
@@ -76,8 +79,9 @@ pub(super) fn hash_name(name: &str) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let step = |hash: u64, unit: u32| (hash ^ u64::from(unit)).wrapping_mul(PRIME);
     let hash = if name.is_ascii() {
-        name.bytes()
-            .fold(BASIS, |hash, byte| step(hash, u32::from(byte.to_ascii_lowercase())))
+        name.bytes().fold(BASIS, |hash, byte| {
+            step(hash, u32::from(byte.to_ascii_lowercase()))
+        })
     } else {
         folded(name).fold(BASIS, |hash, char| step(hash, u32::from(char)))
     };
