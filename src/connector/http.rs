@@ -20,6 +20,8 @@ mod log;
 mod origin;
 mod secret;
 mod session;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 mod wait;
 mod wire;
