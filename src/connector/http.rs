@@ -34,5 +34,6 @@ pub use self::log::{Ending, RequestLog, RequestRecord};
 pub use self::origin::{Address, ForeignLink, Origin, OriginError};
 pub use self::secret::Secret;
 pub use self::token::{BasicLogin, Token, TokenCache, TokenSource};
+pub(in crate::connector) use self::wait::back_off;
 pub use self::wait::retry_after;
 pub use self::wire::{Transport, TransportSettings};

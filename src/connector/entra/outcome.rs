@@ -172,10 +172,7 @@ mod tests {
     #[test]
     fn p6_metadata_is_delivered_whatever_it_says() {
         let body = json!({"id": "1x1", "width": 1, "height": 1});
-        assert_eq!(
-            photo_outcome(200, &body, Asked::Largest),
-            PhotoOutcome::Delivered
-        );
+        assert_eq!(photo_outcome(200, &body, Asked::Largest), PhotoOutcome::Delivered);
     }
 
     #[test]
@@ -238,7 +235,11 @@ mod tests {
     fn p14_a_mailbox_on_premises() {
         for status in [400, 404] {
             assert_eq!(
-                of(status, "MailboxNotHostedInExchangeOnline", "Mailbox is hosted by…"),
+                of(
+                    status,
+                    "MailboxNotHostedInExchangeOnline",
+                    "Mailbox is hosted by…"
+                ),
                 PhotoOutcome::StoreUnreachable
             );
         }

@@ -26,7 +26,8 @@ const IN_LIST: usize = 15;
 const LOOKUPS: usize = 4;
 
 /// Exactly what a [`SourcePerson`] needs.
-const FULL: &str = "id,userPrincipalName,displayName,mail,employeeId,department,jobTitle,userType,accountEnabled";
+const FULL: &str =
+    "id,userPrincipalName,displayName,mail,employeeId,department,jobTitle,userType,accountEnabled";
 /// What `User.ReadBasic.All` shows (`entra.md` 1.10).
 const BASIC: &str = "id,userPrincipalName,displayName,mail";
 
@@ -86,13 +87,8 @@ impl Listing {
             let reason = crate::connector::http::Unreadable(reason);
             Failure::because(SYSTEM, self.operation, ErrorKind::UnexpectedAnswer, reason)
         };
-        let page: Page = parse(answer).map_err(|error| {
-            broken(format!(
-                "page {}: {}",
-                self.page,
-                clean(&error.to_string())
-            ))
-        })?;
+        let page: Page = parse(answer)
+            .map_err(|error| broken(format!("page {}: {}", self.page, clean(&error.to_string()))))?;
         self.next = match page.next {
             None => None,
             Some(link) => {
@@ -179,7 +175,11 @@ impl EntraSource {
             let address = self.directory.address(&["v1.0", "users"], &query);
             let mut listing = Listing::new(address.clone(), "list the people", LIST_RIGHT, is_advanced);
             listing.next = None;
-            match self.directory.send(listing.call(address, Priority::Background)).await {
+            match self
+                .directory
+                .send(listing.call(address, Priority::Background))
+                .await
+            {
                 Ok(answer) => return Ok((listing, answer)),
                 Err(failure) if self.may_ask_for_less(&failure) => {}
                 Err(failure) if filter.is_some() && !is_advanced && is_unsupported_query(&failure) => {
@@ -271,13 +271,7 @@ impl EntraSource {
             None => self.group_id(group).await?,
         };
         let first = self.directory.address(
-            &[
-                "v1.0",
-                "groups",
-                &id,
-                "transitiveMembers",
-                "microsoft.graph.user",
-            ],
+            &["v1.0", "groups", &id, "transitiveMembers", "microsoft.graph.user"],
             &[("$select", "id"), ("$top", PAGE), ("$count", "true")],
         );
         let listing = Listing::new(first, "list the members of a group", GROUP_RIGHT, true);
@@ -286,7 +280,10 @@ impl EntraSource {
             .await
             .map_err(|failure| {
                 if failure.kind == ErrorKind::NotFound {
-                    failure.hint(format!("there is no group {}; check the configuration", clean(group)))
+                    failure.hint(format!(
+                        "there is no group {}; check the configuration",
+                        clean(group)
+                    ))
                 } else {
                     failure
                 }
@@ -311,7 +308,11 @@ impl EntraSource {
         let filter = format!("displayName eq {}", quoted(name));
         let first = self.directory.address(
             &["v1.0", "groups"],
-            &[("$filter", &filter), ("$select", "id,displayName"), ("$top", "20")],
+            &[
+                ("$filter", &filter),
+                ("$select", "id,displayName"),
+                ("$top", "20"),
+            ],
         );
         let operation = "find a group by its name";
         let listing = Listing::new(first, operation, GROUP_RIGHT, false);
@@ -416,12 +417,17 @@ fn people_of(rows: &[Box<RawValue>], page: usize) -> Result<Vec<SourcePerson>, F
                 nameless += usize::from(person.name.is_empty() && person.principal.is_empty());
                 people.push(person);
             }
-            None => tracing::warn!(page, row = number + 1, "a person without a usable id was left out"),
+            None => tracing::warn!(
+                page,
+                row = number + 1,
+                "a person without a usable id was left out"
+            ),
         }
     }
     if !people.is_empty() && nameless == people.len() {
         let reason = crate::connector::http::Unreadable(
-            "people are listed without any property but their id, as to somebody who may not read them".into(),
+            "people are listed without any property but their id, as to somebody who may not read them"
+                .into(),
         );
         let kind = ErrorKind::NotAllowed {
             needs: LIST_RIGHT.to_owned(),
@@ -489,7 +495,10 @@ mod tests {
         let person = person_of(&row(&odd)).expect("readable");
         assert_eq!(person.id.as_str(), ID);
         assert_eq!(person.name.raw(), "ada@x.org");
-        assert_eq!((person.mail, person.employee_id, person.enabled), (None, None, None));
+        assert_eq!(
+            (person.mail, person.employee_id, person.enabled),
+            (None, None, None)
+        );
         assert_eq!(person.kind, AccountKind::Guest);
     }
 
@@ -510,7 +519,7 @@ mod tests {
 
     #[test]
     fn rows_with_nothing_but_ids_mean_a_missing_right() {
-        let bare = format!(r#"{{"@odata.type":"#microsoft.graph.user","id":"{ID}","displayName":null}}"#);
+        let bare = format!(r##"{{"@odata.type":"#microsoft.graph.user","id":"{ID}","displayName":null}}"##);
         let failure = people_of(&[row(&bare), row(&bare)], 1).expect_err("a missing right");
         assert!(matches!(failure.kind, ErrorKind::NotAllowed { .. }));
         assert!(people_of(&[], 1).expect("an empty page is fine").is_empty());
@@ -530,10 +539,7 @@ mod tests {
         let filters = filters(&wanted);
         assert_eq!(filters.len(), 4);
         assert_eq!(filters[0].matches('\'').count(), 30);
-        assert_eq!(
-            filters[1],
-            "id in ('00000000-0000-4000-8000-000000000015')"
-        );
+        assert_eq!(filters[1], "id in ('00000000-0000-4000-8000-000000000015')");
         assert_eq!(filters[2..], ["mail in ('o''hara@x.org')", "employeeId in ('7')"]);
     }
 

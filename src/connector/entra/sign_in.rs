@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::SYSTEM;
 use crate::connector::ErrorKind;
@@ -26,7 +25,7 @@ pub(super) struct ClientSecret {
 /// The part of a token answer that matters; everything else is ignored.
 #[derive(Deserialize)]
 struct Issued {
-    access_token: Zeroizing<String>,
+    access_token: Secret,
     expires_in: Number,
 }
 
@@ -62,7 +61,7 @@ impl TokenSource for ClientSecret {
             Number::Text(text) => text.trim().parse().unwrap_or(0),
         };
         Ok(Token {
-            value: Secret::new(issued.access_token.as_str()),
+            value: issued.access_token,
             lifetime: Duration::from_secs(seconds.min(LONGEST_LIFE)),
         })
     }
@@ -92,9 +91,8 @@ pub(super) fn explained(mut failure: Failure) -> Failure {
                 failure.kind = ErrorKind::Unavailable;
             } else {
                 failure.kind = ErrorKind::SignInRejected;
-                failure.hint = Some(
-                    "look the AADSTS number up at https://login.microsoftonline.com/error".to_owned(),
-                );
+                failure.hint =
+                    Some("look the AADSTS number up at https://login.microsoftonline.com/error".to_owned());
             }
         }
         None => {}
@@ -265,8 +263,13 @@ mod tests {
 
     #[test]
     fn the_rights_a_token_carries_can_be_read() {
-        let granted = roles(&token(r#"{"roles":["User.Read.All","ProfilePhoto.Read.All"],"ver":"1.0"}"#));
-        assert_eq!(granted, Some(vec!["User.Read.All".into(), "ProfilePhoto.Read.All".into()]));
+        let granted = roles(&token(
+            r#"{"roles":["User.Read.All","ProfilePhoto.Read.All"],"ver":"1.0"}"#,
+        ));
+        assert_eq!(
+            granted,
+            Some(vec!["User.Read.All".into(), "ProfilePhoto.Read.All".into()])
+        );
     }
 
     #[test]
@@ -286,7 +289,10 @@ mod tests {
             50_057, 50_076, 50_079, 50_072, 50_074, 50_105, 53_003, 53_000, 53_001, 530_032, 530_035, 70_008,
             700_082, 70_043, 50_173, 50_194, 9_001_023, 90_024, 90_033, 50_033, 90_006, 50_196,
         ] {
-            assert!(meaning(code).is_some_and(|meaning| meaning.hint.len() > 20), "{code}");
+            assert!(
+                meaning(code).is_some_and(|meaning| meaning.hint.len() > 20),
+                "{code}"
+            );
         }
         assert!(meaning(1).is_none());
     }

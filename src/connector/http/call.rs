@@ -352,6 +352,8 @@ pub struct Failure {
     pub class: Option<Class>,
     /// The last answer; `None` if none came.
     pub answer: Option<Answer>,
+    /// True if the service stayed away for as long as one operation may take: another one would wait as long.
+    pub gave_up: bool,
     /// What to do next.
     pub hint: Option<String>,
     /// The service's words, the transport's error or the failed sign-in.
@@ -372,6 +374,7 @@ impl Failure {
             hint: usual_hint(&kind),
             kind,
             class: None,
+            gave_up: false,
             cause: Arc::new(answer.words()),
             answer: Some(answer),
         }
@@ -390,6 +393,7 @@ impl Failure {
             hint: usual_hint(&kind),
             kind,
             class: None,
+            gave_up: false,
             answer: None,
             cause: Arc::new(cause),
         }

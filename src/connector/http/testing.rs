@@ -80,7 +80,8 @@ impl Reply {
     }
 
     pub fn with_json(self, value: serde_json::Value) -> Self {
-        self.header("content-type", "application/json").body(value.to_string())
+        self.header("content-type", "application/json")
+            .body(value.to_string())
     }
 
     /// Graph's error envelope.

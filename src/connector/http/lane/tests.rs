@@ -130,7 +130,11 @@ async fn nothing_goes_out_inside_a_pause_and_everything_goes_after_it() {
     let waits = (0..20).map(|number| {
         let lane = &lane;
         async move {
-            let admission = if number % 2 == 0 { foreground() } else { background() };
+            let admission = if number % 2 == 0 {
+                foreground()
+            } else {
+                background()
+            };
             let permit = permit(lane, admission).await;
             let waited = start.elapsed();
             permit.settle(CLEAN, None);
@@ -224,7 +228,10 @@ async fn retries_beyond_the_budget_wait_while_fresh_requests_pass() {
         async move { permit(&lane, retry()).await.settle(CLEAN, None) }
     });
     tokio::task::yield_now().await;
-    assert!(goes_at_once(&lane, background()).await, "fresh work is not held up");
+    assert!(
+        goes_at_once(&lane, background()).await,
+        "fresh work is not held up"
+    );
     late.await.expect("no panic");
     assert_eq!(start.elapsed().as_secs(), 60);
     assert_eq!(lane.state().retries, 11);
@@ -242,10 +249,7 @@ async fn an_open_circuit_lets_one_probe_through_at_a_time() {
     let probe = permit(&lane, background()).await;
     assert!(probe.is_probe());
     assert_eq!(start.elapsed().as_secs(), 30);
-    assert!(
-        !goes_at_once(&lane, background()).await,
-        "one probe at a time"
-    );
+    assert!(!goes_at_once(&lane, background()).await, "one probe at a time");
     probe.settle(FAILED, None);
     let probe = permit(&lane, background()).await;
     assert_eq!(start.elapsed().as_secs(), 90);
@@ -263,20 +267,13 @@ async fn a_service_that_stays_away_ends_the_wait() {
         permit(&lane, background()).await.settle(FAILED, None);
     }
     let start = Instant::now();
-    let loser = tokio::spawn({
-        let lane = Arc::clone(&lane);
-        async move {
-            while let Ok(probe) = lane.admit(background()).await {
-                probe.settle(FAILED, None);
-            }
-        }
-    });
-    tokio::task::yield_now().await;
-    // Behind the one that probes, somebody waits who gives up after ten minutes.
-    let shut = lane.admit(background()).await.err();
-    assert!(matches!(shut, Some(Shut::CircuitOpen(_))), "{shut:?}");
-    assert_eq!(start.elapsed().as_secs(), 600);
-    loser.abort();
+    let impatient = Admission {
+        patience: Duration::from_secs(20),
+        ..background()
+    };
+    let shut = lane.admit(impatient).await.err();
+    assert_eq!(shut, Some(Shut::CircuitOpen(Duration::from_secs(20))));
+    assert_eq!(start.elapsed().as_secs(), 20);
 }
 
 #[tokio::test(start_paused = true)]
