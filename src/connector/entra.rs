@@ -22,7 +22,7 @@ use futures::stream::BoxStream;
 use parking_lot::Mutex;
 
 use self::sign_in::ClientSecret;
-use super::http::{Caller, Failure, Lane, LaneSettings, Origin, Secret, TokenCache, Transport, Unreadable};
+use super::http::{Caller, Failure, Lane, LaneSettings, Origin, Reason, Secret, TokenCache, Transport};
 use super::{ConnectorError, ErrorKind, FetchedPhoto, LaneState, PhotoSource, Priority, Probe, SourceLookup};
 use crate::domain::ids::SourceId;
 use crate::domain::person::SourcePerson;
@@ -176,7 +176,7 @@ pub struct EntraSource {
     /// Set once the rights granted turn out to show basic properties only.
     basic_columns: AtomicBool,
     /// People whose photo is known to be smaller than the size asked for.
-    small: Mutex<HashSet<SourceId>>,
+    small: Mutex<HashSet<u128>>,
 }
 
 impl EntraSource {
@@ -184,7 +184,7 @@ impl EntraSource {
     pub fn new(settings: EntraSettings, transport: &Transport) -> Result<Self, ConnectorError> {
         if let Some(mistake) = settings.mistake() {
             let kind = ErrorKind::Configuration;
-            let failure = Failure::because(SYSTEM, "use the configuration", kind, Unreadable(mistake));
+            let failure = Failure::because(SYSTEM, "use the configuration", kind, Reason(mistake));
             return Err(failure.into());
         }
         let scope = settings.scope();

@@ -26,7 +26,7 @@ mod token;
 mod wait;
 mod wire;
 
-pub use self::call::{Answer, Call, Failure, Inside, Repeat, ServiceWords, Unreadable};
+pub use self::call::{Answer, Call, Failure, Inside, Reason, Repeat, ServiceWords};
 pub use self::caller::Caller;
 pub use self::classify::{Class, Expect, classify};
 pub use self::lane::{Lane, LaneSettings};

@@ -48,6 +48,7 @@ struct Page {
 
 /// A listing that follows links page by page.
 struct Listing {
+    /// Where the next page is, once a page was read.
     next: Option<Address>,
     seen: HashSet<[u8; 32]>,
     /// The number of the page that comes next, from 1.
@@ -59,10 +60,10 @@ struct Listing {
 }
 
 impl Listing {
-    fn new(first: Address, operation: &'static str, needs: &'static str, advanced: bool) -> Self {
+    fn new(first: &Address, operation: &'static str, needs: &'static str, advanced: bool) -> Self {
         Self {
             seen: HashSet::from([first.fingerprint()]),
-            next: Some(first),
+            next: None,
             page: 1,
             operation,
             needs,
@@ -84,7 +85,7 @@ impl Listing {
     /// Reads a page and notes where the next one is.
     fn read(&mut self, source: &EntraSource, answer: &Answer) -> Result<Vec<Box<RawValue>>, Failure> {
         let broken = |reason: String| {
-            let reason = crate::connector::http::Unreadable(reason);
+            let reason = crate::connector::http::Reason(reason);
             Failure::because(SYSTEM, self.operation, ErrorKind::UnexpectedAnswer, reason)
         };
         let page: Page = parse(answer)
@@ -167,21 +168,21 @@ impl EntraSource {
         let filter = self.filter.as_deref();
         let mut is_advanced = filter.is_some_and(needs_advanced);
         loop {
-            let mut query = vec![("$select", self.columns()), ("$top", PAGE)];
+            let columns = self.columns();
+            let mut query = vec![("$select", columns), ("$top", PAGE)];
             query.extend(filter.map(|filter| ("$filter", filter)));
             if is_advanced {
                 query.push(("$count", "true"));
             }
             let address = self.directory.address(&["v1.0", "users"], &query);
-            let mut listing = Listing::new(address.clone(), "list the people", LIST_RIGHT, is_advanced);
-            listing.next = None;
+            let listing = Listing::new(&address, "list the people", LIST_RIGHT, is_advanced);
             match self
                 .directory
                 .send(listing.call(address, Priority::Background))
                 .await
             {
                 Ok(answer) => return Ok((listing, answer)),
-                Err(failure) if self.may_ask_for_less(&failure) => {}
+                Err(failure) if self.may_ask_for_less(&failure, columns) => {}
                 Err(failure) if filter.is_some() && !is_advanced && is_unsupported_query(&failure) => {
                     is_advanced = true;
                 }
@@ -217,12 +218,13 @@ impl EntraSource {
 
     async fn find_by(&self, filter: &str) -> Result<Vec<SourcePerson>, Failure> {
         loop {
-            let query = [("$select", self.columns()), ("$top", PAGE), ("$filter", filter)];
+            let columns = self.columns();
+            let query = [("$select", columns), ("$top", PAGE), ("$filter", filter)];
             let first = self.directory.address(&["v1.0", "users"], &query);
-            let listing = Listing::new(first, "look people up", LIST_RIGHT, false);
-            match self.all_rows(listing, Priority::Foreground).await {
+            let listing = Listing::new(&first, "look people up", LIST_RIGHT, false);
+            match self.all_rows(listing, first, Priority::Foreground).await {
                 Ok(rows) => return people_of(&rows, 1),
-                Err(failure) if self.may_ask_for_less(&failure) => {}
+                Err(failure) if self.may_ask_for_less(&failure, columns) => {}
                 Err(failure) => return Err(failure),
             }
         }
@@ -231,28 +233,29 @@ impl EntraSource {
     async fn all_rows(
         &self,
         mut listing: Listing,
+        first: Address,
         priority: Priority,
     ) -> Result<Vec<Box<RawValue>>, Failure> {
         let mut rows = Vec::new();
-        while let Some(address) = listing.next.take() {
+        let mut next = Some(first);
+        while let Some(address) = next {
             let answer = self.directory.send(listing.call(address, priority)).await?;
             rows.extend(listing.read(self, &answer)?);
+            next = listing.next.take();
         }
         Ok(rows)
     }
 
-    /// After a 403 with all columns: the basic ones may still be allowed. True if it is worth another try.
-    fn may_ask_for_less(&self, failure: &Failure) -> bool {
-        let refused = matches!(failure.kind, ErrorKind::NotAllowed { .. });
-        // Only the first to notice changes the columns; a refusal of the basic ones is final.
-        let first = refused && !self.basic_columns.swap(true, Ordering::Relaxed);
-        if first {
+    /// After a 403 with all columns: the basic ones may still be allowed. A refusal of those is final.
+    fn may_ask_for_less(&self, failure: &Failure, asked: &str) -> bool {
+        let worth_it = asked == FULL && matches!(failure.kind, ErrorKind::NotAllowed { .. });
+        if worth_it && !self.basic_columns.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "not all properties of people may be read; going on without account status, employee \
                  number, department and title"
             );
         }
-        first
+        worth_it
     }
 
     fn columns(&self) -> &'static str {
@@ -274,9 +277,9 @@ impl EntraSource {
             &["v1.0", "groups", &id, "transitiveMembers", "microsoft.graph.user"],
             &[("$select", "id"), ("$top", PAGE), ("$count", "true")],
         );
-        let listing = Listing::new(first, "list the members of a group", GROUP_RIGHT, true);
+        let listing = Listing::new(&first, "list the members of a group", GROUP_RIGHT, true);
         let rows = self
-            .all_rows(listing, Priority::Background)
+            .all_rows(listing, first, Priority::Background)
             .await
             .map_err(|failure| {
                 if failure.kind == ErrorKind::NotFound {
@@ -294,7 +297,7 @@ impl EntraSource {
                 Some(id) => members.push(id),
                 // Leaving somebody out who should be excluded would be worse than not starting.
                 None => {
-                    let reason = crate::connector::http::Unreadable("a member without an id".into());
+                    let reason = crate::connector::http::Reason("a member without an id".into());
                     let kind = ErrorKind::UnexpectedAnswer;
                     return Err(Failure::because(SYSTEM, "list the members of a group", kind, reason).into());
                 }
@@ -315,8 +318,8 @@ impl EntraSource {
             ],
         );
         let operation = "find a group by its name";
-        let listing = Listing::new(first, operation, GROUP_RIGHT, false);
-        let rows = self.all_rows(listing, Priority::Background).await?;
+        let listing = Listing::new(&first, operation, GROUP_RIGHT, false);
+        let rows = self.all_rows(listing, first, Priority::Background).await?;
         let ids: Vec<String> = rows
             .iter()
             .filter_map(|row| id_of(row))
@@ -324,7 +327,7 @@ impl EntraSource {
             .collect();
         let shown = clean(name);
         let wrong = |kind, words: String, hint: &str| {
-            let reason = crate::connector::http::Unreadable(words);
+            let reason = crate::connector::http::Reason(words);
             Err(Failure::because(SYSTEM, operation, kind, reason).hint(hint))
         };
         match &ids[..] {
@@ -425,7 +428,7 @@ fn people_of(rows: &[Box<RawValue>], page: usize) -> Result<Vec<SourcePerson>, F
         }
     }
     if !people.is_empty() && nameless == people.len() {
-        let reason = crate::connector::http::Unreadable(
+        let reason = crate::connector::http::Reason(
             "people are listed without any property but their id, as to somebody who may not read them"
                 .into(),
         );
