@@ -15,8 +15,10 @@ mod check;
 mod decoding;
 mod find;
 mod load;
+mod memory;
 mod pictures;
 mod planning;
+mod roster;
 mod scan;
 mod settle;
 

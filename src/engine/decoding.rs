@@ -29,6 +29,16 @@ impl UploadForm {
     }
 }
 
+/// The work was given up: true today, on this machine; not a fact about the picture to be remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GaveUp(String);
+
+impl From<GaveUp> for PictureProblem {
+    fn from(gave_up: GaveUp) -> Self {
+        Self::Broken(gave_up.0)
+    }
+}
+
 /// Runs picture work on blocking threads.
 #[derive(Clone, Debug)]
 pub(super) struct Decoding {
@@ -44,17 +54,20 @@ impl Decoding {
     }
 
     /// Checks a picture of the target.
-    pub(super) async fn examine(&self, bytes: Bytes) -> Content {
+    pub(super) async fn examine(&self, bytes: Bytes) -> Result<Content, GaveUp> {
         self.run(move || match picture::examine(&bytes) {
             Ok(facts) => Content::Sound(facts),
             Err(problem) => Content::Unsound(problem),
         })
         .await
-        .unwrap_or_else(Content::Unsound)
     }
 
     /// Checks a photo of the source and finds out what would be uploaded for it.
-    pub(super) async fn examine_source(&self, bytes: Bytes, form: UploadForm) -> SourceContent {
+    pub(super) async fn examine_source(
+        &self,
+        bytes: Bytes,
+        form: UploadForm,
+    ) -> Result<SourceContent, GaveUp> {
         let unsound = |problem| SourceContent {
             original: Content::Unsound(problem),
             prepared: None,
@@ -73,7 +86,6 @@ impl Decoding {
             }
         })
         .await
-        .unwrap_or_else(unsound)
     }
 
     /// Examines a photo and puts it into the form in which it is uploaded.
@@ -89,15 +101,13 @@ impl Decoding {
             Ok((facts, prepared))
         })
         .await
+        .map_err(PictureProblem::from)
         .and_then(|result| result)
     }
 
     /// Waits for a processor, then for the work. A decoder that exceeds its time cannot be stopped, so it keeps its
     /// processor until it ends: run-away decoders never pile up.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, PictureProblem> {
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, GaveUp> {
         let slot = Arc::clone(&self.slots)
             .acquire_owned()
             .await
@@ -109,8 +119,8 @@ impl Decoding {
         });
         match tokio::time::timeout(TIME_LIMIT, working).await {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(_)) => Err(PictureProblem::Broken("the decoder failed".into())),
-            Err(_) => Err(PictureProblem::Broken(format!(
+            Ok(Err(_)) => Err(GaveUp("the decoder failed".into())),
+            Err(_) => Err(GaveUp(format!(
                 "not decoded within {} seconds",
                 TIME_LIMIT.as_secs()
             ))),

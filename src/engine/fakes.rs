@@ -860,6 +860,12 @@ impl AvatarTarget for World {
             .collect())
     }
 
+    async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+        let mut people = self.lookup(wanted).await?;
+        people.retain(is_in_scope);
+        Ok(people)
+    }
+
     async fn all_chains(
         &self,
         people: &[TargetPerson],
