@@ -24,6 +24,8 @@ mod settle;
 
 #[cfg(test)]
 pub(crate) mod fakes;
+#[cfg(test)]
+mod stories;
 
 use std::fmt;
 use std::sync::Arc;

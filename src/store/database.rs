@@ -52,9 +52,7 @@ pub(super) fn open(path: &Path, schema: &Schema, notes: &mut Vec<String>) -> Res
 
 /// Opens for reading only; `None` if there is no file yet.
 pub(super) fn open_read_only(path: &Path, schema: &Schema) -> Result<Option<Connection>, StoreError> {
-    let is_there = path
-        .try_exists()
-        .map_err(StoreError::files("look for", path))?;
+    let is_there = path.try_exists().map_err(StoreError::files("look for", path))?;
     if !is_there {
         return Ok(None);
     }
@@ -95,9 +93,12 @@ impl Trouble {
         match self {
             Self::Other(error) => error,
             // A file that was created a moment ago and is damaged already: say what SQLite says of such files.
-            Self::Damaged(why) => StoreError::database("create the local data")(
-                rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(why)),
-            ),
+            Self::Damaged(why) => {
+                StoreError::database("create the local data")(rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+                    Some(why),
+                ))
+            }
         }
     }
 
@@ -131,7 +132,9 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, Trouble> {
         .map_err(&failed)?;
     let level = if schema.is_durable { "FULL" } else { "NORMAL" };
     connection
-        .execute_batch(&format!("PRAGMA synchronous = {level}; PRAGMA journal_size_limit = 16777216;"))
+        .execute_batch(&format!(
+            "PRAGMA synchronous = {level}; PRAGMA journal_size_limit = 16777216;"
+        ))
         .map_err(&failed)?;
     if found < schema.newest() {
         if found > 0 {
@@ -210,8 +213,16 @@ fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// `journal.sqlite` becomes `journal.<word>.sqlite`, with a number if that is taken.
 fn beside(path: &Path, word: &str) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let extension = path
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     (1..)
         .map(|number| match number {
             1 => format!("{stem}.{word}.{extension}"),
@@ -237,7 +248,9 @@ mod tests {
         migrations: &["CREATE TABLE entries (text TEXT NOT NULL) STRICT"],
         is_durable: true,
         self_test: |connection| {
-            connection.query_row("SELECT count(*) FROM entries", [], |row| row.get::<_, i64>(0)).map(drop)
+            connection
+                .query_row("SELECT count(*) FROM entries", [], |row| row.get::<_, i64>(0))
+                .map(drop)
         },
     };
     const SECOND: Schema = Schema {
@@ -251,7 +264,13 @@ mod tests {
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .expect("readable")
-            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
         names
@@ -259,11 +278,15 @@ mod tests {
 
     fn with_one_entry(path: &Path) {
         let connection = open(path, &FIRST, &mut Vec::new()).expect("opens");
-        connection.execute("INSERT INTO entries VALUES ('kept')", []).expect("inserts");
+        connection
+            .execute("INSERT INTO entries VALUES ('kept')", [])
+            .expect("inserts");
     }
 
     fn entries(connection: &Connection) -> i64 {
-        connection.query_row("SELECT count(*) FROM entries", [], |row| row.get(0)).expect("counts")
+        connection
+            .query_row("SELECT count(*) FROM entries", [], |row| row.get(0))
+            .expect("counts")
     }
 
     #[test]
@@ -273,7 +296,9 @@ mod tests {
         with_one_entry(&path);
         let connection = open(&path, &SECOND, &mut Vec::new()).expect("opens");
         assert_eq!(entries(&connection), 1);
-        connection.execute("UPDATE entries SET note = 'new'", []).expect("has the column");
+        connection
+            .execute("UPDATE entries SET note = 'new'", [])
+            .expect("has the column");
         let copy = Connection::open(folder.path().join("list.format-1.sqlite")).expect("a copy");
         assert_eq!(entries(&copy), 1);
     }
@@ -285,9 +310,16 @@ mod tests {
         drop(open(&path, &SECOND, &mut Vec::new()).expect("opens"));
         assert!(matches!(
             open(&path, &FIRST, &mut Vec::new()),
-            Err(StoreError::Newer { found: 2, known: 1, .. })
+            Err(StoreError::Newer {
+                found: 2,
+                known: 1,
+                ..
+            })
         ));
-        assert!(matches!(open_read_only(&path, &FIRST), Err(StoreError::Newer { .. })));
+        assert!(matches!(
+            open_read_only(&path, &FIRST),
+            Err(StoreError::Newer { .. })
+        ));
         assert!(open(&path, &SECOND, &mut Vec::new()).is_ok());
     }
 
@@ -311,7 +343,10 @@ mod tests {
             let connection = open(&path, &FIRST, &mut notes).expect("a new one");
             assert_eq!(entries(&connection), 0, "{what}");
             assert_eq!(notes.len(), 1, "{what}: {notes:?}");
-            let kept = names(folder.path()).iter().filter(|name| name.contains("damaged-")).count();
+            let kept = names(folder.path())
+                .iter()
+                .filter(|name| name.contains("damaged-"))
+                .count();
             assert!(kept >= 1, "{what}: {:?}", names(folder.path()));
         }
     }

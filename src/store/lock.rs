@@ -81,8 +81,9 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::files("lock", &path)(error)),
         }
-        let left_over = read_holder(&holder_path)
-            .map(|dead| format!("the last run did not end properly ({dead}); what it left open is settled first"));
+        let left_over = read_holder(&holder_path).map(|dead| {
+            format!("the last run did not end properly ({dead}); what it left open is settled first")
+        });
         let holder = serde_json::to_vec(&Holder::this_process()).expect("plain strings and numbers");
         files::write_whole(&holder_path, &holder)?;
         let lock = Self {

@@ -345,8 +345,9 @@ fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let text = row.get_ref(column)?.as_str()?;
-    text.parse()
-        .map_err(|error: jiff::Error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+    text.parse().map_err(|error: jiff::Error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
 }
 
 #[cfg(test)]
@@ -409,7 +410,10 @@ mod tests {
     async fn contents_and_pictures_without_a_hash_are_remembered() {
         let (_folder, memory) = memory();
         let (known, unknown) = (Sha256::of(b"1"), Sha256::of(b"2"));
-        memory.remember_contents(vec![(known, sound(1))]).await.expect("written");
+        memory
+            .remember_contents(vec![(known, sound(1))])
+            .await
+            .expect("written");
         let found = memory.contents(vec![known, unknown]).await.expect("read");
         assert_eq!(found, HashMap::from([(known, sound(1))]));
         let picture = UnhashedPicture {
@@ -432,20 +436,38 @@ mod tests {
     async fn an_absence_counts_from_its_first_sighting_until_a_photo_is_seen() {
         let (_folder, memory) = memory();
         let at = |hour: i64| Timestamp::from_second(hour * 3600).expect("in range");
-        memory.see_absences(at(1), vec![ada()], vec![]).await.expect("written");
-        memory.see_absences(at(30), vec![ada()], vec![]).await.expect("written");
+        memory
+            .see_absences(at(1), vec![ada()], vec![])
+            .await
+            .expect("written");
+        memory
+            .see_absences(at(30), vec![ada()], vec![])
+            .await
+            .expect("written");
         let sighting = Sighting {
             first: at(1),
             last: at(30),
         };
-        assert_eq!(memory.absences().await.expect("read").get(&ada()), Some(&sighting));
-        memory.see_absences(at(31), vec![], vec![ada()]).await.expect("written");
-        memory.see_absences(at(32), vec![ada()], vec![]).await.expect("written");
+        assert_eq!(
+            memory.absences().await.expect("read").get(&ada()),
+            Some(&sighting)
+        );
+        memory
+            .see_absences(at(31), vec![], vec![ada()])
+            .await
+            .expect("written");
+        memory
+            .see_absences(at(32), vec![ada()], vec![])
+            .await
+            .expect("written");
         let sighting = Sighting {
             first: at(32),
             last: at(32),
         };
-        assert_eq!(memory.absences().await.expect("read").get(&ada()), Some(&sighting));
+        assert_eq!(
+            memory.absences().await.expect("read").get(&ada()),
+            Some(&sighting)
+        );
     }
 
     #[tokio::test]
@@ -456,18 +478,29 @@ mod tests {
         let mut notes = Vec::new();
         let memory = Memory::open(&blocked, &mut notes);
         assert_eq!(notes.len(), 1);
-        memory.remember_contents(vec![(Sha256::of(b"1"), sound(1))]).await.expect("in RAM");
+        memory
+            .remember_contents(vec![(Sha256::of(b"1"), sound(1))])
+            .await
+            .expect("in RAM");
     }
 
     #[tokio::test]
     async fn three_hundred_thousand_photos_are_a_matter_of_moments() {
         let (_folder, memory) = memory();
         let photos: Vec<_> = (0..300_000)
-            .map(|number| (SourceId::new(format!("{number:036}")), remembered("\"etag\"", sound(number))))
+            .map(|number| {
+                (
+                    SourceId::new(format!("{number:036}")),
+                    remembered("\"etag\"", sound(number)),
+                )
+            })
             .collect();
         memory.remember_photos("360x360", photos).await.expect("written");
         let all = memory.photos("360x360").await.expect("read");
         assert_eq!(all.len(), 300_000);
-        assert_eq!(all[&SourceId::new(format!("{:036}", 77))], remembered("\"etag\"", sound(77)));
+        assert_eq!(
+            all[&SourceId::new(format!("{:036}", 77))],
+            remembered("\"etag\"", sound(77))
+        );
     }
 }

@@ -158,11 +158,23 @@ mod tests {
         let (_folder, vault) = vault();
         let name = vault.keep(Bytes::from_static(b"a face")).await.expect("kept");
         assert_eq!(name, Sha256::of(b"a face"));
-        assert_eq!(vault.keep(Bytes::from_static(b"a face")).await.expect("kept"), name);
+        assert_eq!(
+            vault.keep(Bytes::from_static(b"a face")).await.expect("kept"),
+            name
+        );
         assert!(vault.holds(&name).await.expect("readable"));
-        assert_eq!(vault.get(&name).await.expect("readable").as_deref(), Some(&b"a face"[..]));
+        assert_eq!(
+            vault.get(&name).await.expect("readable").as_deref(),
+            Some(&b"a face"[..])
+        );
         let size = vault.size().await.expect("readable");
-        assert_eq!(size, VaultSize { pictures: 1, bytes: 6 });
+        assert_eq!(
+            size,
+            VaultSize {
+                pictures: 1,
+                bytes: 6
+            }
+        );
         assert_eq!(vault.get(&Sha256::of(b"other")).await.expect("readable"), None);
     }
 
@@ -173,7 +185,10 @@ mod tests {
         std::fs::write(vault.path(&name), b"a fact").expect("writable");
         assert!(matches!(vault.get(&name).await, Err(StoreError::DamagedCopy(_))));
         assert!(!vault.holds(&name).await.expect("readable"));
-        vault.keep(Bytes::from_static(b"a face")).await.expect("kept again");
+        vault
+            .keep(Bytes::from_static(b"a face"))
+            .await
+            .expect("kept again");
         assert!(vault.holds(&name).await.expect("readable"));
     }
 

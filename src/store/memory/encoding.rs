@@ -47,7 +47,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Content> {
     match *kind {
         UNSEEN if rest.is_empty() => Some(Content::Unseen),
         SOUND => decode_facts(rest).map(Content::Sound),
-        UNSOUND => serde_json::from_slice::<PictureProblem>(rest).ok().map(Content::Unsound),
+        UNSOUND => serde_json::from_slice::<PictureProblem>(rest)
+            .ok()
+            .map(Content::Unsound),
         _ => None,
     }
 }
@@ -113,7 +115,9 @@ mod tests {
         for content in [
             Content::Unseen,
             Content::Unsound(PictureProblem::Empty),
-            Content::Unsound(PictureProblem::NotAPicture { looks_like: "JSON".into() }),
+            Content::Unsound(PictureProblem::NotAPicture {
+                looks_like: "JSON".into(),
+            }),
             Content::Unsound(PictureProblem::TooManyPixels { width: 5, height: 6 }),
         ] {
             assert_eq!(decode(&encode(&content)), Some(content));
