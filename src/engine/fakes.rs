@@ -51,6 +51,11 @@ pub(crate) fn picture_again(seed: u8) -> Bytes {
     encoded(seed, 70)
 }
 
+/// The same picture as [`picture`] in more bytes than it takes.
+pub(crate) fn heavy_picture(seed: u8) -> Bytes {
+    encoded(seed, 100)
+}
+
 fn encoded(seed: u8, quality: u8) -> Bytes {
     const SIDE: u16 = 48;
     // Brightness steps between fields come from the bits of a scrambled seed, colours from the seed itself.

@@ -514,15 +514,21 @@ impl Known {
         Vec::new()
     }
 
-    /// The source people who are `target`, may be `target`, or would be if either were in scope.
+    /// The source people who are `target`; else who may be; else who would be if either were in scope.
     fn owners(&self, target: &TargetPerson) -> Vec<usize> {
-        let meant = self.positions(|position| match self.matches.get(&position) {
-            Some(Match::One { target: found, .. }) => self.targets[*found].id == target.id,
-            Some(Match::Ambiguous(ambiguity)) => ambiguity.candidates().contains(&target.id),
-            Some(Match::Nobody) | None => false,
+        let is = self.positions(|position| {
+            matches!(self.matches.get(&position),
+                Some(Match::One { target: found, .. }) if self.targets[*found].id == target.id)
         });
-        if !meant.is_empty() {
-            return meant;
+        if !is.is_empty() {
+            return is;
+        }
+        let may_be = self.positions(|position| {
+            matches!(self.matches.get(&position),
+                Some(Match::Ambiguous(ambiguity)) if ambiguity.candidates().contains(&target.id))
+        });
+        if !may_be.is_empty() {
+            return may_be;
         }
         self.positions(|position| {
             !matches!(self.matches.get(&position), Some(Match::One { .. }))

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::fakes::{Bench, World, cut_off, person, picture, picture_again, placeholder};
+use super::fakes::{Bench, World, cut_off, heavy_picture, person, picture, picture_again, placeholder};
 use super::scan::{Ignore, ScanEvent};
 use super::{Depth, EngineError, FindError, Scan, SidePicture, Standing};
 use crate::connector::{ErrorKind, ProbeResult, Speaker};
@@ -199,7 +199,7 @@ async fn a_photo_is_downloaded_again_when_its_version_moves_or_has_no_name() {
 
 #[tokio::test]
 async fn a_photo_in_a_form_that_the_target_does_not_take_is_compared_as_it_would_be_uploaded() {
-    let photo = picture(1);
+    let photo = heavy_picture(1);
     let world = World::with([person("ada").photo(photo.clone())]);
     world.upload_limit(photo.len() as u64 - 1);
     let engine = world.engine();
