@@ -9,7 +9,7 @@ use super::{Depth, EngineError, FindError, Scan, SidePicture, Standing};
 use crate::connector::{ErrorKind, ProbeResult, Speaker};
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
-use crate::domain::pairing::MatchRule;
+use crate::domain::pairing::{Ambiguity, MatchRule};
 use crate::domain::photo::Place;
 use crate::domain::plan::{Change, Plan, Policy};
 use crate::domain::run::Outcome;
@@ -78,6 +78,15 @@ async fn every_verdict_arises_from_its_cause() {
             .photo(picture(1))
             .avatar(picture(1))
             .without_hash(),
+        person("no version")
+            .photo(picture(1))
+            .without_etag()
+            .avatar(picture(1)),
+        person("attached").photo(picture(1)).avatar(picture(1)).plain(),
+        person("infected")
+            .photo(picture(1))
+            .avatar(picture(1))
+            .quarantined(),
         person("alone").photo(picture(1)).only_in_source(),
         person("guest").photo(picture(1)).guest(),
         person("hybrid").unreadable_photo("the mailbox is not in Exchange Online"),
@@ -100,6 +109,9 @@ async fn every_verdict_arises_from_its_cause() {
             ("twice", Verdict::Broken),
             ("damaged there", Verdict::Broken),
             ("no hash", Verdict::InSync),
+            ("no version", Verdict::InSync),
+            ("attached", Verdict::Missing),
+            ("infected", Verdict::Broken),
             ("alone", Verdict::Unmatched),
             ("guest", Verdict::Excluded),
             ("hybrid", Verdict::Error),
@@ -759,6 +771,62 @@ async fn a_few_people_are_judged_as_a_full_scan_judges_them() {
     }
     for call in ["source.people", "target.people", "target.all_chains"] {
         assert_eq!(world.calls(call), 0, "{call}");
+    }
+}
+
+/// What decides about a person, without the order in which candidates and rivals happen to be listed.
+fn essence(standing: &Standing) -> String {
+    match standing {
+        Standing::Ambiguous { ambiguity, .. } => {
+            let mut candidates = ambiguity.candidates().to_vec();
+            candidates.sort();
+            match ambiguity {
+                Ambiguity::SeveralTargets { rule, .. } => format!("{rule:?} hits {candidates:?}"),
+                Ambiguity::ClaimedTwice { rule, .. } => format!("{rule:?} claims {candidates:?} too"),
+            }
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 40, ..Default::default() })]
+
+    /// However names collide, one person looked up stands where a full scan puts them.
+    #[test]
+    fn a_look_up_sees_every_ambiguity_that_a_full_scan_sees(
+        sources in proptest::collection::vec((0..6_u8, 0..4_u8, 0..3_u8, proptest::bool::weighted(0.15)), 1..7),
+        targets in proptest::collection::vec((0..6_u8, 0..4_u8, 0..3_u8, proptest::bool::weighted(0.15)), 0..7),
+    ) {
+        let object_id = |number: usize| format!("3f9a0000-0000-4000-8000-{number:012}");
+        let sources = sources.into_iter().enumerate().map(|(number, (name, mail, employee, is_guest))| {
+            let person = person(&format!("s{number}")).only_in_source().source_with(|source| {
+                source.id = SourceId::new(object_id(number));
+                source.principal = format!("n{name}@x.example").into();
+                source.mail = Some(format!("m{mail}@x.example").into());
+                source.employee_id = (employee > 0).then(|| employee.to_string().into());
+            });
+            if is_guest { person.guest() } else { person }
+        });
+        let targets = targets.into_iter().enumerate().map(|(number, (name, mail, employee, is_inactive))| {
+            let person = person(&format!("t{number}")).only_in_target().target_with(|target| {
+                target.user_name = format!("N{name}@x.example").into();
+                target.mail = Some(format!("m{mail}@x.example").into());
+                target.employee_number = (employee > 0).then(|| employee.to_string().into());
+            });
+            if is_inactive { person.inactive_in_target() } else { person }
+        });
+        let world = World::with(sources.chain(targets));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let engine = world.engine();
+            let full = scan(&engine, Depth::Stamps).await;
+            for expected in &full.people {
+                let found = engine.find(expected.source.id.as_str()).await.expect("an id is unique");
+                assert_eq!(found.person, expected.source);
+                assert_eq!(essence(&found.standing), essence(&expected.standing));
+            }
+        });
     }
 }
 
