@@ -396,6 +396,20 @@ impl World {
     /// The same, told other things.
     pub(crate) fn engine_with(&self, change: impl FnOnce(&mut EngineSettings)) -> Bench {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let paths = StorePaths {
+            state_dir: folder.path().join("state"),
+            cache_dir: folder.path().join("cache"),
+            profile: "default".into(),
+        };
+        let store = Store::open(&paths, Access::Write).expect("a fresh store opens");
+        Bench {
+            engine: self.engine_on(&Arc::new(store), change),
+            _folder: folder,
+        }
+    }
+
+    /// An engine on this world and a store that is there already.
+    pub(crate) fn engine_on(&self, store: &Arc<Store>, change: impl FnOnce(&mut EngineSettings)) -> Engine {
         let mut settings = EngineSettings {
             profile: "default".into(),
             rules: MatchRule::DEFAULT_ORDER.to_vec(),
@@ -410,18 +424,8 @@ impl World {
             picture_side: 360,
         };
         change(&mut settings);
-        let paths = StorePaths {
-            state_dir: folder.path().join("state"),
-            cache_dir: folder.path().join("cache"),
-            profile: settings.profile.clone(),
-        };
-        let store = Arc::new(Store::open(&paths, Access::Write).expect("a fresh store opens"));
-        let engine = Engine::new(Arc::new(self.clone()), Arc::new(self.clone()), store, settings)
-            .with_clock(self.clock());
-        Bench {
-            engine,
-            _folder: folder,
-        }
+        let (source, target) = (Arc::new(self.clone()), Arc::new(self.clone()));
+        Engine::new(source, target, Arc::clone(store), settings).with_clock(self.clock())
     }
 
     /// How many people a page of either listing has.
