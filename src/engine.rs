@@ -24,6 +24,8 @@ mod settle;
 
 #[cfg(test)]
 pub(crate) mod fakes;
+#[cfg(test)]
+mod stories;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ use crate::domain::run::PersonRef;
 use crate::domain::scope::{Exclusion, OptOut};
 use crate::store::Store;
 
-pub use find::{Candidate as FoundCandidate, FindError, Found};
+pub use find::{FindError, Found, FoundCandidate};
 pub use pictures::{SidePicture, SidePictures};
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 

@@ -105,25 +105,30 @@ impl Decoding {
         .and_then(|result| result)
     }
 
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, GaveUp> {
+        self.run_within(TIME_LIMIT, work).await
+    }
+
     /// Waits for a processor, then for the work. A decoder that exceeds its time cannot be stopped, so it keeps its
     /// processor until it ends: run-away decoders never pile up.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, GaveUp> {
+    async fn run_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, GaveUp> {
         let slot = Arc::clone(&self.slots)
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
         let working = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(slot);
-            result
+            // Dropped when the work ends, even if it panics.
+            let _slot = slot;
+            work()
         });
-        match tokio::time::timeout(TIME_LIMIT, working).await {
+        match tokio::time::timeout(limit, working).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) => Err(GaveUp("the decoder failed".into())),
-            Err(_) => Err(GaveUp(format!(
-                "not decoded within {} seconds",
-                TIME_LIMIT.as_secs()
-            ))),
+            Err(_) => Err(GaveUp(format!("not decoded within {} seconds", limit.as_secs()))),
         }
     }
 }
@@ -139,4 +144,36 @@ fn prepared_hash(
     }
     let prepared = picture::prepare(bytes, facts.format, form.limit, form.side)?;
     Ok((!prepared.is_original).then(|| Sha256::of(&prepared.bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_processor() -> Decoding {
+        Decoding {
+            slots: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_decoder_that_exceeds_its_time_is_given_up_but_keeps_its_processor() {
+        let decoding = one_processor();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let stuck = decoding.run_within(Duration::from_millis(1), move || released.recv());
+        assert!(stuck.await.is_err());
+        assert_eq!(decoding.slots.available_permits(), 0);
+        release.send(()).expect("still waiting");
+        assert_eq!(decoding.run(|| 7).await, Ok(7), "the next one gets the processor");
+    }
+
+    #[tokio::test]
+    async fn a_decoder_that_fails_is_a_problem_of_one_picture() {
+        let decoding = one_processor();
+        let failed = decoding
+            .run(|| std::panic::resume_unwind(Box::new("a decoder's bug")))
+            .await;
+        assert_eq!(failed, Err::<(), _>(GaveUp("the decoder failed".into())));
+        assert_eq!(decoding.run(|| 7).await, Ok(7));
+    }
 }

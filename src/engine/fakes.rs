@@ -6,7 +6,7 @@
 //!     person("bob").photo(picture(3)),
 //! ]);
 //! world.fail("source.people", 1, ErrorKind::Unavailable);
-//! let engine = world.engine();
+//! let engine = world.engine(); // with a store in a temporary folder
 //! ```
 //!
 //! Everybody is on both sides unless told otherwise: `ada` is source id `ada-id`, signs in as `ada@x.example` and is
@@ -22,18 +22,21 @@ use futures::stream::{self, BoxStream};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
+use super::{Engine, EngineSettings};
 use crate::connector::{
     AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, PhotoSource, Priority, Probe,
     ProbeResult, SourceLookup, TargetLookup,
 };
 use crate::domain::ids::{PictureId, RecordId, SourceId, TargetId};
-use crate::domain::pairing::fold;
+use crate::domain::pairing::{MatchRule, fold};
 use crate::domain::person::{AccountKind, SourcePerson, TargetPerson};
 use crate::domain::photo::{
     AvatarChain, AvatarRecord, Column, Finding, PhotoStamp, PictureForm, Place, Scan, Served, Sha256,
     SourcePhoto, StoredPicture,
 };
+use crate::domain::plan::Policy;
 use crate::domain::text::RemoteText;
+use crate::store::{Access, Store, StorePaths};
 
 /// When the stories take place; [`World::later`] moves on.
 pub(crate) const START: Timestamp = Timestamp::constant(1_772_442_000, 0);
@@ -46,6 +49,11 @@ pub(crate) fn picture(seed: u8) -> Bytes {
 /// The same picture as [`picture`] in other bytes.
 pub(crate) fn picture_again(seed: u8) -> Bytes {
     encoded(seed, 70)
+}
+
+/// The same picture as [`picture`] in more bytes than it takes.
+pub(crate) fn heavy_picture(seed: u8) -> Bytes {
+    encoded(seed, 100)
 }
 
 fn encoded(seed: u8, quality: u8) -> Bytes {
@@ -251,6 +259,20 @@ impl PersonBuilder {
     }
 }
 
+/// An engine whose store lasts as long as it does.
+pub(crate) struct Bench {
+    engine: Engine,
+    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Bench {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
 fn etag_of(bytes: &Bytes) -> String {
     format!("\"{}\"", &Sha256::of(bytes).to_string()[..12])
 }
@@ -364,6 +386,46 @@ impl World {
             state.store(record, row);
         }
         state.targets.push(target);
+    }
+
+    /// An engine on this world, with a store of its own in a fresh folder.
+    pub(crate) fn engine(&self) -> Bench {
+        self.engine_with(|_| {})
+    }
+
+    /// The same, told other things.
+    pub(crate) fn engine_with(&self, change: impl FnOnce(&mut EngineSettings)) -> Bench {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let paths = StorePaths {
+            state_dir: folder.path().join("state"),
+            cache_dir: folder.path().join("cache"),
+            profile: "default".into(),
+        };
+        let store = Store::open(&paths, Access::Write).expect("a fresh store opens");
+        Bench {
+            engine: self.engine_on(&Arc::new(store), change),
+            _folder: folder,
+        }
+    }
+
+    /// An engine on this world and a store that is there already.
+    pub(crate) fn engine_on(&self, store: &Arc<Store>, change: impl FnOnce(&mut EngineSettings)) -> Engine {
+        let mut settings = EngineSettings {
+            profile: "default".into(),
+            rules: MatchRule::DEFAULT_ORDER.to_vec(),
+            guests: false,
+            disabled: false,
+            include_groups: Vec::new(),
+            exclude_groups: Vec::new(),
+            opt_outs: Vec::new(),
+            policy: Policy::default(),
+            absence_hours: 24,
+            pushes_in_flight: 8,
+            picture_side: 360,
+        };
+        change(&mut settings);
+        let (source, target) = (Arc::new(self.clone()), Arc::new(self.clone()));
+        Engine::new(source, target, Arc::clone(store), settings).with_clock(self.clock())
     }
 
     /// How many people a page of either listing has.
@@ -861,7 +923,7 @@ impl AvatarTarget for World {
     }
 
     async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
-        let mut people = self.lookup(wanted).await?;
+        let mut people = AvatarTarget::lookup(self, wanted).await?;
         people.retain(is_in_scope);
         Ok(people)
     }

@@ -59,7 +59,7 @@ pub enum FindError {
         /// The source's name.
         source_name: &'static str,
         /// Who.
-        candidates: Vec<Candidate>,
+        candidates: Vec<FoundCandidate>,
     },
     /// Several people.
     #[error(
@@ -72,7 +72,7 @@ pub enum FindError {
         /// What was typed.
         wanted: String,
         /// Who.
-        candidates: Vec<Candidate>,
+        candidates: Vec<FoundCandidate>,
     },
     /// A service could not be asked.
     #[error(transparent)]
@@ -81,7 +81,7 @@ pub enum FindError {
 
 /// Somebody who might be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct FoundCandidate {
     /// Display name.
     pub name: RemoteText,
     /// Sign-in name in the source.
@@ -97,7 +97,7 @@ pub struct Candidate {
 /// How many candidates an error names.
 const NAMED: usize = 10;
 
-fn lines(candidates: &[Candidate]) -> String {
+fn lines(candidates: &[FoundCandidate]) -> String {
     let mut lines = String::new();
     for candidate in candidates.iter().take(NAMED) {
         let sides = [
@@ -242,10 +242,10 @@ impl Engine {
     }
 
     fn not_found(&self, typed: &Typed, named: &[TargetPerson]) -> FindError {
-        let candidates: Vec<Candidate> = named
+        let candidates: Vec<FoundCandidate> = named
             .iter()
             .filter(|target| typed.kind_of_target(target).is_some())
-            .map(|target| Candidate {
+            .map(|target| FoundCandidate {
                 name: target.name.clone(),
                 upn: None,
                 source: None,
@@ -514,15 +514,21 @@ impl Known {
         Vec::new()
     }
 
-    /// The source people who are `target`, may be `target`, or would be if either were in scope.
+    /// The source people who are `target`; else who may be; else who would be if either were in scope.
     fn owners(&self, target: &TargetPerson) -> Vec<usize> {
-        let meant = self.positions(|position| match self.matches.get(&position) {
-            Some(Match::One { target: found, .. }) => self.targets[*found].id == target.id,
-            Some(Match::Ambiguous(ambiguity)) => ambiguity.candidates().contains(&target.id),
-            Some(Match::Nobody) | None => false,
+        let is = self.positions(|position| {
+            matches!(self.matches.get(&position),
+                Some(Match::One { target: found, .. }) if self.targets[*found].id == target.id)
         });
-        if !meant.is_empty() {
-            return meant;
+        if !is.is_empty() {
+            return is;
+        }
+        let may_be = self.positions(|position| {
+            matches!(self.matches.get(&position),
+                Some(Match::Ambiguous(ambiguity)) if ambiguity.candidates().contains(&target.id))
+        });
+        if !may_be.is_empty() {
+            return may_be;
         }
         self.positions(|position| {
             !matches!(self.matches.get(&position), Some(Match::One { .. }))
@@ -540,13 +546,13 @@ impl Known {
             .collect()
     }
 
-    fn candidate(&self, position: usize) -> Candidate {
+    fn candidate(&self, position: usize) -> FoundCandidate {
         let person = &self.sources[position];
         let target = match self.matches.get(&position) {
             Some(Match::One { target, .. }) => self.targets.get(*target),
             _ => None,
         };
-        Candidate {
+        FoundCandidate {
             name: person.name.clone(),
             upn: Some(person.principal.clone()),
             source: Some(person.id.clone()),

@@ -76,7 +76,7 @@ impl Engine {
             return Ok(photos);
         }
         let mut stamps = self.source.stamps(people, looking.priority);
-        let mut done = 0;
+        let mut done = 0_usize;
         let mut failure = None;
         while let Some(answer) = stamps.next().await {
             match answer {

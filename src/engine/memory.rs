@@ -71,7 +71,12 @@ impl<'a> Learning<'a> {
                 person,
                 etag,
                 content,
-            } => self.photos.push((person, RememberedPhoto { etag, content })),
+            } => {
+                // Without a version nobody could tell later whether the bytes are still these.
+                if etag.is_some() {
+                    self.photos.push((person, RememberedPhoto { etag, content }));
+                }
+            }
             Lesson::Target {
                 picture,
                 stated: None,

@@ -111,7 +111,8 @@ impl Absences {
                     Absence::Confirmed
                 } else {
                     Absence::Unconfirmed(format!(
-                        "the photo has been absent since {first} only; the avatar is removed after {} hours",
+                        "the photo has been absent since {} only; the avatar is removed after {} hours",
+                        first.strftime("%Y-%m-%d %H:%M UTC"),
                         apart.as_hours()
                     ))
                 }

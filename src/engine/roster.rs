@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::Standing;
 use crate::domain::comparison::Unpaired;
-use crate::domain::ids::SourceId;
+use crate::domain::ids::{SourceId, TargetId};
 use crate::domain::pairing::{Ambiguity, Match, MatchRule, fold};
 use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::scope::{Exclusion, SourceScope};
@@ -105,7 +105,7 @@ impl Roster {
                 _ => None,
             })
             .flatten()
-            .map(|candidate| candidate.as_str())
+            .map(TargetId::as_str)
             .collect();
         // Cloned, because another source person may be matched with one of them.
         let candidates: HashMap<String, TargetPerson> = targets
