@@ -59,7 +59,7 @@ const SCHEMA: Schema = Schema {
             run TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, place TEXT NOT NULL, record TEXT NOT NULL,
             picture TEXT NOT NULL, sha256 TEXT NOT NULL, stored TEXT NOT NULL, was_displayed INTEGER NOT NULL,
             at TEXT NOT NULL,
-            PRIMARY KEY (run, picture)) STRICT, WITHOUT ROWID;
+            PRIMARY KEY (run, source, picture)) STRICT, WITHOUT ROWID;
         CREATE INDEX kept_by_person ON kept (target, at);
     "],
     is_durable: true,
