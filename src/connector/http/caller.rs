@@ -1,0 +1,522 @@
+//! Sends calls: signs them, waits for their turn, repeats what may be repeated, and says what came of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::{ACCEPT, AUTHORIZATION, COOKIE, SET_COOKIE};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::call::{Answer, Call, Failure, Inside, Repeat};
+use super::classify::{Class, Expect, classify};
+use super::lane::{Admission, Lane, Permit, Settlement, Shut};
+use super::log::{Ending, RequestLog, RequestRecord};
+use super::origin::{Address, Origin};
+use super::session::{Jar, Jars};
+use super::token::{BasicLogin, Proof, TokenCache};
+use super::wait;
+use super::wire::{Fault, FaultKind, Outgoing, Transport, Wire};
+use crate::connector::{ErrorKind, LaneState};
+
+/// The most time one operation may take in flight, in back-off and behind an open circuit; pauses the service asks
+/// for and waits for a place are not counted (`reliability.md` 3).
+const OPERATION: Duration = Duration::from_secs(600);
+
+/// How often a request without any answer may be tried in all.
+const LOST_ATTEMPTS: u32 = 3;
+
+/// Sends calls to one service through one lane. Clones share everything.
+#[derive(Clone)]
+pub struct Caller {
+    system: &'static str,
+    origin: Origin,
+    lane: Arc<Lane>,
+    wire: Arc<dyn Wire>,
+    log: RequestLog,
+    login: Login,
+    sessions: Option<Arc<Sessions>>,
+    attempt_id: Option<HeaderName>,
+}
+
+/// How requests are signed.
+#[derive(Clone)]
+enum Login {
+    Nobody,
+    Token(Arc<TokenCache>),
+    Basic(Arc<BasicLogin>),
+}
+
+/// Session cookies, as long as they belong to the current sign-in.
+#[derive(Default)]
+struct Sessions {
+    jars: Jars,
+    generation: Mutex<u64>,
+}
+
+/// What one attempt is signed with.
+struct Signature {
+    header: Option<HeaderValue>,
+    generation: Option<u64>,
+    proof: Proof,
+}
+
+/// How one attempt went.
+enum Went {
+    Answered(Class, Answer),
+    Lost(Fault),
+}
+
+/// What is to be done after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It is done.
+    Done,
+    /// Sign in anew and send it once more.
+    SignIn,
+    /// Send it once more after this time, besides any pause of the lane.
+    Again(Duration),
+    /// Give up.
+    Fail,
+    /// Give up; nobody knows whether it was carried out.
+    Unknown,
+}
+
+impl Caller {
+    /// A caller that sends no credentials: for a token endpoint.
+    pub fn new(system: &'static str, transport: &Transport, origin: Origin, lane: Arc<Lane>) -> Self {
+        Self {
+            system,
+            origin,
+            lane,
+            wire: Arc::clone(&transport.wire),
+            log: transport.log().clone(),
+            login: Login::Nobody,
+            sessions: None,
+            attempt_id: None,
+        }
+    }
+
+    /// Signs every request with a token.
+    #[must_use]
+    pub fn with_token(mut self, tokens: Arc<TokenCache>) -> Self {
+        self.login = Login::Token(tokens);
+        self
+    }
+
+    /// Signs every request with a user name and password.
+    #[must_use]
+    pub fn with_basic(mut self, login: Arc<BasicLogin>) -> Self {
+        self.login = Login::Basic(login);
+        self
+    }
+
+    /// Keeps session cookies, a jar for each request in flight.
+    #[must_use]
+    pub fn with_sessions(mut self) -> Self {
+        self.sessions = Some(Arc::default());
+        self
+    }
+
+    /// Sends a fresh id with every attempt in this header: `client-request-id`.
+    #[must_use]
+    pub fn with_attempt_id(mut self, header: HeaderName) -> Self {
+        self.attempt_id = Some(header);
+        self
+    }
+
+    /// The service's name in sentences.
+    pub fn system(&self) -> &'static str {
+        self.system
+    }
+
+    /// Where this caller's requests go; makes the addresses for its calls.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// An address within the origin.
+    pub fn address(&self, segments: &[&str], query: &[(&str, &str)]) -> Address {
+        self.origin.address(segments, query)
+    }
+
+    /// How the lane is doing.
+    pub fn lane_state(&self) -> LaneState {
+        self.lane.state()
+    }
+
+    /// Carries out a call and returns its successful answer.
+    pub async fn send(&self, call: Call) -> Result<Answer, Failure> {
+        if !self.origin.holds(&call.address) {
+            let words = Fault::new(
+                FaultKind::Settings,
+                format!("the address does not belong to {}", self.origin),
+            );
+            return Err(Failure::because(
+                self.system,
+                call.operation,
+                ErrorKind::Configuration,
+                words,
+            ));
+        }
+        let mut attempt = 0;
+        let mut sent = 0;
+        let mut signed_anew = false;
+        let mut is_retry = call.is_retry;
+        let mut spent = Duration::ZERO;
+        loop {
+            let signature = self.sign(&call).await?;
+            let admission = Admission {
+                priority: call.priority,
+                weight: call.at_once,
+                is_retry,
+                patience: OPERATION.saturating_sub(spent),
+            };
+            let permit = match self.lane.admit(admission).await {
+                Ok(permit) => permit,
+                Err(shut) => return Err(self.shut_out(&call, shut)),
+            };
+            spent += permit.waited_for_circuit();
+            if self.is_stale(&signature) {
+                // The token ran out while the lane was paused.
+                permit.unsent();
+                continue;
+            }
+            let started = Instant::now();
+            let is_probe = permit.is_probe();
+            attempt += 1;
+            sent += 1;
+            let went = self.attempt(&call, signature, permit, sent).await;
+            spent += started.elapsed();
+            if is_probe && went.is_the_services_fault() {
+                // The circuit's probe found the service as it was; that is not this request's fault.
+                attempt -= 1;
+            }
+            let mut next = went.next(call.repeat, attempt, signed_anew, &self.login);
+            let too_long = matches!(next, Next::Again(_)) && spent >= OPERATION;
+            if too_long {
+                next = Next::Fail;
+            }
+            match next {
+                Next::Done => match went {
+                    Went::Answered(_, answer) => return Ok(answer),
+                    Went::Lost(fault) => return Err(self.fail(&call, Went::Lost(fault), false)),
+                },
+                Next::SignIn => {
+                    // Waiting for a token is no load on this service, so the budget is not asked.
+                    signed_anew = true;
+                    attempt -= 1;
+                }
+                Next::Again(pause) => {
+                    is_retry = true;
+                    spent += pause;
+                    sleep(pause).await;
+                }
+                Next::Fail => {
+                    let failure = self.fail(&call, went, false);
+                    return Err(Failure {
+                        gave_up: too_long,
+                        ..failure
+                    });
+                }
+                Next::Unknown => return Err(self.fail(&call, went, true)),
+            }
+        }
+    }
+
+    async fn sign(&self, call: &Call) -> Result<Signature, Failure> {
+        match &self.login {
+            Login::Nobody => Ok(Signature {
+                header: None,
+                generation: None,
+                proof: None,
+            }),
+            Login::Token(tokens) => {
+                let bearer = tokens.bearer().await.map_err(|failure| Failure {
+                    system: self.system,
+                    operation: call.operation.clone(),
+                    kind: failure.kind.clone(),
+                    class: None,
+                    gave_up: failure.gave_up,
+                    answer: None,
+                    hint: failure.hint.clone(),
+                    cause: Arc::new(failure),
+                })?;
+                if let Some(sessions) = &self.sessions {
+                    sessions.belong_to(bearer.generation);
+                }
+                Ok(Signature {
+                    header: Some(bearer.header),
+                    generation: Some(bearer.generation),
+                    proof: None,
+                })
+            }
+            Login::Basic(login) => {
+                let (header, proof) = login.header().await.map_err(|refused| {
+                    Failure::because(
+                        self.system,
+                        call.operation.clone(),
+                        ErrorKind::SignInRejected,
+                        refused,
+                    )
+                })?;
+                Ok(Signature {
+                    header: Some(header),
+                    generation: None,
+                    proof,
+                })
+            }
+        }
+    }
+
+    fn is_stale(&self, signature: &Signature) -> bool {
+        match (&self.login, signature.generation) {
+            (Login::Token(tokens), Some(generation)) => !tokens.is_current(generation),
+            _ => false,
+        }
+    }
+
+    /// Sends the request once and tells everybody concerned how it went.
+    async fn attempt(&self, call: &Call, signature: Signature, permit: Permit, number: u32) -> Went {
+        let jar = self.sessions.as_ref().map(|sessions| sessions.jars.lend());
+        let outgoing = self.outgoing(call, &signature, jar.as_ref());
+        let at = Timestamp::now();
+        let outcome = self.wire.exchange(outgoing).await;
+        let took = permit.sent().elapsed();
+        let went = match outcome {
+            Ok(mut answer) => {
+                let class = classify(answer.status, &answer.headers, &answer.body, call.expect);
+                self.keep_session(jar, &answer, class);
+                answer.headers.remove(SET_COOKIE);
+                Went::Answered(class, answer)
+            }
+            // The session of a request without an answer may still be busy with it: its jar is dropped.
+            Err(fault) => Went::Lost(fault),
+        };
+        self.log
+            .record(went.record(call, self.lane.name(), at, number, took));
+        let (settlement, headers) = went.settlement(call);
+        permit.settle(settlement, headers);
+        match (&self.login, &went) {
+            (Login::Token(tokens), Went::Answered(Class::Unauthorized, _)) => {
+                if let Some(generation) = signature.generation {
+                    tokens.invalidate(generation);
+                }
+            }
+            (Login::Basic(login), Went::Answered(Class::Unauthorized, _)) => login.answered(false),
+            (Login::Basic(login), Went::Answered(Class::Success | Class::Forbidden | Class::NotFound, _)) => {
+                login.answered(true);
+            }
+            _ => {}
+        }
+        drop(signature.proof);
+        went
+    }
+
+    fn outgoing(&self, call: &Call, signature: &Signature, jar: Option<&Jar>) -> Outgoing {
+        let mut headers = call.headers.clone();
+        if call.expect == Expect::Json && !headers.contains_key(ACCEPT) {
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        }
+        if let Some(authorization) = &signature.header {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(cookies) = jar.and_then(Jar::header) {
+            headers.insert(COOKIE, cookies);
+        }
+        if let Some(name) = &self.attempt_id {
+            let id = uuid::Uuid::new_v4().to_string();
+            let id = HeaderValue::from_str(&id).expect("hexadecimal digits and dashes");
+            headers.insert(name.clone(), id);
+        }
+        Outgoing {
+            method: call.method.clone(),
+            address: call.address.clone(),
+            headers,
+            body: call.body.clone(),
+            body_cap: call.body_cap,
+            no_progress: call.no_progress,
+            total: call.total,
+        }
+    }
+
+    fn keep_session(&self, jar: Option<Jar>, answer: &Answer, class: Class) {
+        let (Some(sessions), Some(mut jar)) = (&self.sessions, jar) else {
+            return;
+        };
+        // A session that was refused, or is busy with somebody else's request, is not used again.
+        if !matches!(class, Class::Unauthorized | Class::NotDone) {
+            jar.store(&answer.headers);
+            sessions.jars.give_back(jar);
+        }
+    }
+
+    fn fail(&self, call: &Call, went: Went, unknown: bool) -> Failure {
+        let operation = call.operation.clone();
+        let mut failure = match went {
+            Went::Lost(fault) => {
+                let kind = fault.kind;
+                let mut failure = Failure::because(self.system, operation, kind.kind(), fault);
+                if let Some(hint) = kind.hint() {
+                    failure.hint = Some(hint.to_owned());
+                }
+                failure
+            }
+            Went::Answered(class, answer) => {
+                let kind = class.kind(&answer.headers, &answer.body, call.needs.as_deref());
+                let mut failure = Failure::answered(self.system, operation, kind, answer);
+                failure.class = Some(class);
+                failure
+            }
+        };
+        if unknown {
+            failure.kind = ErrorKind::OutcomeUnknown;
+            failure.hint = Some("look at what is stored before trying again".to_owned());
+        }
+        failure
+    }
+
+    fn shut_out(&self, call: &Call, shut: Shut) -> Failure {
+        let kind = match shut {
+            Shut::CircuitOpen(_) => ErrorKind::Unavailable,
+            Shut::PauseTooLong(_) => ErrorKind::Throttled,
+        };
+        Failure {
+            gave_up: true,
+            ..Failure::because(self.system, call.operation.clone(), kind, shut)
+        }
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Caller({} at {})", self.system, self.origin)
+    }
+}
+
+impl Sessions {
+    /// Sessions do not outlive the sign-in they were opened with (`servicenow.md` 5.5).
+    fn belong_to(&self, generation: u64) {
+        let mut known = self.generation.lock();
+        if *known < generation {
+            *known = generation;
+            self.jars.clear();
+        }
+    }
+}
+
+impl Went {
+    /// What to do after this, the `attempt`th time.
+    fn next(&self, repeat: Repeat, attempt: u32, signed_anew: bool, login: &Login) -> Next {
+        match self {
+            Self::Answered(Class::Success, _) => Next::Done,
+            Self::Answered(Class::Unauthorized, _) => match login {
+                Login::Token(_) if !signed_anew => Next::SignIn,
+                _ => Next::Fail,
+            },
+            Self::Answered(class, answer) => {
+                let may_repeat = repeat == Repeat::Safe || class.nothing_done();
+                if may_repeat && attempt < class.attempts(answer.status) {
+                    return Next::Again(match class {
+                        // The lane's pause is the wait.
+                        Class::Throttled(Some(_)) => Duration::ZERO,
+                        Class::WrongSpeaker(_) => wait::back_off(1),
+                        _ => wait::back_off(attempt),
+                    });
+                }
+                if repeat == Repeat::NotSafe && class.outcome_unknown() {
+                    Next::Unknown
+                } else {
+                    Next::Fail
+                }
+            }
+            Self::Lost(fault) => {
+                let may_repeat = repeat == Repeat::Safe || fault.kind.nothing_sent();
+                if fault.kind.may_pass() && may_repeat && attempt < LOST_ATTEMPTS {
+                    Next::Again(wait::back_off(attempt))
+                } else if repeat == Repeat::NotSafe && !fault.kind.nothing_sent() {
+                    Next::Unknown
+                } else {
+                    Next::Fail
+                }
+            }
+        }
+    }
+
+    /// True if nothing about the request itself can be the reason.
+    fn is_the_services_fault(&self) -> bool {
+        match self {
+            Self::Answered(class, answer) => {
+                *class == Class::ServerError && matches!(answer.status.as_u16(), 502..=504)
+            }
+            Self::Lost(fault) => fault.kind.may_pass(),
+        }
+    }
+
+    /// What the lane is told.
+    fn settlement(&self, call: &Call) -> (Settlement, Option<&HeaderMap>) {
+        match self {
+            Self::Answered(class, answer) => {
+                let inside = match (class, call.inspect) {
+                    (Class::Success, Some(inspect)) => inspect(answer),
+                    _ => Inside {
+                        clean: 1,
+                        ..Inside::default()
+                    },
+                };
+                let asked = match class {
+                    Class::Throttled(wait) => Some(*wait),
+                    _ if inside.throttled > 0 => Some(inside.wait),
+                    _ => None,
+                };
+                let settlement = Settlement {
+                    clean: inside.clean,
+                    throttled: asked.is_some(),
+                    wait: asked.flatten(),
+                    failed: class.is_failure(),
+                };
+                (settlement, Some(&answer.headers))
+            }
+            Self::Lost(fault) => {
+                let settlement = Settlement {
+                    failed: fault.kind.may_pass(),
+                    ..Settlement::default()
+                };
+                (settlement, None)
+            }
+        }
+    }
+
+    fn record(
+        &self,
+        call: &Call,
+        lane: &'static str,
+        at: Timestamp,
+        attempt: u32,
+        took: Duration,
+    ) -> RequestRecord {
+        let (ending, bytes, request_id) = match self {
+            Self::Answered(_, answer) => (
+                Ending::Status(answer.status.as_u16()),
+                answer.body.len() as u64,
+                ["request-id", "x-transaction-id", "x-ms-request-id"]
+                    .iter()
+                    .find_map(|name| answer.header(name))
+                    .map(|id| crate::domain::text::clean(id).into_owned()),
+            ),
+            Self::Lost(fault) => (Ending::Lost(fault.to_string()), 0, None),
+        };
+        RequestRecord {
+            at,
+            lane,
+            method: call.method.clone(),
+            path: call.address.path().to_owned(),
+            attempt,
+            ending,
+            took,
+            bytes,
+            request_id,
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! What an answer means: the table of `reliability.md` 3, in one place, as pure functions.
+
+use std::time::Duration;
+
+use ::http::header::{CONTENT_TYPE, LOCATION};
+use ::http::{HeaderMap, StatusCode};
+
+use super::wait;
+use crate::connector::{ErrorKind, Speaker};
+
+/// What a good answer to a request looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// A JSON object or array.
+    Json,
+    /// Any bytes but a web page.
+    Bytes,
+    /// Nothing at all matters but the status.
+    Nothing,
+}
+
+/// What an answer means, whatever service sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Done.
+    Success,
+    /// Nothing was done; the whole lane waits. The wait is what the service named, if it did.
+    Throttled(Option<Duration>),
+    /// 408 or 5xx: it may or may not have been done.
+    ServerError,
+    /// ServiceNow's 202: the session was busy and the request was dropped (`servicenow.md` 5.5).
+    NotDone,
+    /// The transaction was cancelled; what came is not whole. Ask for less (`servicenow.md` 6.3).
+    CutOff,
+    /// Something other than the API answered.
+    WrongSpeaker(Speaker),
+    /// 401.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404 or 410; what it means is the connector's to say.
+    NotFound,
+    /// 3xx, which is never followed.
+    Redirected,
+    /// Any other 4xx: this request will never work.
+    Refused,
+    /// A success without the JSON it should have held.
+    Unreadable,
+}
+
+/// Decides what an answer means.
+pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], expect: Expect) -> Class {
+    let code = status.as_u16();
+    match code {
+        429 => Class::Throttled(throttle_wait(headers)),
+        503 if wait::retry_after(headers).is_some() => Class::Throttled(wait::retry_after(headers)),
+        407 => Class::WrongSpeaker(Speaker::Proxy),
+        401 => Class::Unauthorized,
+        408 => Class::ServerError,
+        500.. if contains(body, CANCELLED) => Class::CutOff,
+        500.. => Class::ServerError,
+        300..400 => redirected(headers),
+        _ if is_html(headers, body) => Class::WrongSpeaker(speaker_of_page(headers, body)),
+        403 => Class::Forbidden,
+        404 | 410 => Class::NotFound,
+        400..500 => Class::Refused,
+        202 if expect == Expect::Json => Class::NotDone,
+        200..300 => delivered(body, expect),
+        // 1xx never arrive as an answer.
+        _ => Class::Unreadable,
+    }
+}
+
+/// A success status: is what was expected there, and whole?
+fn delivered(body: &[u8], expect: Expect) -> Class {
+    if expect != Expect::Json {
+        return Class::Success;
+    }
+    let text = without_mark(body);
+    if !matches!(text.first(), Some(b'{' | b'[')) {
+        return Class::Unreadable;
+    }
+    // Names of people can hold the words too, so only JSON that breaks off counts.
+    if contains(body, CANCELLED) && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err() {
+        return Class::CutOff;
+    }
+    Class::Success
+}
+
+/// How long a 429 asks to wait: `Retry-After`, or else the reset of the rule that was hit.
+fn throttle_wait(headers: &HeaderMap) -> Option<Duration> {
+    wait::retry_after(headers).or_else(|| Some(wait::rate_rule(headers)?.left))
+}
+
+/// ServiceNow's words in an answer whose transaction hit a quota (`servicenow.md` 2.8, 6.3).
+const CANCELLED: &[u8] = b"Transaction cancelled";
+
+impl Class {
+    /// How often a request may be tried in all (`reliability.md` 3). A lost connection is like a 500.
+    pub fn attempts(self, status: StatusCode) -> u32 {
+        match self {
+            Self::Throttled(_) | Self::NotDone => 6,
+            Self::ServerError if matches!(status.as_u16(), 503 | 504) => 6,
+            // Two quick repeats tell a page that flashed by from one that stays.
+            Self::ServerError | Self::WrongSpeaker(_) => 3,
+            _ => 1,
+        }
+    }
+
+    /// True if the service surely did nothing, so that even a write may be repeated.
+    pub fn nothing_done(self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Unauthorized)
+    }
+
+    /// True if it cannot be told whether a write was carried out.
+    pub fn outcome_unknown(self) -> bool {
+        matches!(
+            self,
+            Self::ServerError | Self::NotDone | Self::CutOff | Self::Unreadable
+        )
+    }
+
+    /// True if the service itself is in trouble, for the circuit breaker.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::ServerError)
+    }
+
+    /// What a request that ends so means. `needs` is the right that a 403 asks for.
+    pub fn kind(self, headers: &HeaderMap, body: &[u8], needs: Option<&str>) -> ErrorKind {
+        match self {
+            Self::Throttled(_) => ErrorKind::Throttled,
+            // A 5xx page that names the state of the instance says more than the number.
+            Self::ServerError if is_html(headers, body) => match speaker_of_page(headers, body) {
+                speaker @ (Speaker::Hibernating | Speaker::Maintenance) => ErrorKind::WrongSpeaker(speaker),
+                Speaker::LogInPage | Speaker::Proxy | Speaker::OtherHtml => ErrorKind::Unavailable,
+            },
+            Self::ServerError | Self::NotDone | Self::CutOff => ErrorKind::Unavailable,
+            Self::WrongSpeaker(speaker) => ErrorKind::WrongSpeaker(speaker),
+            Self::Unauthorized => ErrorKind::SignInRejected,
+            Self::Forbidden => ErrorKind::NotAllowed {
+                needs: needs
+                    .unwrap_or("a right that the service does not name")
+                    .to_owned(),
+            },
+            Self::NotFound => ErrorKind::NotFound,
+            Self::Redirected | Self::Refused => ErrorKind::Refused,
+            Self::Success | Self::Unreadable => ErrorKind::UnexpectedAnswer,
+        }
+    }
+}
+
+/// A redirect is never followed, but where it leads can tell who answered.
+fn redirected(headers: &HeaderMap) -> Class {
+    let target = headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    if target.contains("developer.servicenow") || target.contains("hibernat") {
+        Class::WrongSpeaker(Speaker::Hibernating)
+    } else if ["login", "logon", "signin", "saml", "/sso", "oauth2", "adfs"]
+        .iter()
+        .any(|word| path.contains(word))
+    {
+        Class::WrongSpeaker(Speaker::LogInPage)
+    } else {
+        Class::Redirected
+    }
+}
+
+/// True if the body is a web page, whatever its media type claims; an empty body never is.
+pub(super) fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let text = without_mark(body);
+    if text.is_empty() {
+        return false;
+    }
+    let claims_html = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| {
+            let kind = kind.trim().to_ascii_lowercase();
+            kind.starts_with("text/html") || kind.starts_with("application/xhtml")
+        });
+    let starts = |prefix: &[u8]| {
+        text.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    // A body that is JSON all the same keeps its meaning when a proxy mislabels it.
+    starts(b"<!doctype html") || starts(b"<html") || claims_html && !matches!(text[0], b'{' | b'[')
+}
+
+/// Words by which a page can be recognised, the most telling first (`servicenow.md` 6.4, 6.5).
+const SPEAKERS: [(Speaker, &[&str]); 4] = [
+    (Speaker::Hibernating, &["hibernat"]),
+    (
+        Speaker::Maintenance,
+        &[
+            "currently offline",
+            "maintenance",
+            "being upgraded",
+            "upgrade in progress",
+            "patching",
+            "temporarily unavailable",
+        ],
+    ),
+    (
+        Speaker::Proxy,
+        &[
+            "proxy",
+            "captive",
+            "zscaler",
+            "squid",
+            "fortigate",
+            "forcepoint",
+            "web filter",
+            "blocked by",
+            "acceptable use",
+        ],
+    ),
+    (
+        Speaker::LogInPage,
+        &[
+            "type=\"password\"",
+            "type='password'",
+            "log in",
+            "login",
+            "sign in",
+            "signin",
+            "samlrequest",
+            "single sign-on",
+        ],
+    ),
+];
+
+/// Which page this is.
+fn speaker_of_page(headers: &HeaderMap, body: &[u8]) -> Speaker {
+    let start = &body[..body.len().min(64 * 1024)];
+    let text = String::from_utf8_lossy(start).to_lowercase();
+    if let Some((speaker, _)) = SPEAKERS
+        .iter()
+        .find(|(_, words)| words.iter().any(|word| text.contains(word)))
+    {
+        return *speaker;
+    }
+    let proxied = ["proxy-authenticate", "proxy-connection", "x-squid-error"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
+    if proxied {
+        Speaker::Proxy
+    } else {
+        Speaker::OtherHtml
+    }
+}
+
+/// The body without a byte-order mark and white space in front.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(body)
+        .trim_ascii_start()
+}
+
+fn contains(text: &[u8], words: &[u8]) -> bool {
+    text.windows(words.len()).any(|window| window == words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::http::{HeaderName, HeaderValue};
+
+    const JSON: (&str, &str) = ("content-type", "application/json;charset=UTF-8");
+    const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
+
+    fn of(status: u16, headers: &[(&'static str, &str)], body: &str) -> Class {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).expect("a header"),
+                )
+            })
+            .collect();
+        let status = StatusCode::from_u16(status).expect("a status");
+        classify(status, &headers, body.as_bytes(), Expect::Json)
+    }
+
+    #[test]
+    fn every_answer_has_the_meaning_the_table_gives_it() {
+        let seven = Some(Duration::from_secs(7));
+        for (status, headers, body, expected) in [
+            (200, &[JSON][..], r#"{"value":[]}"#, Class::Success),
+            (201, &[JSON], r#"{"result":{}}"#, Class::Success),
+            (200, &[], "\u{feff} [1]", Class::Success),
+            (200, &[HTML], r#"{"value":[]}"#, Class::Success),
+            (200, &[JSON], "", Class::Unreadable),
+            (200, &[JSON], "plain words", Class::Unreadable),
+            (200, &[JSON], "null", Class::Unreadable),
+            (202, &[JSON], "", Class::NotDone),
+            (202, &[JSON], "{}", Class::NotDone),
+            (429, &[("retry-after", "7")], "", Class::Throttled(seven)),
+            (429, &[], "", Class::Throttled(None)),
+            (
+                503,
+                &[("retry-after", "7"), HTML],
+                "<html>",
+                Class::Throttled(seven),
+            ),
+            (503, &[], "", Class::ServerError),
+            (408, &[], "", Class::ServerError),
+            (500, &[JSON], r#"{"error":{}}"#, Class::ServerError),
+            (502, &[HTML], "<html>bad gateway</html>", Class::ServerError),
+            (504, &[HTML], "<html>", Class::ServerError),
+            (509, &[], "", Class::ServerError),
+            (401, &[JSON], r#"{"error":{}}"#, Class::Unauthorized),
+            (401, &[HTML], "<html>Log in</html>", Class::Unauthorized),
+            (403, &[JSON], r#"{"error":{}}"#, Class::Forbidden),
+            (404, &[JSON], r#"{"error":{}}"#, Class::NotFound),
+            (404, &[("content-type", "text/plain")], "", Class::NotFound),
+            (410, &[], "", Class::NotFound),
+            (400, &[JSON], r#"{"error":{}}"#, Class::Refused),
+            (409, &[], "", Class::Refused),
+            (413, &[], "", Class::Refused),
+            (414, &[], "", Class::Refused),
+            (422, &[], "", Class::Refused),
+            (
+                302,
+                &[("location", "https://elsewhere.example/x")],
+                "",
+                Class::Redirected,
+            ),
+            (304, &[], "", Class::Redirected),
+            (407, &[HTML], "<html>", Class::WrongSpeaker(Speaker::Proxy)),
+        ] {
+            assert_eq!(of(status, headers, body), expected, "{status} {headers:?} {body}");
+        }
+    }
+
+    #[test]
+    fn a_page_in_place_of_json_is_recognised_whatever_its_status() {
+        for (status, headers, body, speaker) in [
+            (
+                200,
+                &[HTML][..],
+                "<html><head><title>Instance Hibernating page</title></head></html>",
+                Speaker::Hibernating,
+            ),
+            (
+                200,
+                &[],
+                "<!DOCTYPE html><p>Your instance is currently offline</p>",
+                Speaker::Maintenance,
+            ),
+            (
+                200,
+                &[HTML],
+                "<form><input type=\"password\"></form>",
+                Speaker::LogInPage,
+            ),
+            (
+                200,
+                &[JSON],
+                "<html><title>Log in | ServiceNow</title></html>",
+                Speaker::LogInPage,
+            ),
+            (
+                403,
+                &[HTML],
+                "<HTML>Blocked by the web filter</HTML>",
+                Speaker::Proxy,
+            ),
+            (404, &[HTML], "<html>HTTP Status 404</html>", Speaker::OtherHtml),
+            (
+                200,
+                &[HTML],
+                "Welcome to the captive portal, please sign in",
+                Speaker::Proxy,
+            ),
+            (
+                302,
+                &[("location", "https://developer.servicenow.com/dev.do#!/home")],
+                "",
+                Speaker::Hibernating,
+            ),
+            (302, &[("location", "/login.do")], "", Speaker::LogInPage),
+            (
+                302,
+                &[("location", "https://login.example.com/saml2?x=1")],
+                "",
+                Speaker::LogInPage,
+            ),
+        ] {
+            assert_eq!(of(status, headers, body), Class::WrongSpeaker(speaker), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_transaction_is_cut_off_but_a_name_with_these_words_is_not() {
+        let words = "Transaction cancelled: maximum execution time exceeded";
+        assert_eq!(
+            of(500, &[JSON], &format!(r#"{{"error":{{"message":"{words}"}}}}"#)),
+            Class::CutOff
+        );
+        let broken = format!(r#"{{"result":[{{"a":1}},"error":{{"message":"{words}"}}"#);
+        assert_eq!(of(200, &[JSON], &broken), Class::CutOff);
+        let whole = format!(r#"{{"result":[{{"name":"{words}"}}]}}"#);
+        assert_eq!(of(200, &[JSON], &whole), Class::Success);
+    }
+
+    #[test]
+    fn without_retry_after_the_reset_of_the_rule_says_how_long() {
+        let headers = [
+            ("date", "Mon, 02 Mar 2026 08:15:30 GMT"),
+            ("x-ratelimit-limit", "100"),
+            ("x-ratelimit-reset", "1772439930"),
+        ];
+        assert_eq!(
+            of(429, &headers, ""),
+            Class::Throttled(Some(Duration::from_secs(600)))
+        );
+    }
+
+    #[test]
+    fn bytes_are_never_a_page_and_a_deletion_needs_no_body() {
+        let html = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
+        let page = classify(StatusCode::OK, &html, b"<html>hibernating</html>", Expect::Bytes);
+        assert_eq!(page, Class::WrongSpeaker(Speaker::Hibernating));
+        let picture = classify(StatusCode::OK, &HeaderMap::new(), b"\xff\xd8\xff", Expect::Bytes);
+        assert_eq!(picture, Class::Success);
+        let gone = classify(StatusCode::NO_CONTENT, &HeaderMap::new(), b"", Expect::Nothing);
+        assert_eq!(gone, Class::Success);
+    }
+
+    #[test]
+    fn only_what_was_surely_not_done_may_be_repeated_for_a_write() {
+        assert!(Class::Throttled(None).nothing_done());
+        assert!(Class::Unauthorized.nothing_done());
+        for class in [
+            Class::ServerError,
+            Class::NotDone,
+            Class::CutOff,
+            Class::Unreadable,
+        ] {
+            assert!(class.outcome_unknown() && !class.nothing_done(), "{class:?}");
+        }
+        for class in [Class::Refused, Class::NotFound, Class::Forbidden, Class::Success] {
+            assert!(!class.outcome_unknown(), "{class:?}");
+        }
+    }
+
+    #[test]
+    fn a_maintenance_page_behind_a_503_is_named_as_such() {
+        let html = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html"))]);
+        let kind = |page: &str| Class::ServerError.kind(&html, page.as_bytes(), None);
+        assert_eq!(
+            kind("<html>scheduled maintenance</html>"),
+            ErrorKind::WrongSpeaker(Speaker::Maintenance)
+        );
+        assert_eq!(kind("<html>502 proxy error</html>"), ErrorKind::Unavailable);
+    }
+}
