@@ -513,18 +513,15 @@ async fn a_service_that_stays_away_ends_the_sweep_instead_of_failing_everybody()
 async fn a_concurrency_limit_for_the_whole_application_is_met_efficiently() {
     // Four photo operations at a time for the application: a batch works on four, and a second batch is refused
     // what does not fit. Each operation takes 100 ms.
-    let in_service = Arc::new(AtomicU32::new(0));
     let refused = Arc::new(AtomicU32::new(0));
-    let (count, counted) = (Arc::clone(&in_service), Arc::clone(&refused));
-    let mut busy_until: Vec<Instant> = Vec::new();
+    let counter = Arc::clone(&refused);
+    let mut busy_until = Instant::now();
     let service = graph(move |seen| {
-        count.fetch_add(1, Ordering::SeqCst);
-        busy_until.retain(|until| *until > seen.at);
-        let busy = !busy_until.is_empty();
+        let busy = busy_until > seen.at;
         if !busy {
-            busy_until.push(seen.at + Duration::from_millis(500));
+            busy_until = seen.at + Duration::from_millis(500);
         }
-        let counted = Arc::clone(&counted);
+        let counted = Arc::clone(&counter);
         let reply = batch(seen, move |_| {
             Some(if busy {
                 counted.fetch_add(1, Ordering::SeqCst);
