@@ -275,3 +275,90 @@ async fn a_fault_shows_no_query() {
     assert_eq!(fault.kind, FaultKind::Broken);
     assert!(!format!("{fault} {fault:?}").contains("ada"), "{fault:?}");
 }
+
+/// Encrypted connections, with certificates made for these tests: an authority (whose key is gone), a server for
+/// 127.0.0.1 in good standing and an expired one.
+#[cfg(not(target_vendor = "apple"))] // Apple's verifier refuses certificates that live this long.
+mod encrypted {
+    use std::path::Path;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    use super::*;
+
+    const AUTHORITY: &str = include_str!("certificates/authority.pem");
+    const OTHER_AUTHORITY: &str = include_str!("certificates/other-authority.pem");
+    const SERVER: &str = include_str!("certificates/server.pem");
+    const EXPIRED: &str = include_str!("certificates/expired.pem");
+    const KEY: &str = include_str!("certificates/server-key.pem");
+
+    /// A server on its own thread that shows `certificate` and answers everything with 204. Its port.
+    fn server(certificate: &str) -> u16 {
+        let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate")];
+        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a pair");
+        let config = Arc::new(config);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        std::thread::spawn(move || {
+            while let Ok((socket, _)) = listener.accept() {
+                use std::io::{Read, Write};
+                let connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                let mut stream = rustls::StreamOwned::new(connection, socket);
+                let mut request = [0; 4096];
+                // A client that does not trust us breaks off here.
+                if stream.read(&mut request).is_ok() {
+                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+                    stream.conn.send_close_notify();
+                    let _ = stream.flush();
+                }
+            }
+        });
+        port
+    }
+
+    async fn ask(host: &str, port: u16, authority: &str) -> Result<Answer, Fault> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path: &Path = &directory.path().join("authority.pem");
+        std::fs::write(path, authority).expect("written");
+        let transport = Transport::new(TransportSettings {
+            ca_file: Some(path.to_owned()),
+            ..TransportSettings::default()
+        });
+        let origin = Origin::parse(&format!("https://{host}:{port}")).expect("an origin");
+        let mut request = get(&origin, "x");
+        request.no_progress = Duration::from_secs(5);
+        request.total = Duration::from_secs(5);
+        transport.wire.exchange(request).await
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_the_configured_authority_is_trusted() {
+        let answer = ask("127.0.0.1", server(SERVER), AUTHORITY).await;
+        assert_eq!(answer.expect("trusted").status.as_u16(), 204);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_nobody_for_another_host_or_expired_is_refused_with_words() {
+        for (host, certificate, authority, words) in [
+            ("127.0.0.1", SERVER, OTHER_AUTHORITY, "UnknownIssuer"),
+            ("127.0.0.1", EXPIRED, AUTHORITY, "expired"),
+            ("localhost", SERVER, AUTHORITY, "not valid for name"),
+        ] {
+            let fault = ask(host, server(certificate), authority)
+                .await
+                .expect_err("refused");
+            assert_eq!(fault.kind, FaultKind::Untrusted, "{fault}");
+            assert!(fault.to_string().contains(words), "{fault}");
+            assert!(fault.kind.hint().is_some_and(|hint| hint.contains("certificate")));
+            assert!(!fault.kind.may_pass(), "it is not tried again");
+        }
+    }
+}
