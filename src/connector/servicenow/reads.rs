@@ -1,0 +1,714 @@
+//! Who is there and what they have: listings, lookups and avatar chains (`servicenow.md` 8).
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, try_join};
+
+use super::SYSTEM;
+use super::chain::{Attachments, assemble};
+use super::client::{Client, Piece, Subject};
+use super::failure::{is_query_refused, is_table_missing};
+use super::query::{CHUNK_START, Filter, UnsafeValue, any_of, check_value, equals, fits_a_list, is_sys_id};
+use super::rows::{Attachment, BadRow, IMAGE_LIVE_PROFILE, IMAGE_SYS_USER, Profile, Row};
+use super::settings::ServiceNowSettings;
+use super::shared::{Answers, SharedReads};
+use super::sweep::Sweep;
+use crate::connector::http::Failure;
+use crate::connector::{ConnectorError, ErrorKind, Priority, TargetLookup};
+use crate::domain::ids::{PictureId, RecordId, TargetId};
+use crate::domain::person::TargetPerson;
+use crate::domain::photo::{AvatarChain, Column, Place};
+use crate::domain::text::clean;
+
+const PEOPLE_NEEDS: &str = "a role with read access to sys_user (sys_id, user_name, email, name, employee_number, \
+                            active, locked_out, photo, avatar)";
+const PROFILE_NEEDS: &str = "a role with read access to live_profile (sys_id, type, table, document, photo, \
+                             sys_created_on)";
+const ATTACHMENT_NEEDS: &str = "a role with read access to sys_attachment where table_name is ZZ_YYsys_user, \
+                                ZZ_YYlive_profile, sys_user or live_profile, and to the records themselves";
+
+const ATTACHMENT_FIELDS: &str = "sys_id,table_name,table_sys_id,file_name,content_type,size_bytes,hash,state,sys_created_on,sys_created_by";
+
+/// Image types that are asked for by name where the instance does not let us ask by how the type begins.
+const IMAGE_TYPES: &str = "image/jpeg,image/jpg,image/pjpeg,image/png,image/x-png,image/gif,image/bmp,image/webp,\
+                           image/tiff,image/heic,image/svg+xml,image/x-icon";
+
+/// `sys_user` as this program reads it.
+pub(super) fn people_subject(settings: &ServiceNowSettings, more: &[String]) -> Subject {
+    let mut columns = vec![
+        "sys_id",
+        "user_name",
+        "email",
+        "name",
+        "employee_number",
+        "active",
+        "locked_out",
+        "photo",
+    ];
+    let configured = settings.source_key_column.iter().chain(more);
+    for column in configured {
+        if !columns.contains(&column.as_str()) {
+            columns.push(column);
+        }
+    }
+    Subject {
+        table: "sys_user",
+        fields: columns.join(","),
+        operation: "list the people",
+        needs: PEOPLE_NEEDS,
+    }
+}
+
+pub(super) fn profile_subject() -> Subject {
+    Subject {
+        table: "live_profile",
+        fields: "sys_id,document,photo,sys_created_on".to_owned(),
+        operation: "read the live profiles",
+        needs: PROFILE_NEEDS,
+    }
+}
+
+pub(super) fn attachment_subject() -> Subject {
+    Subject {
+        table: "sys_attachment",
+        fields: ATTACHMENT_FIELDS.to_owned(),
+        operation: "read the stored pictures",
+        needs: ATTACHMENT_NEEDS,
+    }
+}
+
+/// Profiles of users.
+pub(super) fn profile_filter() -> Filter {
+    Filter::fixed("type=user^table=sys_user", &[])
+}
+
+/// Rows of the image fields.
+pub(super) fn image_filter() -> Filter {
+    Filter::fixed(
+        "table_nameINZZ_YYsys_user,ZZ_YYlive_profile^file_nameINphoto,Photo",
+        &[],
+    )
+}
+
+/// A key of `sys_attachment`: everything at a record, or one row wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Spot {
+    Record(RecordId),
+    Picture(PictureId),
+}
+
+/// The reads of one priority that callers share.
+struct Loaders {
+    columns: SharedReads<(Place, RecordId), Column>,
+    profiles: SharedReads<TargetId, Vec<Profile>>,
+    attachments: SharedReads<Spot, Vec<Attachment>>,
+}
+
+impl Loaders {
+    fn new(client: &Arc<Client>, priority: Priority, profiles_optional: bool) -> Self {
+        let columns = {
+            let client = Arc::clone(client);
+            move |keys| {
+                let client = Arc::clone(&client);
+                async move { fetch_columns(&client, keys, priority).await }.boxed()
+            }
+        };
+        let profiles = {
+            let client = Arc::clone(client);
+            move |keys| {
+                let client = Arc::clone(&client);
+                async move { fetch_profiles(&client, keys, priority, profiles_optional).await }.boxed()
+            }
+        };
+        let attachments = {
+            let client = Arc::clone(client);
+            move |keys| {
+                let client = Arc::clone(&client);
+                async move { fetch_attachments(&client, keys, priority).await }.boxed()
+            }
+        };
+        Self {
+            columns: SharedReads::new(CHUNK_START, columns),
+            profiles: SharedReads::new(CHUNK_START, profiles),
+            attachments: SharedReads::new(CHUNK_START, attachments),
+        }
+    }
+}
+
+/// Everything that is read.
+pub(super) struct Reads {
+    client: Arc<Client>,
+    scope: Filter,
+    people: Subject,
+    person: Subject,
+    source_key: Option<String>,
+    profiles_optional: bool,
+    background: Loaders,
+    foreground: Loaders,
+    displayed: SharedReads<TargetId, Column>,
+}
+
+impl Reads {
+    /// `profiles_optional`: an instance without profiles is fine, because they are not written.
+    pub(super) fn new(
+        client: &Arc<Client>,
+        settings: &ServiceNowSettings,
+        scope: Filter,
+        profiles_optional: bool,
+    ) -> Self {
+        let displayed = {
+            let client = Arc::clone(client);
+            move |keys| {
+                let client = Arc::clone(&client);
+                async move { fetch_displayed(&client, keys).await }.boxed()
+            }
+        };
+        Self {
+            people: people_subject(settings, scope.columns()),
+            person: Subject {
+                operation: "look people up",
+                ..people_subject(settings, &[])
+            },
+            source_key: settings.source_key_column.clone(),
+            profiles_optional,
+            background: Loaders::new(client, Priority::Background, profiles_optional),
+            foreground: Loaders::new(client, Priority::Foreground, profiles_optional),
+            displayed: SharedReads::new(CHUNK_START, displayed),
+            client: Arc::clone(client),
+            scope,
+        }
+    }
+
+    fn loaders(&self, priority: Priority) -> &Loaders {
+        match priority {
+            Priority::Background => &self.background,
+            Priority::Foreground => &self.foreground,
+        }
+    }
+
+    /// Everybody in scope.
+    pub(super) fn people(&self) -> BoxStream<'_, Result<Vec<TargetPerson>, ConnectorError>> {
+        let sweep = Sweep::new(
+            &self.client,
+            self.people.clone(),
+            self.scope.clone(),
+            Priority::Background,
+        );
+        stream::try_unfold(sweep, |mut sweep| async {
+            let source_key = self.source_key.as_deref();
+            let page = sweep
+                .next_page(&|row: &Row<'_>| row.person(source_key).map(Some))
+                .await?;
+            warn_if_unstable(&sweep, page.is_none());
+            Ok(page.map(|people| (people, sweep)))
+        })
+        .boxed()
+    }
+
+    /// How many people are in scope.
+    pub(super) async fn count(&self) -> Result<u64, Failure> {
+        let subject = Subject {
+            operation: "count the people",
+            ..self.people.clone()
+        };
+        self.client.count(&subject, self.scope.plain()).await
+    }
+
+    /// The people for whom any of `wanted` holds.
+    pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+        let mut by_column: HashMap<&str, Vec<String>> = HashMap::new();
+        for lookup in wanted {
+            let (column, value) = match lookup {
+                TargetLookup::Id(value) => ("sys_id", value),
+                TargetLookup::UserName(value) => ("user_name", value),
+                TargetLookup::Mail(value) => ("email", value),
+                TargetLookup::EmployeeNumber(value) => ("employee_number", value),
+                TargetLookup::SourceKey(value) => match &self.source_key {
+                    Some(column) => (column.as_str(), value),
+                    // The target keeps no such key, so nobody has this one.
+                    None => continue,
+                },
+            };
+            let value = value.trim();
+            if column == "sys_id" && !is_sys_id(value) {
+                continue;
+            }
+            check_value(value).map_err(|reason| refuse_value(column, value, reason))?;
+            let values = by_column.entry(column).or_default();
+            values.push(value.to_owned());
+            // Whether the instance folds case is its own matter: the usual spelling is asked for, too.
+            let folded = value.to_lowercase();
+            if folded != value {
+                values.push(folded);
+            }
+        }
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        for (column, values) in by_column {
+            let wanted: HashSet<String> = values.iter().map(|value| value.to_lowercase()).collect();
+            let (listable, odd): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| fits_a_list(value));
+            let parse = |row: &Row<'_>| {
+                let value = row.required(column)?.trim().to_lowercase();
+                if wanted.contains(&value) {
+                    row.person(self.source_key.as_deref()).map(Some)
+                } else {
+                    Ok(None)
+                }
+            };
+            let listed =
+                |values: &[String]| Filter::fixed(&any_of(column, values.iter().map(String::as_str)), &[]);
+            let single = |values: &[String]| Filter::fixed(&equals(column, &values[0]), &[]);
+            let mut pieces = self
+                .client
+                .by_keys(&self.person, listable, Priority::Foreground, &listed, &parse)
+                .await;
+            for value in odd {
+                let keys = vec![value];
+                pieces.extend(
+                    self.client
+                        .by_keys(&self.person, keys, Priority::Foreground, &single, &parse)
+                        .await,
+                );
+            }
+            for (_, people) in pieces {
+                found.extend(
+                    people?
+                        .into_iter()
+                        .filter(|person: &TargetPerson| seen.insert(person.id.clone())),
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    /// Fresh chains of a few people.
+    pub(super) async fn chains(
+        &self,
+        people: &[TargetId],
+        priority: Priority,
+    ) -> Result<Vec<(TargetId, AvatarChain)>, Failure> {
+        check_ids(people.iter().map(TargetId::as_str))?;
+        let loaders = self.loaders(priority);
+        let records = people
+            .iter()
+            .map(|id| (Place::SYS_USER, RecordId::new(id.as_str())));
+        let (columns, profiles) = try_join!(
+            loaders.columns.load(records.collect()),
+            loaders.profiles.load(people.to_vec())
+        )?;
+        let present = people.iter().filter_map(|id| {
+            let column = columns.get(&(Place::SYS_USER, RecordId::new(id.as_str())))?;
+            Some((id.clone(), column.clone()))
+        });
+        assemble_few(loaders, present.collect(), profiles).await
+    }
+
+    /// The chains of everybody in `people`.
+    pub(super) async fn all_chains(
+        &self,
+        people: &[TargetPerson],
+    ) -> Result<Vec<(TargetId, AvatarChain)>, Failure> {
+        let columns = || {
+            people
+                .iter()
+                .map(|person| (person.id.clone(), person.column.clone()))
+        };
+        if people.len() <= CHUNK_START {
+            let ids = people.iter().map(|person| person.id.clone()).collect();
+            let profiles = self.background.profiles.load(ids).await?;
+            return assemble_few(&self.background, columns().collect(), profiles).await;
+        }
+        let wanted: HashSet<&TargetId> = people.iter().map(|person| &person.id).collect();
+        let (mut profiles, images, plain) = try_join!(
+            self.sweep_profiles(&wanted),
+            self.sweep_attachments(image_filter(), &wanted),
+            self.sweep_plain(&wanted),
+        )?;
+        let mut attachments = images;
+        attachments.extend(plain);
+
+        // Columns may name rows that no sweep looks for; whether those exist decides what is displayed.
+        let named = columns()
+            .map(|(_, column)| column)
+            .chain(profiles.values().flatten().map(|profile| profile.column.clone()));
+        let unknown: HashSet<Spot> = named
+            .filter_map(|column| match column {
+                Column::Names(id) if !attachments.contains(&id) => Some(Spot::Picture(id)),
+                _ => None,
+            })
+            .collect();
+        let elsewhere = self
+            .background
+            .attachments
+            .load(unknown.into_iter().collect())
+            .await?;
+        elsewhere
+            .into_values()
+            .flatten()
+            .for_each(|attachment| attachments.add(attachment));
+
+        let mut done = HashSet::with_capacity(people.len());
+        Ok(columns()
+            .filter(|(id, _)| done.insert(id.clone()))
+            .map(|(id, column)| {
+                let own = profiles.remove(&id).unwrap_or_default();
+                let chain = assemble(&id, column, own, &mut attachments);
+                (id, chain)
+            })
+            .collect())
+    }
+
+    async fn sweep_profiles(
+        &self,
+        wanted: &HashSet<&TargetId>,
+    ) -> Result<HashMap<TargetId, Vec<Profile>>, Failure> {
+        let mut sweep = Sweep::new(
+            &self.client,
+            profile_subject(),
+            profile_filter(),
+            Priority::Background,
+        );
+        let parse = |row: &Row<'_>| {
+            let profile = row.profile()?;
+            Ok(profile.filter(|profile| wanted.contains(&profile.user)))
+        };
+        let mut profiles: HashMap<TargetId, Vec<Profile>> = HashMap::new();
+        loop {
+            let page = match sweep.next_page(&parse).await {
+                Err(failure) if self.profiles_optional && is_table_missing(&failure) => None,
+                page => page?,
+            };
+            warn_if_unstable(&sweep, page.is_none());
+            let Some(page) = page else {
+                return Ok(profiles);
+            };
+            for profile in page {
+                profiles.entry(profile.user.clone()).or_default().push(profile);
+            }
+        }
+    }
+
+    /// Images under the paperclip of users and profiles: what the well-known article stores.
+    async fn sweep_plain(&self, wanted: &HashSet<&TargetId>) -> Result<Attachments, Failure> {
+        let by_start = Filter::fixed(
+            "table_nameINsys_user,live_profile^content_typeSTARTSWITHimage/",
+            &[],
+        );
+        match self.sweep_attachments(by_start, wanted).await {
+            Err(failure) if is_query_refused(&failure) => {
+                let by_name = format!("table_nameINsys_user,live_profile^content_typeIN{IMAGE_TYPES}");
+                self.sweep_attachments(Filter::fixed(&by_name, &[]), wanted).await
+            }
+            swept => swept,
+        }
+    }
+
+    async fn sweep_attachments(
+        &self,
+        filter: Filter,
+        wanted: &HashSet<&TargetId>,
+    ) -> Result<Attachments, Failure> {
+        let mut sweep = Sweep::new(&self.client, attachment_subject(), filter, Priority::Background);
+        let mut attachments = Attachments::default();
+        let parse = |row: &Row<'_>| {
+            let attachment = row.attachment()?;
+            if attachment.stored_at.is_none() {
+                // The instance has dropped our condition: everything that follows would be somebody else's.
+                return Err(BadRow::NotAsked(clean(row.required("table_name")?).into_owned()));
+            }
+            Ok(Some(attachment))
+        };
+        while let Some(page) = sweep.next_page(&parse).await? {
+            for attachment in page {
+                let is_strangers = attachment.stored_at == Some(Place::SYS_USER)
+                    && !wanted.contains(&TargetId::new(attachment.record.as_str()));
+                if is_strangers {
+                    attachments.add_existing(attachment.picture.id);
+                } else {
+                    attachments.add(attachment);
+                }
+            }
+        }
+        warn_if_unstable(&sweep, true);
+        Ok(attachments)
+    }
+
+    /// Which picture the instance says it displays.
+    pub(super) async fn displayed(
+        &self,
+        people: &[TargetId],
+    ) -> Result<Vec<(TargetId, Option<PictureId>)>, Failure> {
+        check_ids(people.iter().map(TargetId::as_str))?;
+        let mut answers = self.displayed.load(people.to_vec()).await?;
+        let mut displayed = Vec::with_capacity(people.len());
+        for id in people {
+            let picture = match answers.remove(id) {
+                Some(Column::Names(picture)) => Some(picture),
+                Some(Column::Empty) => None,
+                Some(Column::Unreadable) => {
+                    let needs = "read access to column avatar of sys_user".to_owned();
+                    let row = BadRow::Missing {
+                        column: "avatar".to_owned(),
+                    };
+                    return Err(Failure::because(
+                        SYSTEM,
+                        format!("ask which picture is displayed for {id}"),
+                        ErrorKind::NotAllowed { needs },
+                        row,
+                    ));
+                }
+                None => continue,
+            };
+            displayed.push((id.clone(), picture));
+        }
+        Ok(displayed)
+    }
+
+    /// The picture column of one record, shared like the chains. `None`: no such record.
+    pub(super) async fn column(&self, place: Place, record: &RecordId) -> Result<Option<Column>, Failure> {
+        check_ids([record.as_str()])?;
+        let key = (place, record.clone());
+        let mut answers = self.background.columns.load(vec![key.clone()]).await?;
+        Ok(answers.remove(&key))
+    }
+}
+
+/// Says that a listing without any order may have missed something.
+fn warn_if_unstable(sweep: &Sweep<'_>, is_over: bool) {
+    if is_over && sweep.is_unstable() {
+        tracing::warn!("{SYSTEM} lists without order here: rows that came or went meanwhile may be missing");
+    }
+}
+
+/// Chains of people whose columns and profiles are known: one more shared read.
+async fn assemble_few(
+    loaders: &Loaders,
+    people: Vec<(TargetId, Column)>,
+    mut profiles: HashMap<TargetId, Vec<Profile>>,
+) -> Result<Vec<(TargetId, AvatarChain)>, Failure> {
+    let mut spots = HashSet::new();
+    for (id, column) in &people {
+        let own = profiles.get(id).into_iter().flatten();
+        spots.insert(Spot::Record(RecordId::new(id.as_str())));
+        spots.extend(own.clone().map(|profile| Spot::Record(profile.id.clone())));
+        let columns = own.map(|profile| &profile.column).chain([column]);
+        spots.extend(columns.filter_map(|column| match column {
+            Column::Names(picture) => Some(Spot::Picture(picture.clone())),
+            Column::Unreadable | Column::Empty => None,
+        }));
+    }
+    let rows = loaders.attachments.load(spots.into_iter().collect()).await?;
+    let mut attachments = Attachments::default();
+    rows.into_values()
+        .flatten()
+        .for_each(|attachment| attachments.add(attachment));
+    let mut done = HashSet::with_capacity(people.len());
+    Ok(people
+        .into_iter()
+        .filter(|(id, _)| done.insert(id.clone()))
+        .map(|(id, column)| {
+            let own = profiles.remove(&id).unwrap_or_default();
+            let chain = assemble(&id, column, own, &mut attachments);
+            (id, chain)
+        })
+        .collect())
+}
+
+/// Gives every key its rows. `keys_of` names the keys a row belongs to; a row of none was not asked for.
+fn distribute<K, T, V>(
+    pieces: Vec<Piece<K, T>>,
+    start: impl Fn() -> Option<V>,
+    keys_of: impl Fn(&T) -> Vec<K>,
+    mut put: impl FnMut(&mut Answers<K, V>, K, &T),
+) -> Answers<K, V>
+where
+    K: Clone + Eq + Hash,
+{
+    let mut answers = Answers::new();
+    for (keys, rows) in pieces {
+        match rows {
+            Err(failure) => answers.extend(keys.into_iter().map(|key| (key, Err(failure.clone())))),
+            Ok(rows) => {
+                let asked: HashSet<&K> = keys.iter().collect();
+                for key in &keys {
+                    if let Some(value) = start() {
+                        answers.insert(key.clone(), Ok(value));
+                    }
+                }
+                for row in &rows {
+                    for key in keys_of(row).into_iter().filter(|key| asked.contains(key)) {
+                        put(&mut answers, key, row);
+                    }
+                }
+            }
+        }
+    }
+    answers
+}
+
+async fn fetch_columns(
+    client: &Client,
+    keys: Vec<(Place, RecordId)>,
+    priority: Priority,
+) -> Answers<(Place, RecordId), Column> {
+    let (profiles, users): (Vec<_>, Vec<_>) = keys
+        .into_iter()
+        .partition(|(place, _)| *place == Place::LIVE_PROFILE);
+    let (profiles, users) = futures::join!(
+        fetch_columns_of(client, Place::LIVE_PROFILE, profiles, priority, "photo"),
+        fetch_columns_of(client, Place::SYS_USER, users, priority, "photo"),
+    );
+    profiles.into_iter().chain(users).collect()
+}
+
+async fn fetch_columns_of(
+    client: &Client,
+    place: Place,
+    keys: Vec<(Place, RecordId)>,
+    priority: Priority,
+    column: &str,
+) -> Answers<(Place, RecordId), Column> {
+    let subject = Subject {
+        table: place.0,
+        fields: format!("sys_id,{column}"),
+        operation: "read the picture columns",
+        needs: if place == Place::LIVE_PROFILE {
+            PROFILE_NEEDS
+        } else {
+            PEOPLE_NEEDS
+        },
+    };
+    let query = |keys: &[(Place, RecordId)]| {
+        Filter::fixed(&any_of("sys_id", keys.iter().map(|(_, id)| id.as_str())), &[])
+    };
+    let parse = |row: &Row<'_>| Ok(Some((RecordId::new(row.sys_id()?), row.column(column))));
+    let pieces = client.by_keys(&subject, keys, priority, &query, &parse).await;
+    distribute(
+        pieces,
+        || None,
+        |(id, _)| vec![(place, id.clone())],
+        |answers, key, (_, column)| _ = answers.insert(key, Ok(column.clone())),
+    )
+}
+
+async fn fetch_displayed(client: &Client, keys: Vec<TargetId>) -> Answers<TargetId, Column> {
+    let keys = keys
+        .into_iter()
+        .map(|id| (Place::SYS_USER, RecordId::new(id.as_str())))
+        .collect();
+    let answers = fetch_columns_of(client, Place::SYS_USER, keys, Priority::Background, "avatar").await;
+    answers
+        .into_iter()
+        .map(|((_, id), answer)| (TargetId::new(id.as_str()), answer))
+        .collect()
+}
+
+async fn fetch_profiles(
+    client: &Client,
+    keys: Vec<TargetId>,
+    priority: Priority,
+    optional: bool,
+) -> Answers<TargetId, Vec<Profile>> {
+    let query = |keys: &[TargetId]| {
+        let documents = any_of("document", keys.iter().map(TargetId::as_str));
+        Filter::fixed(&format!("type=user^table=sys_user^{documents}"), &[])
+    };
+    let parse = |row: &Row<'_>| row.profile();
+    let mut pieces = client
+        .by_keys(&profile_subject(), keys, priority, &query, &parse)
+        .await;
+    for (_, rows) in &mut pieces {
+        if optional && rows.as_ref().is_err_and(is_table_missing) {
+            *rows = Ok(Vec::new());
+        }
+    }
+    distribute(
+        pieces,
+        || Some(Vec::new()),
+        |profile| vec![profile.user.clone()],
+        |answers, key, profile| {
+            if let Some(Ok(profiles)) = answers.get_mut(&key) {
+                profiles.push(profile.clone());
+            }
+        },
+    )
+}
+
+async fn fetch_attachments(
+    client: &Client,
+    keys: Vec<Spot>,
+    priority: Priority,
+) -> Answers<Spot, Vec<Attachment>> {
+    let query = |keys: &[Spot]| {
+        let records: Vec<_> = keys
+            .iter()
+            .filter_map(|key| match key {
+                Spot::Record(id) => Some(id.as_str()),
+                Spot::Picture(_) => None,
+            })
+            .collect();
+        let pictures: Vec<_> = keys
+            .iter()
+            .filter_map(|key| match key {
+                Spot::Picture(id) => Some(id.as_str()),
+                Spot::Record(_) => None,
+            })
+            .collect();
+        let at_records = format!(
+            "{}^table_nameIN{IMAGE_SYS_USER},{IMAGE_LIVE_PROFILE},sys_user,live_profile",
+            any_of("table_sys_id", records.iter().copied())
+        );
+        let at_records = Filter::fixed(&at_records, &[]);
+        let by_id = Filter::fixed(&any_of("sys_id", pictures.iter().copied()), &[]);
+        match (records.is_empty(), pictures.is_empty()) {
+            (_, true) => at_records,
+            (true, false) => by_id,
+            (false, false) => at_records.or(by_id),
+        }
+    };
+    let parse = |row: &Row<'_>| row.attachment().map(Some);
+    let pieces = client
+        .by_keys(&attachment_subject(), keys, priority, &query, &parse)
+        .await;
+    distribute(
+        pieces,
+        || Some(Vec::new()),
+        |attachment| {
+            let at_record = attachment
+                .stored_at
+                .map(|_| Spot::Record(attachment.record.clone()));
+            at_record
+                .into_iter()
+                .chain([Spot::Picture(attachment.picture.id.clone())])
+                .collect()
+        },
+        |answers, key, attachment| {
+            if let Some(Ok(attachments)) = answers.get_mut(&key) {
+                attachments.push(attachment.clone());
+            }
+        },
+    )
+}
+
+/// Ids come from plans and journals, too; one that could mean something in a query is not sent.
+fn check_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Failure> {
+    match ids.into_iter().find(|id| !is_sys_id(id)) {
+        None => Ok(()),
+        Some(id) => {
+            let row = BadRow::NotAnId {
+                value: clean(id).into_owned(),
+            };
+            Err(Failure::because(SYSTEM, "read a record", ErrorKind::Refused, row))
+        }
+    }
+}
+
+/// A value that must not be looked up.
+fn refuse_value(column: &str, value: &str, reason: UnsafeValue) -> Failure {
+    let operation = format!("look up \"{}\" in {column}", clean(value));
+    Failure::because(SYSTEM, operation, ErrorKind::Refused, reason)
+        .hint("look the person up by sys_id instead")
+}
