@@ -1,1 +1,206 @@
-//! (to be written)
+//! The command line: one file a command; they drive the engine and print through `report`.
+
+mod apply;
+mod check;
+mod completions;
+mod configuration;
+mod connect;
+mod demo;
+pub mod exit;
+mod failure;
+mod history;
+mod info;
+mod output;
+mod plan;
+mod push;
+pub mod sandbox;
+mod show;
+mod status;
+mod sync;
+mod writing;
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use failure::Failure;
+use output::Output;
+
+/// Brings people's Microsoft Entra ID photos into ServiceNow: see both sides, push the right ones, prove it.
+#[derive(Debug, Parser)]
+#[command(name = "avatar-sync", version, max_term_width = 100, arg_required_else_help = false)]
+#[command(after_help = "Start with `avatar-sync demo`: a practice tenant and instance, nothing to configure.")]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalArguments,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct GlobalArguments {
+    /// Profile of the configuration file.
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    pub profile: Option<String>,
+    /// When to use colour; NO_COLOR is honoured too.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN", help_heading = "Global options")]
+    pub color: Colour,
+    /// Symbols and lines in ASCII alone.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub ascii: bool,
+    /// Words instead of pictures.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_images: bool,
+    /// Refuse everything that would write to ServiceNow.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub readonly: bool,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal that can.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it on a practice tenant and instance; needs no configuration and leaves nothing behind.
+    Demo(demo::DemoArguments),
+    /// Serve the practice tenant and instance over HTTP on loopback.
+    Sandbox(sandbox::SandboxArguments),
+    /// Prove connection, sign-in and every right on both sides, with harmless probes.
+    Check(check::CheckArguments),
+    /// Scan both sides and print how they compare.
+    Status(status::StatusArguments),
+    /// Show one person's pictures side by side, with the reasons.
+    Show(show::ShowArguments),
+    /// Show what a run would do, or write it to a file for `apply`.
+    Plan(plan::PlanArguments),
+    /// Do exactly what a plan file says; what has moved since is left alone.
+    Apply(apply::ApplyArguments),
+    /// Bring some people's photos into ServiceNow.
+    Push(push::PushArguments),
+    /// A full run: scan, plan, apply.
+    Sync(sync::SyncArguments),
+    /// List past runs, or one of them person by person.
+    History(history::HistoryArguments),
+    /// Settings in force.
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Paths and sizes in use.
+    Info(info::InfoArguments),
+    /// Completions for a shell, on standard output.
+    Completions(completions::CompletionsArguments),
+}
+
+/// Flags of every command that writes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct WriteArguments {
+    /// Show the plan and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// One JSON event a line on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// The most requests at a time to each service.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: Option<u16>,
+    /// Stop if the plan changes more people.
+    #[arg(long, value_name = "N")]
+    pub max_changes: Option<u32>,
+    /// Stop if the plan removes more avatars.
+    #[arg(long, value_name = "N")]
+    pub max_removals: Option<u32>,
+}
+
+/// Runs the program with these arguments and says how it ends.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            // Nothing can be said if even the help cannot be printed.
+            let _ = error.print();
+            return code;
+        }
+    };
+    let output = Output::new(&arguments.global);
+    match dispatch(&output, arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.code
+        }
+    }
+}
+
+fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
+    let global = arguments.global;
+    let Some(command) = arguments.command else { return no_command(output, &global) };
+    match command {
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Config(command) => configuration::run(output, &global, &command),
+        Command::Info(arguments) => info::run(output, &global, &arguments),
+        command => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
+            let result = runtime.block_on(dispatch_async(output, &global, command));
+            // A decoder or a request that does not come back must not keep the program.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            result
+        }
+    }
+}
+
+async fn dispatch_async(output: &Output, global: &GlobalArguments, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Demo(arguments) => demo::run(output, global, arguments).await,
+        Command::Sandbox(arguments) => {
+            sandbox::run(arguments).await.map_err(|error| Failure::new(exit::USAGE, error))
+        }
+        Command::History(arguments) => history::run(output, global, &arguments).await,
+        Command::Check(arguments) => check::run(output, global, &arguments).await,
+        Command::Status(arguments) => status::run(output, global, &arguments).await,
+        Command::Show(arguments) => show::run(output, global, &arguments).await,
+        Command::Plan(arguments) => plan::run(output, global, &arguments).await,
+        Command::Apply(arguments) => apply::run(output, global, &arguments).await,
+        Command::Push(arguments) => push::run(output, global, &arguments).await,
+        Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
+            unreachable!("commands without a runtime are dispatched before")
+        }
+    }
+}
+
+/// Without a command the screen would open; until there is something to open it on, say how to start.
+fn no_command(output: &Output, global: &GlobalArguments) -> Result<u8, Failure> {
+    let configuration = connect::configuration(global, Vec::new())?;
+    let file = configuration.paths.configuration_file();
+    if configuration.is_configured {
+        output.talk(&format!(
+            "Profile {:?} is configured. Try `avatar-sync status`, or `avatar-sync --help` for everything.",
+            configuration.profile
+        ));
+        return Ok(exit::USAGE);
+    }
+    output.talk("avatar-sync brings people's Entra ID photos into ServiceNow. Nothing is configured yet.");
+    output.talk("");
+    output.talk("  avatar-sync demo      try it on a practice tenant and instance");
+    output.talk("  avatar-sync --help    all commands");
+    output.talk("");
+    output.talk(&format!("Configuration goes to {} or into the environment:", file.display()));
+    output.talk("  AVATAR_SYNC_ENTRA_TENANT, AVATAR_SYNC_ENTRA_CLIENT_ID, AVATAR_SYNC_ENTRA_CLIENT_SECRET,");
+    output.talk("  AVATAR_SYNC_SERVICENOW_INSTANCE, AVATAR_SYNC_SERVICENOW_CLIENT_ID, AVATAR_SYNC_SERVICENOW_CLIENT_SECRET");
+    Ok(exit::USAGE)
+}

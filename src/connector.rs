@@ -76,6 +76,13 @@ pub trait AvatarTarget: Send + Sync {
     /// The people for whom any of `wanted` holds, whether in scope or not, each once.
     async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError>;
 
+    /// The people in scope for whom any of `wanted` holds, each once: what [`AvatarTarget::people`] would list of them.
+    ///
+    /// A target without a scope of its own need not tell the two apart.
+    async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+        self.lookup(wanted).await
+    }
+
     /// The avatar chains of everybody in `people`, by sweeping the tables: cost grows with rows, not with people.
     /// One entry per person, in the order of `people`.
     async fn all_chains(

@@ -4,6 +4,7 @@
 //! arguments, so every rule can be tried with plain values.
 
 pub mod comparison;
+pub mod filter;
 pub mod ids;
 pub mod pairing;
 pub mod person;

@@ -1,1 +1,12 @@
-//! (to be written)
+//! Turns events and verdicts into human lines, JSON lines and one JSON object.
+//!
+//! Standard output carries data, standard error carries talk; what is shown of remote text has passed
+//! [`crate::domain::text::clean`].
+
+pub mod failure;
+pub mod json;
+pub mod plan;
+pub mod progress;
+pub mod run;
+pub mod status;
+pub mod text;

@@ -1,1 +1,266 @@
-//! (to be written)
+//! What stays on this machine: the journal (what was done), the vault (what was replaced), the memory (what need not
+//! be asked again) and the last scan.
+//!
+//! The journal and the vault are the safety of a push and live in the state folder; a push without them is refused.
+//! The memory and the snapshot live in the cache folder; losing them costs requests and nothing else. Everything holds
+//! personal data: folders are 0700 and files 0600 on Unix, and under the user's own profile on Windows.
+
+mod database;
+mod files;
+pub mod journal;
+mod lock;
+pub mod memory;
+pub mod snapshot;
+pub mod vault;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use journal::Journal;
+pub use lock::{Holder, host_name, os_user};
+pub use memory::Memory;
+pub use snapshot::{Snapshot, SnapshotRow};
+pub use vault::Vault;
+
+use crate::domain::photo::Sha256;
+
+/// Where a profile's local data lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorePaths {
+    /// The folder for what must not be lost.
+    pub state_dir: PathBuf,
+    /// The folder for what may be lost.
+    pub cache_dir: PathBuf,
+    /// Name of the profile; each has a folder of its own in both.
+    pub profile: String,
+}
+
+impl StorePaths {
+    /// The profile's folder for what must not be lost.
+    pub fn state(&self) -> PathBuf {
+        self.state_dir.join(folder_name(&self.profile))
+    }
+
+    /// The profile's folder for what may be lost.
+    pub fn cache(&self) -> PathBuf {
+        self.cache_dir.join(folder_name(&self.profile))
+    }
+
+    /// The journal's file.
+    pub fn journal(&self) -> PathBuf {
+        self.state().join("journal.sqlite")
+    }
+
+    /// The vault's folder.
+    pub fn vault(&self) -> PathBuf {
+        self.state().join("vault")
+    }
+}
+
+/// A folder name for any profile name, distinct on file systems that ignore case and harmless on all.
+fn folder_name(profile: &str) -> String {
+    use std::fmt::Write as _;
+    let mut name = String::from("profile-");
+    for byte in profile.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte as char),
+            // Writing to a String cannot fail.
+            other => drop(write!(name, "={other:02x}")),
+        }
+    }
+    name
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To change the target: takes the profile's lock, which one process on a machine can hold.
+    Write,
+    /// To look: works beside a writer, and on a read-only disk.
+    Read,
+}
+
+/// A profile's local data.
+#[derive(Clone)]
+pub struct Store {
+    journal: Journal,
+    vault: Vault,
+    memory: Memory,
+    snapshot: PathBuf,
+    access: Access,
+    notes: Arc<[String]>,
+}
+
+impl Store {
+    /// Opens a profile's local data and creates what is missing. Blocks for milliseconds; seconds on a damaged file.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] if another process writes under this profile; [`StoreError::Newer`] if a newer version
+    /// has been here; [`StoreError::Files`] or [`StoreError::Database`] if the state folder cannot be used. A damaged
+    /// file is no error: it is moved aside and a fresh one begun, which [`Store::notes`] says.
+    pub fn open(paths: &StorePaths, access: Access) -> Result<Self, StoreError> {
+        let mut notes = Vec::new();
+        let (journal, lock) = match access {
+            Access::Write => {
+                files::create_folder(&paths.state())?;
+                let (lock, left_over) = lock::Lock::take(&paths.state())?;
+                notes.extend(left_over);
+                let lock = Arc::new(lock);
+                let journal = Journal::open_for_writing(&paths.journal(), Arc::clone(&lock), &mut notes)?;
+                (journal, Some(lock))
+            }
+            Access::Read => (Journal::open_for_reading(&paths.journal())?, None),
+        };
+        let vault = Vault::open(paths.vault(), lock)?;
+        let memory = Memory::open(&paths.cache(), &mut notes);
+        Ok(Self {
+            journal,
+            vault,
+            memory,
+            snapshot: paths.cache().join("last-scan"),
+            access,
+            notes: notes.into(),
+        })
+    }
+
+    /// What was done, and what is under way.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The pictures that were replaced.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// What need not be asked again.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// What it was opened for.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// What was found odd while opening, in sentences: a file moved aside, a lock left over by a crash, a cache that
+    /// cannot be written.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Remembers a scan for an instant first screen, replacing the one before.
+    pub async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), StoreError> {
+        let path = self.snapshot.clone();
+        in_background(move || snapshot.save(&path)).await
+    }
+
+    /// The last scan, if there is one that can be read.
+    pub async fn load_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+        let path = self.snapshot.clone();
+        in_background(move || Snapshot::load(&path)).await
+    }
+}
+
+/// Local data that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process writes under this profile.
+    #[error("another avatar-sync is writing under this profile: {holder}")]
+    Locked {
+        /// Who.
+        holder: Holder,
+    },
+    /// Written by a newer version, which may mean something by it that this one does not know.
+    #[error("{} was written by a newer version of avatar-sync (format {found}; this one knows {known})", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known here.
+        known: i64,
+    },
+    /// Written by an older version and opened for reading only; the next writer brings it up to date.
+    #[error("{} was written by an older version of avatar-sync; run once without --readonly", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file or folder cannot be used.
+    #[error("cannot {operation} {}", path.display())]
+    Files {
+        /// What was tried.
+        operation: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// The database refused: disk full, damaged, no rights.
+    #[error("cannot {operation}")]
+    Database {
+        /// What was tried.
+        operation: &'static str,
+        /// Why not.
+        #[source]
+        source: Arc<rusqlite::Error>,
+    },
+    /// A copy in the vault is not what it was when it was kept.
+    #[error("the copy of picture {0} in the vault is damaged")]
+    DamagedCopy(
+        /// Which.
+        Sha256,
+    ),
+    /// Opened with [`Access::Read`].
+    #[error("the local data was opened for reading only")]
+    ReadOnly,
+    /// The thread that writes has ended, which only a panic can bring about.
+    #[error("the thread that writes the local data has ended")]
+    Closed,
+}
+
+impl StoreError {
+    fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Files {
+            operation,
+            path,
+            source: Arc::new(source),
+        }
+    }
+
+    fn database(operation: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |source| Self::Database {
+            operation,
+            source: Arc::new(source),
+        }
+    }
+
+    /// The whole chain in one sentence.
+    pub fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            sentence.push_str(": ");
+            sentence.push_str(&error.to_string());
+            cause = error.source();
+        }
+        sentence
+    }
+}
+
+/// Runs blocking work on the blocking pool.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Closed),
+        },
+    }
+}

@@ -162,6 +162,18 @@ pub struct StoredPicture {
     pub created_by: Option<RemoteText>,
 }
 
+impl StoredPicture {
+    /// True if the target can show this picture: not quarantined, and stored as a type that it shows
+    /// (`servicenow.md` 1.7, `bad_type`).
+    pub fn can_be_served(&self) -> bool {
+        let content_type = self.content_type.raw().trim();
+        let is_shown = ["image/gif", "image/jpeg", "image/jpg", "image/pjpeg", "image/png"]
+            .iter()
+            .any(|known| content_type.eq_ignore_ascii_case(known));
+        is_shown && self.scan != Scan::Quarantined
+    }
+}
+
 /// A place in the target where an avatar can live: `live_profile` or `sys_user` for ServiceNow.
 ///
 /// The name is the service's own, for JSON, journal and explanations.

@@ -1,1 +1,241 @@
-//! (to be written)
+//! What happens in a run: one stream of events that the screen, the lines, JSON and the journal all read, so that they
+//! cannot disagree.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{RunId, SourceId, TargetId};
+use super::text::RemoteText;
+
+/// A person as reports name them: enough to recognise them on both sides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRef {
+    /// Display name in the source.
+    pub name: RemoteText,
+    /// Sign-in name in the source.
+    pub upn: RemoteText,
+    /// E-mail in the source.
+    pub mail: Option<RemoteText>,
+    /// Id in the source.
+    #[serde(rename = "entra_id")]
+    pub source: SourceId,
+    /// Id in the target, once paired.
+    #[serde(rename = "servicenow_sys_id")]
+    pub target: Option<TargetId>,
+    /// Sign-in name in the target, once paired.
+    pub user_name: Option<RemoteText>,
+}
+
+/// How one person ended in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The target now displays the source's photo, verified.
+    Updated,
+    /// It already did, or shows the same picture.
+    Unchanged,
+    /// The source has none; the target was left alone.
+    NoPhoto,
+    /// Left out, with a reason; or not reached before the run stopped.
+    Skipped,
+    /// Somebody changed the target after the plan was made; nothing was overwritten.
+    ChangedMeanwhile,
+    /// It did not work; the old picture is still there.
+    Failed,
+    /// The avatar was removed, as the policy asked for.
+    Removed,
+}
+
+impl Outcome {
+    /// Every outcome, in the order in which summaries list them.
+    pub const ALL: [Self; 7] = [
+        Self::Updated,
+        Self::Unchanged,
+        Self::NoPhoto,
+        Self::Skipped,
+        Self::ChangedMeanwhile,
+        Self::Failed,
+        Self::Removed,
+    ];
+
+    /// The stable code in JSON.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::NoPhoto => "no_photo",
+            Self::Skipped => "skipped",
+            Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::Failed => "failed",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// The words people read.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::NoPhoto => "without photo",
+            Self::Skipped => "skipped",
+            Self::ChangedMeanwhile => "changed meanwhile",
+            Self::Failed => "failed",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// Reads a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.code() == code)
+    }
+}
+
+/// The numbers of a run. They add up: everything but `selected` sums to `selected` (`reliability.md` P11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// People the run was asked to look at.
+    pub selected: u64,
+    /// See [`Outcome::Updated`].
+    pub updated: u64,
+    /// See [`Outcome::Unchanged`].
+    pub unchanged: u64,
+    /// See [`Outcome::NoPhoto`].
+    pub no_photo: u64,
+    /// See [`Outcome::Skipped`].
+    pub skipped: u64,
+    /// See [`Outcome::ChangedMeanwhile`].
+    pub changed_meanwhile: u64,
+    /// See [`Outcome::Failed`].
+    pub failed: u64,
+    /// See [`Outcome::Removed`].
+    pub removed: u64,
+}
+
+impl Summary {
+    /// Counts one person.
+    pub fn count(&mut self, outcome: Outcome) {
+        self.selected += 1;
+        *self.slot(outcome) += 1;
+    }
+
+    /// How many ended this way.
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        let mut copy = *self;
+        *copy.slot(outcome)
+    }
+
+    /// True if the numbers add up.
+    pub fn adds_up(&self) -> bool {
+        Outcome::ALL
+            .into_iter()
+            .map(|outcome| self.of(outcome))
+            .sum::<u64>()
+            == self.selected
+    }
+
+    fn slot(&mut self, outcome: Outcome) -> &mut u64 {
+        match outcome {
+            Outcome::Updated => &mut self.updated,
+            Outcome::Unchanged => &mut self.unchanged,
+            Outcome::NoPhoto => &mut self.no_photo,
+            Outcome::Skipped => &mut self.skipped,
+            Outcome::ChangedMeanwhile => &mut self.changed_meanwhile,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Removed => &mut self.removed,
+        }
+    }
+}
+
+/// Why a run ended before everybody had their turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// Somebody asked for it.
+    Cancelled,
+    /// A brake: too many failures. The text names figures.
+    Brake(String),
+    /// A service refuses everything: sign-in, rights, a log-in page. The text says which, and what to do.
+    Refused {
+        /// True if sign-in failed or a right is missing (exit code 5).
+        is_access: bool,
+        /// Cause and hint in words.
+        message: String,
+    },
+    /// The journal or the vault cannot be written; no push without them (`reliability.md` G11, J1).
+    Storage(String),
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEvent {
+    /// The run begins.
+    Started {
+        /// Its id.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+        /// People it was asked to look at.
+        selected: u64,
+        /// Pushes and removals among them.
+        steps: u64,
+    },
+    /// One person is done.
+    Step {
+        /// Who.
+        person: PersonRef,
+        /// How it ended.
+        outcome: Outcome,
+        /// In words: what was done, or why not.
+        detail: String,
+        /// What to do about a failure, where we know.
+        hint: Option<String>,
+    },
+    /// A service asked us to wait; nothing is lost.
+    Waiting {
+        /// Which lane.
+        lane: &'static str,
+        /// For how long at least.
+        remaining: Duration,
+    },
+    /// The run is over.
+    Finished {
+        /// Its id.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+        /// The numbers.
+        summary: Summary,
+        /// Why it ended early, if it did.
+        stopped: Option<StopReason>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_adds_up_whatever_is_counted() {
+        let mut summary = Summary::default();
+        for (position, outcome) in Outcome::ALL.into_iter().enumerate() {
+            for _ in 0..=position {
+                summary.count(outcome);
+            }
+        }
+        assert!(summary.adds_up());
+        assert_eq!(summary.selected, 28);
+        assert_eq!(summary.of(Outcome::Removed), 7);
+    }
+
+    #[test]
+    fn codes_are_those_of_the_command_line() {
+        let codes: Vec<&str> = Outcome::ALL.map(Outcome::code).to_vec();
+        let summary = serde_json::to_value(Summary::default()).expect("plain");
+        for code in codes {
+            assert!(summary.get(code).is_some(), "{code} is a key of the summary");
+            assert!(Outcome::from_code(code).is_some());
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The sandbox's clock: real time plus what a test has advanced it by.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,15 +12,73 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// How far the clock can be ahead of real time: a hundred years. Every date stays one that HTTP can write.
+    pub const FURTHEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
+
     /// Sandbox time.
     pub fn now(&self) -> Timestamp {
-        let advanced = SignedDuration::from_millis(self.advanced_ms.load(Ordering::Relaxed));
-        Timestamp::now().checked_add(advanced).unwrap_or(Timestamp::MAX)
+        Timestamp::now()
+            .checked_add(self.advanced())
+            .unwrap_or(Timestamp::MAX)
     }
 
-    /// Moves the clock forwards.
+    /// Sandbox time in the form that HTTP dates are made of.
+    pub fn system_time(&self) -> SystemTime {
+        let advanced = u64::try_from(self.advanced_ms.load(Ordering::Relaxed)).unwrap_or(0);
+        SystemTime::now() + Duration::from_millis(advanced)
+    }
+
+    /// Sandbox time in milliseconds since 1970.
+    pub fn unix_millis(&self) -> i64 {
+        let since_1970 = self.system_time().duration_since(SystemTime::UNIX_EPOCH);
+        since_1970.map_or(0, |elapsed| {
+            i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// How far the clock is ahead of real time.
+    pub fn advanced(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.advanced_ms.load(Ordering::Relaxed))
+    }
+
+    /// Moves the clock forwards, at most to [`Clock::FURTHEST`]; it never goes backwards.
     pub fn advance(&self, by: SignedDuration) {
-        let milliseconds = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.advanced_ms.fetch_add(milliseconds, Ordering::Relaxed);
+        let furthest = i64::try_from(Self::FURTHEST.as_millis()).unwrap_or(i64::MAX);
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX).max(0);
+        let step = |advanced: i64| Some(advanced.saturating_add(by).min(furthest));
+        // The closure always gives a value, so this cannot fail.
+        let _ = self
+            .advanced_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advancing_moves_every_reading_and_never_backwards() {
+        let clock = Clock::default();
+        clock.advance(SignedDuration::from_hours(1));
+        clock.advance(SignedDuration::from_hours(-5));
+
+        assert_eq!(clock.advanced(), SignedDuration::from_hours(1));
+        assert!(clock.now() > Timestamp::now() + SignedDuration::from_mins(59));
+        assert!(clock.system_time() > SystemTime::now() + Duration::from_secs(59 * 60));
+        assert!(clock.unix_millis() > Timestamp::now().as_millisecond() + 59 * 60 * 1000);
+    }
+
+    #[test]
+    fn the_clock_stops_at_its_furthest_point() {
+        let clock = Clock::default();
+        clock.advance(SignedDuration::MAX);
+        clock.advance(SignedDuration::MAX);
+
+        assert_eq!(clock.advanced(), Clock::FURTHEST);
+        assert!(
+            httpdate::fmt_http_date(clock.system_time()).ends_with("GMT"),
+            "HTTP can write the date"
+        );
     }
 }

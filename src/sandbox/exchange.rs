@@ -124,6 +124,12 @@ pub trait Service: Send + Sync {
     /// Carries the request out.
     fn answer(&self, request: &Request) -> Response;
 
+    /// Carries out a request that was let in with this admission, which is still held. A service that decided about
+    /// parts of the request when it let it in (items of a batch) finds its decision in the permit.
+    fn answer_admitted(&self, request: &Request, _admission: &Admission) -> Response {
+        self.answer(request)
+    }
+
     /// True if [`Service::answer`] may take longer than a millisecond (it draws pictures): the server then runs it
     /// off its event loop.
     fn is_heavy(&self, request: &Request) -> bool;

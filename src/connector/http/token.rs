@@ -135,13 +135,12 @@ impl TokenCache {
     }
 
     async fn held(&self) -> Result<Held, Failure> {
-        let valid = match self.look() {
+        match self.look() {
             Look::Fresh(held) => return Ok(held),
             // Somebody renews it already: what we have still serves.
             Look::Ageing(held) if self.flight.try_lock().is_err() => return Ok(held),
-            Look::Ageing(_) | Look::Missing => (),
-        };
-        let () = valid;
+            Look::Ageing(_) | Look::Missing => {}
+        }
         let _flight = self.flight.lock().await;
         // Whoever waited finds the work done.
         let old = match self.look() {
@@ -203,7 +202,7 @@ impl TokenCache {
 
     fn keep(&self, token: Token) -> Result<Held, Failure> {
         let Some(header) = token.value.bearer() else {
-            let reason = super::call::Unreadable("the token holds characters that no header may hold".into());
+            let reason = super::call::Reason("the token holds characters that no header may hold".into());
             return Err(Failure::because(
                 "the sign-in service",
                 "sign in",

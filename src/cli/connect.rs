@@ -1,0 +1,300 @@
+//! Where the parts are put together: configuration → connectors, store, engine. The only place that knows all of them.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{GlobalArguments, exit};
+use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
+use crate::config::{self, Configuration, FlagValues, Values};
+use crate::connector::entra::{Concurrency, EntraSettings, EntraSource, PhotoSize};
+use crate::connector::http::{Origin, Transport, TransportSettings};
+use crate::connector::servicenow::{
+    ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
+};
+use crate::domain::plan::Limits;
+use crate::domain::text::clean;
+use crate::engine::{Depth, Engine, EngineError, FindError, FoundCandidate, Scan, ScanEvent};
+use crate::report::progress::{self, Progress};
+use crate::report::text::Look;
+use crate::store::{Access, Store, StoreError, StorePaths};
+
+/// Reads the configuration with the process's environment.
+pub fn configuration(global: &GlobalArguments, flags: FlagValues) -> Result<Configuration, Failure> {
+    Ok(config::load(global.profile.as_deref(), flags, &|name| std::env::var(name).ok())?)
+}
+
+/// Where a profile's local data is.
+pub fn store_paths(configuration: &Configuration) -> StorePaths {
+    StorePaths {
+        state_dir: configuration.paths.state.clone(),
+        cache_dir: configuration.paths.cache.clone(),
+        profile: configuration.profile.clone(),
+    }
+}
+
+/// Opens a profile's local data.
+pub fn open_store(configuration: &Configuration, access: Access) -> Result<Store, Failure> {
+    Store::open(&store_paths(configuration), access).map_err(|error| match error {
+        StoreError::Locked { .. } => Failure::new(exit::LOCKED, error)
+            .with_hint("wait for it, or look on with --dry-run, `status` or `plan`, which need no lock"),
+        error => Failure::new(exit::UNEXPECTED, error),
+    })
+}
+
+/// An engine for the profile in force, with what the command line needs around it.
+pub struct Session {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The administrator's limits.
+    pub limits: Limits,
+    /// The tenant, for sentences.
+    pub tenant: String,
+    /// The instance, for sentences.
+    pub instance: String,
+    profile: String,
+}
+
+impl Session {
+    /// Puts the parts together; nothing is sent yet.
+    pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
+        let values = Values::of(configuration)?;
+        let source = {
+            let transport = transport(values.entra.ca_file.as_deref(), values.entra.concurrency.cap);
+            EntraSource::new(entra_settings(&values.entra)?, &transport).map_err(connector_failure)?
+        };
+        let servicenow = servicenow_settings(&values.servicenow)?;
+        let instance = servicenow.origin.to_string();
+        let target = {
+            let transport = transport(values.servicenow.ca_file.as_deref(), values.servicenow.concurrency.cap);
+            ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
+        };
+        let store = open_store(configuration, access)?;
+        for note in store.notes() {
+            tracing::warn!(note);
+        }
+        Ok(Self {
+            engine: Arc::new(Engine::new(Arc::new(source), Arc::new(target), Arc::new(store), values.engine)),
+            limits: values.limits,
+            tenant: clean(&values.entra.tenant).into_owned(),
+            instance,
+            profile: configuration.profile.clone(),
+        })
+    }
+
+    /// Which systems, under which profile.
+    pub fn headline(&self, look: Look) -> String {
+        let arrow = look.arrow();
+        format!("{} {arrow} {}{}profile {}", self.tenant, self.instance, look.dot(), self.profile)
+    }
+
+    /// A full scan with progress; Ctrl-C ends it.
+    pub async fn scan(&self, output: &Output, depth: Depth) -> Result<Scan, Failure> {
+        let progress = output.progress(true);
+        let cancel = CancellationToken::new();
+        let interrupt = on_interrupt({
+            let cancel = cancel.clone();
+            move || cancel.cancel()
+        });
+        let is_ascii = output.look.is_ascii;
+        let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
+        let scanned = self
+            .watching_waits(&progress, is_ascii, self.engine.scan(depth, &observer, &cancel))
+            .await
+            .map_err(engine_failure);
+        interrupt.abort();
+        scanned
+    }
+
+    /// The people named by PERSON arguments.
+    pub async fn scan_people(&self, people: &[String], depth: Depth) -> Result<Scan, Failure> {
+        self.engine.scan_people(people, depth).await.map_err(engine_failure)
+    }
+
+    /// Finishes what a run that was cut off has left, before anything new is sent.
+    pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
+        let recovered = self
+            .engine
+            .recover()
+            .await
+            .map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
+        for line in recovered {
+            output.talk(&clean(&line));
+        }
+        Ok(())
+    }
+
+    /// Says on the progress line when a service makes us wait, so that nobody takes a pause for a standstill.
+    async fn watching_waits<T>(&self, progress: &Progress, is_ascii: bool, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(500));
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = tick.tick() => {
+                    if let Some(waiting) = progress::waiting(&self.engine.lanes()) {
+                        progress.waiting(&waiting, is_ascii);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn show(progress: &Progress, event: &ScanEvent<'_>, is_ascii: bool) {
+    match event {
+        ScanEvent::SourcePage { listed, .. } => progress.counting("listing people in Entra ID", *listed, is_ascii),
+        ScanEvent::TargetPage { listed, .. } => progress.counting("listing people in ServiceNow", *listed, is_ascii),
+        ScanEvent::Paired { paired, .. } => progress.counting("matched", *paired, is_ascii),
+        ScanEvent::Stamps { done, total } => progress.measured("asking for photo stamps", *done, *total, is_ascii),
+        ScanEvent::Chains { people } => progress.counting("reading avatars", *people, is_ascii),
+        ScanEvent::Settling { done, total } => progress.measured("comparing pictures", *done, *total, is_ascii),
+        ScanEvent::Problem(problem) => progress.line(&format!("warning: {}", clean(problem))),
+    }
+}
+
+fn origin(key: &'static str, text: &str) -> Result<Origin, Failure> {
+    Origin::parse(text).map_err(|error| {
+        Failure::usage(format!("{key}: {error}")).with_hint("an address begins with https://; http:// is for this machine alone")
+    })
+}
+
+/// Connections of one service's own; no proxy unless one is configured.
+fn transport(ca_file: Option<&Path>, connections: usize) -> Transport {
+    Transport::new(TransportSettings { ca_file: ca_file.map(Path::to_owned), connections, ..Default::default() })
+}
+
+fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
+    let mut settings = EntraSettings::new(
+        origin("entra.login_url", &values.login_url)?,
+        origin("entra.graph_url", &values.graph_url)?,
+        values.tenant.clone(),
+        values.client_id.clone(),
+        values.client_secret.clone(),
+    );
+    settings.photo_size = values.photo_size.map_or(PhotoSize::Largest, PhotoSize::Pixels);
+    settings.filter.clone_from(&values.filter);
+    settings.photos = Concurrency { start: values.concurrency.start, cap: values.concurrency.cap };
+    Ok(settings)
+}
+
+fn servicenow_settings(values: &ServiceNowValues) -> Result<ServiceNowSettings, Failure> {
+    let origin = instance_origin(&values.instance).map_err(|error| {
+        Failure::usage(format!("servicenow.instance: {error}"))
+            .with_hint("give the instance's name (dev12345), its host, or its https:// address")
+    })?;
+    let auth = match values.sign_in.clone() {
+        SignIn::Client { id, secret } => ServiceNowAuth::ClientCredentials { client_id: id, client_secret: secret },
+        SignIn::PasswordGrant { id, secret, username, password } => {
+            ServiceNowAuth::Password { client_id: id, client_secret: secret, username, password }
+        }
+        SignIn::Basic { username, password } => ServiceNowAuth::Basic { username, password },
+    };
+    let mut settings = ServiceNowSettings::new(origin, auth);
+    settings.scope.clone_from(&values.scope);
+    settings.source_key_column.clone_from(&values.object_id_column);
+    settings.page_size = values.page_size;
+    settings.write_mode =
+        WriteMode::ALL.into_iter().find(|mode| mode.name() == values.write_target).unwrap_or_default();
+    settings.create_live_profile = values.create_live_profile;
+    settings.session_cookies = values.session_cookies;
+    settings.lane_start = values.concurrency.start;
+    settings.lane_cap = values.concurrency.cap;
+    settings.upload_limit = values.upload_limit;
+    Ok(settings)
+}
+
+/// A connector that cannot even be set up: a certificate file that is none, a scope query that cannot be sent.
+fn connector_failure(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::usage(error)
+}
+
+/// What the engine could not do, with the exit code that scripts rely on.
+pub fn engine_failure(error: EngineError) -> Failure {
+    let hint = error.hint().map(str::to_owned);
+    let code = match &error {
+        EngineError::Cancelled => exit::INTERRUPTED,
+        EngineError::Find(FindError::Connector(_)) if error.is_access() => exit::NO_ACCESS,
+        EngineError::Find(FindError::Connector(_)) => exit::UNEXPECTED,
+        EngineError::Find(_) => exit::USAGE,
+        error if error.is_access() => exit::NO_ACCESS,
+        error if error.kind() == Some(&crate::connector::ErrorKind::Configuration) => exit::USAGE,
+        _ => exit::UNEXPECTED,
+    };
+    let hint = match &error {
+        EngineError::Find(find) => find_hint(find).or(hint),
+        _ => hint,
+    };
+    Failure { error: error.into(), hint, code }
+}
+
+fn find_hint(error: &FindError) -> Option<String> {
+    match error {
+        FindError::NotFound { searched, .. } => Some(format!(
+            "looked in {}; give a sign-in name, e-mail address, Entra object id, ServiceNow user_name or sys_id",
+            searched.join(", ")
+        )),
+        FindError::OnlyInTarget { candidates, .. } => {
+            Some(format!("nobody in Entra ID matches:\n{}", candidate_lines(candidates)))
+        }
+        FindError::Ambiguous { candidates, .. } => {
+            Some(format!("say which one, by an id:\n{}", candidate_lines(candidates)))
+        }
+        FindError::Connector(_) => None,
+    }
+}
+
+fn candidate_lines(candidates: &[FoundCandidate]) -> String {
+    let lines: Vec<String> = candidates
+        .iter()
+        .map(|candidate| {
+            let mut parts = vec![candidate.name.shown().into_owned()];
+            parts.extend(candidate.upn.as_ref().map(|upn| format!("sign-in {}", upn.shown())));
+            parts.extend(candidate.source.as_ref().map(|id| format!("Entra {}", clean(id.as_str()))));
+            parts.extend(candidate.user_name.as_ref().map(|name| format!("user_name {}", name.shown())));
+            parts.extend(candidate.target.as_ref().map(|id| format!("sys_id {}", clean(id.as_str()))));
+            parts.join(", ")
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// Calls `stop` on the first Ctrl-C (or SIGTERM, SIGHUP on Unix); the second one ends the program at once.
+pub fn on_interrupt(stop: impl Fn() + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let is_second = AtomicBool::new(false);
+        loop {
+            if next_signal().await.is_err() {
+                return;
+            }
+            if is_second.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+            anstream::eprintln!("stopping after what is under way; once more to stop at once");
+            stop();
+        }
+    })
+}
+
+#[cfg(unix)]
+async fn next_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn next_signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,29 @@
+//! `avatar-sync push PERSON…`.
+
+use clap::Args;
+
+use super::connect::{self, Session};
+use super::failure::Failure;
+use super::output::Output;
+use super::{GlobalArguments, WriteArguments, writing};
+use crate::engine::Depth;
+
+/// Whom to push.
+#[derive(Debug, Args)]
+pub struct PushArguments {
+    /// Sign-in names, e-mails, Entra object ids, ServiceNow user_names or sys_ids.
+    #[arg(value_name = "PERSON", required = true)]
+    people: Vec<String>,
+    #[command(flatten)]
+    write: WriteArguments,
+}
+
+/// Brings these people's photos into ServiceNow.
+pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PushArguments) -> Result<u8, Failure> {
+    let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
+    let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
+    session.recover(output).await?;
+    let scan = session.scan_people(&arguments.people, Depth::Settled).await?;
+    let plan = session.engine.plan(&scan).await;
+    writing::carry_out(output, &session, plan, &arguments.write).await
+}

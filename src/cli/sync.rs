@@ -1,0 +1,30 @@
+//! `avatar-sync sync`.
+
+use clap::Args;
+
+use super::connect::{self, Session};
+use super::failure::Failure;
+use super::output::Output;
+use super::{GlobalArguments, WriteArguments, writing};
+use crate::engine::Depth;
+
+/// A full run.
+#[derive(Debug, Args)]
+pub struct SyncArguments {
+    #[command(flatten)]
+    write: WriteArguments,
+}
+
+/// Scans everybody, plans and applies.
+pub async fn run(output: &Output, global: &GlobalArguments, arguments: &SyncArguments) -> Result<u8, Failure> {
+    let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
+    let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
+    session.recover(output).await?;
+    let scan = session.scan(output, Depth::Settled).await?;
+    for problem in &scan.problems {
+        output.talk(&format!("warning: {}", crate::domain::text::clean(problem)));
+    }
+    let plan = session.engine.plan(&scan).await;
+    drop(scan);
+    writing::carry_out(output, &session, plan, &arguments.write).await
+}

@@ -1,0 +1,234 @@
+//! What every command that writes has in common: flags, the question before, the run, the ending.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::connect::{Session, on_interrupt};
+use super::failure::Failure;
+use super::output::Output;
+use super::{GlobalArguments, WriteArguments, exit};
+use crate::config::{FlagValues, Value};
+use crate::domain::plan::{PLAN_SCHEMA, Plan};
+use crate::domain::run::{Outcome, RunEvent, StopReason};
+use crate::engine::{ApplyError, RunControl, RunReport};
+use crate::report;
+use crate::store::Access;
+
+/// A plan that changes more people than this, or a larger share than [`TYPED_SHARE`], wants its number typed.
+const TYPED_COUNT: u64 = 1_000;
+/// In percent of everybody the plan speaks of (`reliability.md` N1).
+const TYPED_SHARE: u64 = 20;
+/// Plans of a few people are confirmed with a plain yes whatever their share.
+const TYPED_LEAST: u64 = 50;
+/// The largest plan file that is read, in bytes.
+const PLAN_FILE_LIMIT: u64 = 1 << 30;
+/// Events that may wait for the printer.
+const EVENT_QUEUE: usize = 1_024;
+
+/// Settings given by flags.
+pub fn flags(arguments: &WriteArguments) -> FlagValues {
+    let mut flags = FlagValues::new();
+    if let Some(number) = arguments.concurrency {
+        for key in ["entra.photo_concurrency", "servicenow.concurrency"] {
+            flags.push((key, "--concurrency", Value::Number(number.into())));
+        }
+    }
+    if let Some(number) = arguments.max_changes {
+        flags.push(("limits.max_changes", "--max-changes", Value::Number(number.into())));
+    }
+    if let Some(number) = arguments.max_removals {
+        flags.push(("limits.max_removals", "--max-removals", Value::Number(number.into())));
+    }
+    flags
+}
+
+/// A dry run only reads; otherwise `--readonly` refuses.
+pub fn access(global: &GlobalArguments, arguments: &WriteArguments) -> Result<Access, Failure> {
+    match (arguments.dry_run, global.readonly) {
+        (true, _) => Ok(Access::Read),
+        (false, true) => Err(Failure::usage("--readonly refuses commands that write")
+            .with_hint("add --dry-run to see the plan, or leave --readonly away")),
+        (false, false) => Ok(Access::Write),
+    }
+}
+
+/// Writes a plan where nobody else can read it: it names people.
+pub fn save_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let failed = |error: std::io::Error| {
+        Failure::new(exit::UNEXPECTED, format!("the plan cannot be written to {}: {error}", path.display()))
+    };
+    let mut file = options.open(path).map_err(failed)?;
+    let text = serde_json::to_vec_pretty(plan).map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
+    file.write_all(&text).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// Reads a plan file.
+pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
+    let bad = |why: String| {
+        Failure::usage(format!("{} is not a plan that can be applied: {why}", path.display()))
+            .with_hint("make a new one with `avatar-sync plan -o FILE`")
+    };
+    let length = fs::metadata(path).map_err(|error| bad(error.to_string()))?.len();
+    if length > PLAN_FILE_LIMIT {
+        return Err(bad(format!("it has {length} bytes")));
+    }
+    let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
+    let plan: Plan = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    if plan.schema != PLAN_SCHEMA {
+        return Err(bad(format!("its format is {:?}, not {PLAN_SCHEMA:?}", crate::domain::text::clean(&plan.schema))));
+    }
+    if let Some(step) = plan.steps.iter().find(|step| step.person.target.is_none()) {
+        return Err(bad(format!("the step for {} names nobody in ServiceNow", step.person.upn.shown())));
+    }
+    Ok(plan)
+}
+
+/// Shows the plan, asks where somebody can answer, applies it and reports.
+pub async fn carry_out(
+    output: &Output,
+    session: &Session,
+    plan: Plan,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
+    plan.check(&session.limits).map_err(|breach| {
+        Failure::new(exit::BRAKE, breach)
+            .with_hint("look at the plan with --dry-run; raise the limit if it is right")
+    })?;
+    if arguments.dry_run {
+        return dry_run(output, &plan, arguments.json);
+    }
+    let asks = !arguments.yes && output.can_ask && !plan.steps.is_empty();
+    if asks {
+        let mut err = anstream::stderr().lock();
+        report::plan::write_human(&mut err, output.look, &plan, false)?;
+        drop(err);
+        let steps = plan.steps.len() as u64;
+        let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > plan.selected() * TYPED_SHARE);
+        let question = format!("\nChange {} in {}?", report::text::people(steps), session.instance);
+        if !output.confirm(&question, is_large.then_some(steps))? {
+            output.talk("Nothing was changed.");
+            return Ok(exit::OK);
+        }
+    }
+    apply(output, session, plan, arguments.json).await
+}
+
+fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
+    output.data(|out| {
+        if is_json {
+            report::json::line(out, plan)
+        } else {
+            report::plan::write_human(out, output.look, plan, false)?;
+            writeln!(out, "\nDry run: nothing was written.")
+        }
+    })?;
+    Ok(exit::OK)
+}
+
+async fn apply(output: &Output, session: &Session, plan: Plan, is_json: bool) -> Result<u8, Failure> {
+    let started = Instant::now();
+    let steps = plan.steps.len() as u64;
+    let (events, mut received) = mpsc::channel(EVENT_QUEUE);
+    let control = RunControl::new();
+    let interrupt = on_interrupt({
+        let control = control.clone();
+        move || control.cancel()
+    });
+    let progress = output.progress(true);
+    let run = session.engine.apply(plan, &session.limits, &control, events);
+    tokio::pin!(run);
+    let mut done = 0;
+    let mut ended: Option<Result<RunReport, ApplyError>> = None;
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(250));
+    loop {
+        tokio::select! {
+            event = received.recv() => match event {
+                Some(event) => {
+                    if let RunEvent::Step { outcome, .. } = &event
+                        && is_a_push(*outcome)
+                    {
+                        done += 1;
+                        progress.measured("pushing", done.min(steps), steps.max(1), output.look.is_ascii);
+                    }
+                    progress.suspended(|| print_event(output, &event, is_json))?;
+                }
+                None => break,
+            },
+            report = &mut run, if ended.is_none() => ended = Some(report),
+            _ = tick.tick(), if ended.is_none() && output.shows_progress => {
+                let waiting = report::progress::waiting(&session.engine.lanes());
+                let what = waiting.unwrap_or_else(|| "pushing".to_owned());
+                progress.measured(&what, done.min(steps), steps.max(1), output.look.is_ascii);
+            }
+        }
+    }
+    progress.finish();
+    interrupt.abort();
+    let report = match ended {
+        Some(report) => report,
+        None => run.await,
+    }
+    .map_err(failure_of)?;
+    if !is_json {
+        output.data(|out| {
+            report::run::write_summary(
+                out,
+                &report.summary,
+                started.elapsed(),
+                report.run.as_str(),
+                report.stopped.as_ref(),
+            )
+        })?;
+    }
+    Ok(code(&report))
+}
+
+/// True for outcomes of steps; skips are counted, not pushed.
+fn is_a_push(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Updated | Outcome::Removed | Outcome::ChangedMeanwhile | Outcome::Failed)
+}
+
+fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        output.data(|out| report::run::write_json(out, event))?;
+        return Ok(());
+    }
+    if let RunEvent::Step { person, outcome, detail, hint } = event
+        && is_a_push(*outcome)
+    {
+        output.data(|out| report::run::write_step(out, output.look, person, *outcome, detail, hint.as_deref()))?;
+    }
+    Ok(())
+}
+
+/// How a run that took place ends.
+fn code(report: &RunReport) -> u8 {
+    match &report.stopped {
+        Some(StopReason::Cancelled) => exit::INTERRUPTED,
+        Some(StopReason::Brake(_)) => exit::BRAKE,
+        Some(StopReason::Refused { is_access: true, .. }) => exit::NO_ACCESS,
+        Some(StopReason::Refused { .. } | StopReason::Storage(_)) => exit::UNEXPECTED,
+        None if report.summary.failed > 0 => exit::SOME_FAILED,
+        None => exit::OK,
+    }
+}
+
+fn failure_of(error: ApplyError) -> Failure {
+    let code = match &error {
+        ApplyError::Breach(_) => exit::BRAKE,
+        ApplyError::OtherProfile { .. } => exit::USAGE,
+        _ => exit::UNEXPECTED,
+    };
+    Failure::new(code, error)
+}

@@ -1,0 +1,78 @@
+//! Both sides' pictures of one person, for showing.
+
+use bytes::Bytes;
+
+use super::{Engine, PersonState, in_words};
+use crate::connector::Priority;
+use crate::domain::comparison::Content;
+use crate::domain::photo::SourcePhoto;
+
+/// What one side shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SidePicture {
+    /// No picture.
+    Absent,
+    /// Its bytes, unchecked: decode them with [`crate::domain::picture::decode`].
+    Bytes(Bytes),
+    /// There may be one, but it could not be had; why, in words.
+    Failed(String),
+}
+
+/// Both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SidePictures {
+    /// The source's photo.
+    pub source: SidePicture,
+    /// The avatar that the target displays.
+    pub target: SidePicture,
+}
+
+impl Engine {
+    /// Both sides' pictures of one person, side by side and before background work. A picture that is kept on this
+    /// side under the very hash that a service states is not downloaded.
+    pub async fn pictures(&self, state: &PersonState) -> SidePictures {
+        let (source, target) = futures::join!(self.source_picture(state), self.target_picture(state));
+        SidePictures { source, target }
+    }
+
+    async fn source_picture(&self, state: &PersonState) -> SidePicture {
+        match &state.photo {
+            SourcePhoto::Absent => return SidePicture::Absent,
+            SourcePhoto::Unreadable(why) => return SidePicture::Failed(why.clone()),
+            // Nobody asked for the stamps of people who are not paired, but a photo there may be.
+            SourcePhoto::Unknown | SourcePhoto::Present(_) => {}
+        }
+        match self.source.photo(&state.source.id, Priority::Foreground).await {
+            Ok(Some(photo)) => SidePicture::Bytes(photo.bytes),
+            Ok(None) => SidePicture::Absent,
+            Err(error) => SidePicture::Failed(in_words(&error)),
+        }
+    }
+
+    async fn target_picture(&self, state: &PersonState) -> SidePicture {
+        let Some(chain) = &state.chain else {
+            return match state.target() {
+                Some(_) => SidePicture::Failed(state.judgement.reason.clone()),
+                None => SidePicture::Absent,
+            };
+        };
+        let Some(served) = &chain.served else {
+            return SidePicture::Absent;
+        };
+        let stated = chain.served_picture().and_then(|picture| picture.sha256);
+        let hash = stated.or(match &state.displayed {
+            Content::Sound(facts) => Some(facts.sha256),
+            Content::Unseen | Content::Unsound(_) => None,
+        });
+        if let Some(hash) = hash
+            && let Some(bytes) = self.kept(hash).await
+        {
+            return SidePicture::Bytes(bytes);
+        }
+        match self.target.download(&served.picture, Priority::Foreground).await {
+            Ok(Some(bytes)) => SidePicture::Bytes(bytes),
+            Ok(None) => SidePicture::Failed(format!("the picture is gone from {}", self.target.name())),
+            Err(error) => SidePicture::Failed(in_words(&error)),
+        }
+    }
+}

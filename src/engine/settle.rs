@@ -1,0 +1,261 @@
+//! Settles what stamps and hashes cannot: downloads the bytes that a verdict needs, and no others.
+//!
+//! ```text
+//! source bytes ─► examine ─► judge ─► still undecided? ─► target bytes ─► examine ─► judge
+//! ```
+//!
+//! Many people are under way at once, because the services' own limits are elsewhere; how many bytes are held at once
+//! is bounded here. Nothing is kept but facts.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::decoding::UploadForm;
+use super::memory::{Learning, Lesson};
+use super::scan::{Looking, ScanEvent};
+use super::{Depth, Engine, EngineError, PersonState, in_words};
+use crate::connector::{ConnectorError, ErrorKind, Priority};
+use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge};
+use crate::domain::ids::SourceId;
+use crate::domain::photo::{AvatarChain, PhotoStamp, Sha256, SourcePhoto};
+use crate::domain::picture;
+
+/// People under way at once.
+pub(super) const PEOPLE_IN_FLIGHT: usize = 64;
+/// Bytes of pictures held at once, in KiB, going by the sizes that the services state.
+const KIB_IN_FLIGHT: u32 = 64 * 1024;
+/// A picture counts for at least this much, in KiB.
+const LEAST_KIB: u32 = 64;
+/// So many refusals in a row are a missing right, not a few odd people (`reliability.md` 3).
+const REFUSALS_IN_A_ROW: u32 = 20;
+
+impl Engine {
+    /// Downloads and judges everybody whose verdict needs it at this depth.
+    pub(super) async fn settle(
+        &self,
+        people: &mut [PersonState],
+        looking: &Looking<'_>,
+    ) -> Result<(), EngineError> {
+        let mut waiting = {
+            let depth = looking.depth;
+            let open: Vec<u32> = people
+                .iter()
+                .enumerate()
+                .filter(|(_, state)| needs_bytes(state, depth))
+                .map(|(position, _)| position as u32)
+                .collect();
+            open.into_iter()
+        };
+        let total = waiting.len() as u64;
+        if total == 0 {
+            return Ok(());
+        }
+        let kib = Arc::new(Semaphore::new(KIB_IN_FLIGHT as usize));
+        let mut learning = Learning::new(self);
+        let mut under_way = FuturesUnordered::new();
+        let mut done = 0;
+        let mut refused_in_a_row = 0;
+        looking.progress.on(ScanEvent::Settling { done, total });
+        let result = loop {
+            while under_way.len() < PEOPLE_IN_FLIGHT
+                && let Some(position) = waiting.next()
+                && let Some(case) = Case::of(&people[position as usize])
+            {
+                let kib = Arc::clone(&kib);
+                under_way.push(async move { (position, self.look(case, looking.priority, kib).await) });
+            }
+            let Some(next) = looking.cancel.run_until_cancelled(under_way.next()).await else {
+                break Err(EngineError::Cancelled);
+            };
+            let Some((position, seen)) = next else {
+                break Ok(());
+            };
+            let state = &mut people[position as usize];
+            match seen {
+                Ok(seen) => {
+                    refused_in_a_row = 0;
+                    seen.apply(state);
+                    for lesson in seen.lessons {
+                        learning.add(lesson).await;
+                    }
+                }
+                Err(error) if error.kind.stops_run() => break Err(error.into()),
+                Err(error) => {
+                    if matches!(error.kind, ErrorKind::NotAllowed { .. }) {
+                        refused_in_a_row += 1;
+                    }
+                    if refused_in_a_row >= REFUSALS_IN_A_ROW {
+                        break Err(error.into());
+                    }
+                    state.judgement = Judgement {
+                        verdict: Verdict::Error,
+                        reason: in_words(&error),
+                    };
+                }
+            }
+            done += 1;
+            looking.progress.on(ScanEvent::Settling { done, total });
+        };
+        drop(under_way);
+        // Whatever the end, what was learnt is kept: the next scan need not download it again.
+        if let Err(problem) = learning.finish().await {
+            looking.problems.note(problem);
+        }
+        result
+    }
+
+    /// Downloads what one person's verdict needs.
+    async fn look(
+        &self,
+        case: Case,
+        priority: Priority,
+        kib: Arc<Semaphore>,
+    ) -> Result<Seen, ConnectorError> {
+        let mut seen = Seen {
+            photo: SourcePhoto::Present(case.stamp.clone()),
+            content: case.content.clone(),
+            displayed: case.displayed.clone(),
+            is_gone: false,
+            lessons: Vec::new(),
+        };
+        if seen.content.original == Content::Unseen {
+            let pixels = u64::from(case.stamp.width) * u64::from(case.stamp.height);
+            let room = reserve(&kib, pixels).await;
+            match self.source.photo(&case.source, priority).await? {
+                None => {
+                    // The photo went away after its stamp was read.
+                    seen.photo = SourcePhoto::Absent;
+                    return Ok(seen);
+                }
+                Some(fetched) => {
+                    let form = self.upload_form();
+                    seen.content = match self.decoding.examine_source(fetched.bytes, form).await {
+                        Ok(content) => {
+                            seen.lessons.push(Lesson::Source {
+                                person: case.source.clone(),
+                                // The stamp's own version: other renditions of one photo have other ones
+                                // (`entra.md` 8.2).
+                                etag: case.stamp.etag.clone(),
+                                content: content.clone(),
+                            });
+                            content
+                        }
+                        Err(gave_up) => SourceContent {
+                            original: Content::Unsound(gave_up.into()),
+                            prepared: None,
+                        },
+                    };
+                }
+            }
+            drop(room);
+        }
+        let judgement = judge(&seen.photo, &seen.content, Some(&case.chain), &seen.displayed);
+        let (Verdict::Undecided, Some(picture)) = (judgement.verdict, case.chain.served_picture()) else {
+            return Ok(seen);
+        };
+        let room = reserve(&kib, picture.bytes).await;
+        let Some(bytes) = self.target.download(&picture.id, priority).await? else {
+            seen.is_gone = true;
+            return Ok(seen);
+        };
+        let hash = Sha256::of(&bytes);
+        seen.displayed = match self.decoding.examine(bytes).await {
+            Ok(content) => {
+                seen.lessons.push(Lesson::Target {
+                    picture: picture.id.clone(),
+                    stated: picture.sha256,
+                    hash,
+                    content: content.clone(),
+                });
+                content
+            }
+            Err(gave_up) => Content::Unsound(gave_up.into()),
+        };
+        drop(room);
+        Ok(seen)
+    }
+
+    /// The form in which this target takes pictures.
+    pub(super) fn upload_form(&self) -> UploadForm {
+        UploadForm {
+            limit: self.target.upload_limit(),
+            side: self.settings.picture_side,
+        }
+    }
+}
+
+/// True if a verdict at this depth takes bytes that nobody has looked at.
+fn needs_bytes(state: &PersonState, depth: Depth) -> bool {
+    let is_open = match (depth, state.judgement.verdict) {
+        (Depth::Stamps, _) => false,
+        (_, Verdict::Undecided) => true,
+        // Whether a push would mend anything depends on the photo.
+        (_, Verdict::Broken) | (Depth::Deep, Verdict::Missing) => state.content.original == Content::Unseen,
+        _ => false,
+    };
+    is_open && state.chain.is_some() && matches!(state.photo, SourcePhoto::Present(_))
+}
+
+/// Waits until there is room for a picture of this size.
+async fn reserve(kib: &Arc<Semaphore>, bytes: u64) -> OwnedSemaphorePermit {
+    let expected = bytes.min(picture::BYTE_LIMIT as u64).div_ceil(1024) as u32;
+    Arc::clone(kib)
+        .acquire_many_owned(expected.max(LEAST_KIB))
+        .await
+        .expect("the semaphore is never closed")
+}
+
+/// What settling one person starts from.
+struct Case {
+    source: SourceId,
+    stamp: PhotoStamp,
+    content: SourceContent,
+    chain: AvatarChain,
+    displayed: Content,
+}
+
+impl Case {
+    /// `None` for somebody whom bytes cannot settle.
+    fn of(state: &PersonState) -> Option<Self> {
+        match (&state.photo, &state.chain) {
+            (SourcePhoto::Present(stamp), Some(chain)) => Some(Self {
+                source: state.source.id.clone(),
+                stamp: stamp.clone(),
+                content: state.content.clone(),
+                chain: chain.clone(),
+                displayed: state.displayed.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// What was seen of one person's pictures.
+struct Seen {
+    photo: SourcePhoto,
+    content: SourceContent,
+    displayed: Content,
+    /// The displayed avatar went away between reading its row and its bytes.
+    is_gone: bool,
+    lessons: Vec<Lesson>,
+}
+
+impl Seen {
+    fn apply(&self, state: &mut PersonState) {
+        state.photo = self.photo.clone();
+        state.content = self.content.clone();
+        state.displayed = self.displayed.clone();
+        state.judgement = judge(
+            &state.photo,
+            &state.content,
+            state.chain.as_ref(),
+            &state.displayed,
+        );
+        if self.is_gone {
+            state.judgement.reason = "the avatar changed while it was looked at; scan again".into();
+        }
+    }
+}

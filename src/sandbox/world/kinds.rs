@@ -1,0 +1,434 @@
+//! The kinds of people an invented tenant is made of, and what a program should say about each.
+
+/// One kind of person (`sandbox.md`, "Invented people").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// A short name, unique, for tables and tests.
+    pub name: &'static str,
+    /// What is special about these people, in words for an administrator.
+    pub what: &'static str,
+    /// The verdict code of `cli.md` that a deep status with default settings comes to: scope
+    /// `active=true^emailISNOTEMPTY`, guests and disabled accounts excluded, matched by object id, employee number,
+    /// UPN, then mail.
+    pub verdict: &'static str,
+    /// How many of 10,000 people are of this kind. What is missing to 10,000 is ordinary.
+    pub(super) share: u32,
+    pub(super) case: Case,
+}
+
+/// What the generator does for a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Case {
+    Ordinary,
+    Missing,
+    Differs,
+    Neither,
+    OnlyInServiceNow,
+    Reencoded,
+    Resized,
+    Unmatched,
+    Ambiguous,
+    Guest,
+    Disabled,
+    Leaver,
+    MailDiffers,
+    Renamed,
+    SplitServedRight,
+    SplitServedWrong,
+    StaleThumbnail,
+    DanglingColumn,
+    OrphanAttachment,
+    DuplicateImages,
+    TwoProfiles,
+    SeedArticle,
+    ErrorBody,
+    TruncatedPhoto,
+    BlankGif,
+    BlankGifOverAvatar,
+    PngPhoto,
+    ProgressivePhoto,
+    CmykPhoto,
+    TurnedPhoto,
+    DeepPngPhoto,
+    OldAttachment,
+    PlusInUpn,
+    HashInUpn,
+    NameMarks,
+    NameRightToLeft,
+    NameWide,
+    NameEmoji,
+    NameControls,
+    OnPremisesMailbox,
+}
+
+const fn kind(name: &'static str, verdict: &'static str, share: u32, case: Case, what: &'static str) -> Kind {
+    Kind {
+        name,
+        what,
+        verdict,
+        share,
+        case,
+    }
+}
+
+/// Every kind, the commonest first. A tenant of [`KINDS`]`.len()` people or more has all of them; a smaller one has as
+/// many as fit, from the top.
+pub const KINDS: &[Kind] = &[
+    kind(
+        "ordinary",
+        "in_sync",
+        0,
+        Case::Ordinary,
+        "The Entra photo is what ServiceNow serves, byte for byte",
+    ),
+    kind(
+        "missing",
+        "missing",
+        800,
+        Case::Missing,
+        "A photo in Entra, nothing in ServiceNow",
+    ),
+    kind(
+        "differs",
+        "differs",
+        760,
+        Case::Differs,
+        "ServiceNow still shows an older photo",
+    ),
+    kind(
+        "neither",
+        "neither",
+        640,
+        Case::Neither,
+        "No photo on either side",
+    ),
+    kind(
+        "only_in_servicenow",
+        "only_in_servicenow",
+        240,
+        Case::OnlyInServiceNow,
+        "An avatar in ServiceNow, no photo in Entra",
+    ),
+    kind(
+        "reencoded",
+        "same_picture",
+        120,
+        Case::Reencoded,
+        "The same picture, saved again at a lower quality",
+    ),
+    kind(
+        "resized",
+        "same_picture",
+        120,
+        Case::Resized,
+        "The same picture, scaled down on the way",
+    ),
+    kind(
+        "unmatched",
+        "unmatched",
+        160,
+        Case::Unmatched,
+        "No ServiceNow user, or one without an e-mail address",
+    ),
+    kind(
+        "ambiguous",
+        "ambiguous",
+        30,
+        Case::Ambiguous,
+        "Two ServiceNow users with this person's e-mail address and nothing else to tell them apart",
+    ),
+    kind(
+        "guest",
+        "excluded",
+        100,
+        Case::Guest,
+        "A guest from another company, #EXT# in the UPN",
+    ),
+    kind(
+        "disabled",
+        "excluded",
+        50,
+        Case::Disabled,
+        "The Entra account is disabled",
+    ),
+    kind(
+        "leaver",
+        "unmatched",
+        60,
+        Case::Leaver,
+        "The ServiceNow user is inactive and so outside the scope",
+    ),
+    kind(
+        "mail_differs",
+        "in_sync",
+        200,
+        Case::MailDiffers,
+        "The UPN is not the mail address, and only the mail address is known to ServiceNow",
+    ),
+    kind(
+        "renamed",
+        "missing",
+        40,
+        Case::Renamed,
+        "A new family name: only the employee number is still the same",
+    ),
+    kind(
+        "split_served_right",
+        "in_sync",
+        40,
+        Case::SplitServedRight,
+        "live_profile has the right picture and sys_user another one",
+    ),
+    kind(
+        "split_served_wrong",
+        "differs",
+        40,
+        Case::SplitServedWrong,
+        "sys_user has the right picture, but live_profile has another one and wins",
+    ),
+    kind(
+        "stale_thumbnail",
+        "in_sync",
+        30,
+        Case::StaleThumbnail,
+        "The picture is right, its thumbnail is of the one before",
+    ),
+    kind(
+        "dangling_column",
+        "broken",
+        30,
+        Case::DanglingColumn,
+        "live_profile.photo names an attachment that is gone",
+    ),
+    kind(
+        "orphan_attachment",
+        "missing",
+        30,
+        Case::OrphanAttachment,
+        "Pictures are stored, at the profile and at a deleted one, but nothing points to them",
+    ),
+    kind(
+        "duplicate_images",
+        "broken",
+        30,
+        Case::DuplicateImages,
+        "Two pictures in one image field: the old one was never deleted, and it wins",
+    ),
+    kind(
+        "two_profiles",
+        "broken",
+        20,
+        Case::TwoProfiles,
+        "Two live_profile rows with different pictures",
+    ),
+    kind(
+        "seed_article",
+        "in_sync",
+        100,
+        Case::SeedArticle,
+        "Stored as the well-known article does it: an ordinary attachment that both columns name",
+    ),
+    kind(
+        "error_body",
+        "broken",
+        20,
+        Case::ErrorBody,
+        "A script stored Graph's error message as the picture",
+    ),
+    kind(
+        "truncated_photo",
+        "broken",
+        20,
+        Case::TruncatedPhoto,
+        "The Entra photo ends in the middle",
+    ),
+    kind(
+        "blank_gif",
+        "neither",
+        20,
+        Case::BlankGif,
+        "Entra has a GIF of one pixel, which is no photo",
+    ),
+    kind(
+        "blank_gif_over_avatar",
+        "only_in_servicenow",
+        20,
+        Case::BlankGifOverAvatar,
+        "Entra has a GIF of one pixel, ServiceNow a picture",
+    ),
+    kind(
+        "png_photo",
+        "missing",
+        40,
+        Case::PngPhoto,
+        "A PNG photo, not yet in ServiceNow",
+    ),
+    kind(
+        "progressive_photo",
+        "in_sync",
+        40,
+        Case::ProgressivePhoto,
+        "A progressive JPEG, the same on both sides",
+    ),
+    kind(
+        "cmyk_photo",
+        "missing",
+        20,
+        Case::CmykPhoto,
+        "A JPEG in four colours, not yet in ServiceNow",
+    ),
+    kind(
+        "exif_rotated_photo",
+        "missing",
+        30,
+        Case::TurnedPhoto,
+        "A JPEG that lies on its side until EXIF turns it, not yet in ServiceNow",
+    ),
+    kind(
+        "deep_png_photo",
+        "missing",
+        20,
+        Case::DeepPngPhoto,
+        "A PNG with 16 bits a channel, not yet in ServiceNow",
+    ),
+    kind(
+        "old_attachment",
+        "in_sync",
+        60,
+        Case::OldAttachment,
+        "The right picture in a row from before ServiceNow stored hashes",
+    ),
+    kind(
+        "plus_in_upn",
+        "missing",
+        50,
+        Case::PlusInUpn,
+        "A plus sign and an apostrophe in the UPN",
+    ),
+    kind(
+        "hash_in_upn",
+        "missing",
+        20,
+        Case::HashInUpn,
+        "A number sign in a member's UPN",
+    ),
+    kind(
+        "name_marks",
+        "in_sync",
+        20,
+        Case::NameMarks,
+        "A name of letters and combining marks",
+    ),
+    kind(
+        "name_right_to_left",
+        "missing",
+        20,
+        Case::NameRightToLeft,
+        "A right-to-left name, or one that overrides the direction",
+    ),
+    kind(
+        "name_wide",
+        "in_sync",
+        20,
+        Case::NameWide,
+        "A name of double-width characters",
+    ),
+    kind("name_emoji", "differs", 20, Case::NameEmoji, "Emoji in the name"),
+    kind(
+        "name_controls",
+        "missing",
+        20,
+        Case::NameControls,
+        "Terminal control sequences, line breaks or a spreadsheet formula in the name",
+    ),
+    kind(
+        "on_premises_mailbox",
+        "error",
+        50,
+        Case::OnPremisesMailbox,
+        "The mailbox is on premises: Graph cannot tell whether there is a photo",
+    ),
+];
+
+/// A planted person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planted {
+    /// What kind of person it is.
+    pub kind: &'static Kind,
+    /// The Entra `userPrincipalName`.
+    pub principal: String,
+    /// The ServiceNow `user_name`; `None` if there is no user, the first of two if there are two.
+    pub user_name: Option<String>,
+}
+
+/// How many people of each kind, in the order of [`KINDS`], a tenant of so many people has.
+pub(super) fn counts(people: usize) -> Vec<usize> {
+    let mut counts: Vec<usize> = KINDS
+        .iter()
+        .map(|kind| (people * kind.share as usize + 5_000) / 10_000)
+        .collect();
+    for (position, count) in counts.iter_mut().enumerate().take(people) {
+        *count = (*count).max(usize::from(position < people));
+    }
+    // The first kind takes what the others leave. A small tenant has one of each, as far as it goes.
+    let special: usize = counts.iter().skip(1).sum();
+    match people.checked_sub(special) {
+        Some(rest) if rest >= 1 || people == 0 => counts[0] = rest,
+        _ => {
+            for (position, count) in counts.iter_mut().enumerate() {
+                *count = usize::from(position < people);
+            }
+            let planted: usize = counts.iter().sum();
+            counts[0] += people - planted;
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn kinds_have_names_of_their_own_and_verdicts_of_the_command_line() {
+        const VERDICTS: [&str; 12] = [
+            "in_sync",
+            "same_picture",
+            "differs",
+            "missing",
+            "only_in_servicenow",
+            "neither",
+            "broken",
+            "unmatched",
+            "ambiguous",
+            "excluded",
+            "undecided",
+            "error",
+        ];
+        let names: HashSet<_> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len());
+        for kind in KINDS {
+            assert!(VERDICTS.contains(&kind.verdict), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_size_adds_up_and_has_as_many_kinds_as_fit() {
+        for people in (0..=300).chain([1_000, 12_431, 300_000]) {
+            let counts = counts(people);
+            assert_eq!(counts.iter().sum::<usize>(), people);
+            let kinds = counts.iter().filter(|count| **count > 0).count();
+            assert_eq!(kinds, people.min(KINDS.len()), "{people} people");
+        }
+    }
+
+    #[test]
+    fn most_people_are_ordinary() {
+        for people in [200, 1_000, 100_000] {
+            let ordinary = counts(people)[0] * 100 / people;
+            assert!((50..=70).contains(&ordinary), "{ordinary} % of {people}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Files that only their owner can read, and that are there as a whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::StoreError;
+
+/// Creates a folder and its parents, for the owner alone.
+pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .map_err(StoreError::files("create the folder", path))?;
+    // An existing folder keeps its rights otherwise.
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .map_err(StoreError::files("protect the folder", path))?;
+    Ok(())
+}
+
+/// Opens for reading and writing, for the owner alone, and creates it if it is missing.
+pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(StoreError::files("open", path))?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .map_err(StoreError::files("protect", path))?;
+    Ok(file)
+}
+
+/// Puts a file into place as a whole: written beside it, synced, renamed, and the rename synced.
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let (temporary, file) = create_temporary(path)?;
+    let written = fill(file, content)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(StoreError::files("write", path));
+    if written.is_err() {
+        // The error that matters is the one above; a file left behind is cleared by the next start.
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    match path.parent() {
+        Some(folder) => sync_folder(folder),
+        None => Ok(()),
+    }
+}
+
+fn fill(mut file: File, content: &[u8]) -> std::io::Result<()> {
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+const TEMPORARY: &str = ".partial-";
+
+/// A new file beside `path`, never one that is there: links in a shared folder lead nowhere.
+fn create_temporary(path: &Path) -> Result<(PathBuf, File), StoreError> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{TEMPORARY}{}-{number}", std::process::id());
+    let temporary = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(&temporary) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            // Left behind by a dead process that had our number.
+            fs::remove_file(&temporary).map_err(StoreError::files("remove", &temporary))?;
+            let file = options
+                .open(&temporary)
+                .map_err(StoreError::files("create", &temporary))?;
+            Ok((temporary, file))
+        }
+        opened => {
+            let file = opened.map_err(StoreError::files("create", &temporary))?;
+            Ok((temporary, file))
+        }
+    }
+}
+
+/// True for the name of a file that [`write_whole`] was interrupted at.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY)
+}
+
+/// Makes a rename in this folder survive a power cut. Windows offers no such call and does it by itself.
+#[cfg(unix)]
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(StoreError::files("sync the folder", folder))
+}
+
+/// Makes a rename in this folder survive a power cut. Windows offers no such call and does it by itself.
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_folder: &Path) -> Result<(), StoreError> {
+    Ok(())
+}

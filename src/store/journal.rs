@@ -1,0 +1,256 @@
+//! What was done, what is under way, and who did it.
+//!
+//! Every write to the target is announced by an [`Intent`] that is on the disk before the request is sent, and closed
+//! by an [`Answer`] after it. Whoever has intents and no settled [`StepRecord`] was interrupted; the next start settles
+//! them before anything new is sent (`reliability.md` 2). Together with the runs this is the audit trail (8.14). There are
+//! no picture bytes and no secrets in it: it is what people attach to tickets.
+
+mod records;
+mod rows;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+pub use records::{
+    Actor, Answer, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
+    Unfinished, WriteKind, WriteRecord,
+};
+use writer::{Entry, Writer};
+
+use super::database::{self, Schema};
+use super::lock::Lock;
+use super::{StoreError, in_background};
+use crate::domain::ids::{RunId, TargetId};
+use crate::domain::plan::Change;
+use crate::domain::run::{PersonRef, StopReason, Summary};
+
+const SCHEMA: Schema = Schema {
+    name: "the journal",
+    migrations: &["
+        -- One row per run that may write. `finished` stays empty when it was interrupted.
+        CREATE TABLE runs (
+            id TEXT PRIMARY KEY, profile TEXT NOT NULL, kind TEXT NOT NULL, started TEXT NOT NULL, finished TEXT,
+            os_user TEXT NOT NULL, host TEXT NOT NULL, account TEXT NOT NULL,
+            planned TEXT NOT NULL, summary TEXT, stopped TEXT) STRICT;
+        CREATE INDEX runs_by_start ON runs (started);
+        -- How each person of a run ended. People for whom nothing was planned are in the summary alone.
+        CREATE TABLE steps (
+            run TEXT NOT NULL, source TEXT NOT NULL, target TEXT, person TEXT NOT NULL, change TEXT NOT NULL,
+            outcome TEXT NOT NULL, detail TEXT NOT NULL, hint TEXT, settled INTEGER NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (run, source)) STRICT, WITHOUT ROWID;
+        -- Every write to the target: the intent, and once it is known how it went.
+        CREATE TABLE writes (
+            id INTEGER PRIMARY KEY, run TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+            kind TEXT NOT NULL, place TEXT NOT NULL, record TEXT, picture TEXT, old_picture TEXT,
+            sha256 TEXT, bytes INTEGER, expected TEXT NOT NULL, at TEXT NOT NULL,
+            answer TEXT, answer_id TEXT, detail TEXT, answered TEXT) STRICT;
+        CREATE INDEX writes_by_person ON writes (run, source);
+        -- Whose writes have begun and are not settled: what the next start looks at first, however long the rest is.
+        CREATE TABLE under_way (
+            run TEXT NOT NULL, source TEXT NOT NULL, person TEXT NOT NULL, change TEXT NOT NULL,
+            PRIMARY KEY (run, source)) STRICT, WITHOUT ROWID;
+        -- Whose picture each copy in the vault is.
+        CREATE TABLE kept (
+            run TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, place TEXT NOT NULL, record TEXT NOT NULL,
+            picture TEXT NOT NULL, sha256 TEXT NOT NULL, stored TEXT NOT NULL, was_displayed INTEGER NOT NULL,
+            at TEXT NOT NULL,
+            PRIMARY KEY (run, source, picture)) STRICT, WITHOUT ROWID;
+        CREATE INDEX kept_by_person ON kept (target, at);
+    "],
+    is_durable: true,
+    self_test: |connection| {
+        rows::unfinished(connection)?;
+        rows::runs(connection, 1).map(drop)
+    },
+};
+
+/// A handle to the journal; clones share one writing thread.
+#[derive(Clone)]
+pub struct Journal {
+    /// The file, where there is one to read.
+    path: Option<PathBuf>,
+    writing: Option<Arc<Writing>>,
+}
+
+struct Writing {
+    writer: Writer,
+    /// The journal has one writer, so the next intent's number is known here.
+    next: AtomicI64,
+}
+
+impl Journal {
+    pub(super) fn open_for_writing(
+        path: &Path,
+        lock: Arc<Lock>,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, StoreError> {
+        let connection = database::open(path, &SCHEMA, notes)?;
+        let last: i64 = connection
+            .query_row("SELECT coalesce(max(id), 0) FROM writes", [], |row| row.get(0))
+            .map_err(StoreError::database("read the journal"))?;
+        Ok(Self {
+            path: Some(path.to_owned()),
+            writing: Some(Arc::new(Writing {
+                writer: Writer::start(connection, lock),
+                next: AtomicI64::new(last + 1),
+            })),
+        })
+    }
+
+    pub(super) fn open_for_reading(path: &Path) -> Result<Self, StoreError> {
+        let is_there = database::open_read_only(path, &SCHEMA)?.is_some();
+        Ok(Self {
+            path: is_there.then(|| path.to_owned()),
+            writing: None,
+        })
+    }
+
+    /// Begins a run and names it: the moment, readable, and four random digits.
+    pub async fn begin_run(&self, run: RunStart) -> Result<RunId, StoreError> {
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        let id = RunId::new(format!(
+            "{}-{}",
+            run.started.strftime("%Y%m%d-%H%M%S"),
+            &random[..4]
+        ));
+        self.commit(Entry::RunBegins(id.clone(), run)).await?;
+        Ok(id)
+    }
+
+    /// Ends a run.
+    pub async fn finish_run(
+        &self,
+        run: &RunId,
+        at: Timestamp,
+        summary: Summary,
+        stopped: Option<StopReason>,
+    ) -> Result<(), StoreError> {
+        self.commit(Entry::RunEnds {
+            run: run.clone(),
+            at,
+            summary,
+            stopped,
+        })
+        .await
+    }
+
+    /// Says that a person's turn has come. Returns at once, and is on the disk before the person's first intent is.
+    pub async fn begin_step(
+        &self,
+        run: &RunId,
+        person: &PersonRef,
+        change: Change,
+    ) -> Result<(), StoreError> {
+        let entry = Entry::StepBegins(run.clone(), person.clone(), change);
+        self.writing()?.writer.pass(entry).await
+    }
+
+    /// Announces a write. It is on the disk when this returns; only then may the request be sent.
+    pub async fn intend(&self, intent: Intent) -> Result<IntentId, StoreError> {
+        let id = self.writing()?.next.fetch_add(1, Ordering::Relaxed);
+        self.commit(Entry::Intent(IntentId(id), intent)).await?;
+        Ok(IntentId(id))
+    }
+
+    /// Says how a write went. Returns at once; it reaches the disk with or before whatever is committed next, and is
+    /// kept for the next attempt if the disk is full.
+    pub async fn answer(&self, intent: IntentId, at: Timestamp, answer: Answer) -> Result<(), StoreError> {
+        self.writing()?
+            .writer
+            .pass(Entry::Answer(intent, at, answer))
+            .await
+    }
+
+    /// Says whose picture a copy in the vault is. Like [`Journal::answer`] it returns at once, and is on the disk
+    /// before the next intent is.
+    pub async fn kept(&self, picture: KeptPicture) -> Result<(), StoreError> {
+        self.writing()?.writer.pass(Entry::Kept(picture)).await
+    }
+
+    /// Says how a person ended. If the step is settled they are no longer under way when this returns.
+    pub async fn step(&self, step: StepRecord) -> Result<(), StoreError> {
+        self.commit(Entry::Step(step)).await
+    }
+
+    /// The latest runs, newest first.
+    pub async fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(move |connection| rows::runs(connection, limit)).await
+    }
+
+    /// One run.
+    pub async fn run(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| rows::run(connection, &run)).await
+    }
+
+    /// How the people of a run ended, in no particular order.
+    pub async fn steps(&self, run: &RunId) -> Result<Vec<StepRecord>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| rows::steps(connection, &run)).await
+    }
+
+    /// The writes of a run in the order in which they were announced: the audit trail.
+    pub async fn writes(&self, run: &RunId) -> Result<Vec<WriteRecord>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| rows::writes(connection, &run)).await
+    }
+
+    /// Writes that were announced and of which it is not known how they went, oldest first.
+    pub async fn outstanding(&self) -> Result<Vec<WriteRecord>, StoreError> {
+        self.read(rows::outstanding).await
+    }
+
+    /// People whose push was begun and not settled, oldest first. While a run is under way these are its own.
+    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        self.read(rows::unfinished).await
+    }
+
+    /// Which pictures of a person are in the vault, newest first.
+    pub async fn kept_pictures(&self, person: &TargetId) -> Result<Vec<KeptPicture>, StoreError> {
+        let person = person.clone();
+        self.read(move |connection| rows::kept_of_person(connection, &person))
+            .await
+    }
+
+    /// Which pictures a run put into the vault.
+    pub async fn kept_in_run(&self, run: &RunId) -> Result<Vec<KeptPicture>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| rows::kept_in_run(connection, &run))
+            .await
+    }
+
+    fn writing(&self) -> Result<&Writing, StoreError> {
+        self.writing.as_deref().ok_or(StoreError::ReadOnly)
+    }
+
+    async fn commit(&self, entry: Entry) -> Result<(), StoreError> {
+        self.writing()?.writer.commit(entry).await
+    }
+
+    /// Reads on a connection of its own, so that nobody waits for a commit.
+    async fn read<T: Default + Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(path) = self.path.clone() else {
+            return Ok(T::default());
+        };
+        if let Some(writing) = &self.writing {
+            // What was passed on without waiting is part of what a reader expects to see.
+            writing.writer.flush().await?;
+        }
+        in_background(move || match database::open_read_only(&path, &SCHEMA)? {
+            Some(connection) => query(&connection).map_err(StoreError::database("read the journal")),
+            None => Ok(T::default()),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

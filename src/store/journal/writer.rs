@@ -1,0 +1,286 @@
+//! The thread that writes the journal: everything that waits goes into one transaction, because a durable commit
+//! costs milliseconds however much is in it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::records::{Answer, Intent, IntentId, KeptPicture, RunStart, StepRecord};
+use super::rows::json;
+use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
+use crate::domain::plan::Change;
+use crate::domain::run::{PersonRef, StopReason, Summary};
+use crate::store::StoreError;
+use crate::store::lock::Lock;
+
+/// How many entries may wait for the thread.
+const QUEUE: usize = 1024;
+
+/// The most entries of one transaction.
+const GROUP: usize = 512;
+
+/// One line of the journal.
+pub(super) enum Entry {
+    RunBegins(RunId, RunStart),
+    RunEnds {
+        run: RunId,
+        at: Timestamp,
+        summary: Summary,
+        stopped: Option<StopReason>,
+    },
+    StepBegins(RunId, PersonRef, Change),
+    Intent(IntentId, Intent),
+    Answer(IntentId, Timestamp, Answer),
+    Kept(KeptPicture),
+    Step(StepRecord),
+    /// Nothing; its commit says that everything before it is on the disk.
+    Mark,
+}
+
+struct Waiting {
+    entry: Entry,
+    /// Whoever waits for the commit. Without, the entry is kept until a commit succeeds.
+    reply: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Waiting>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// The lock lives as long as the thread, so that nobody else writes before the last entry is on the disk.
+    pub(super) fn start(connection: Connection, lock: Arc<Lock>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || {
+                write_until_closed(connection, waiting);
+                drop(lock);
+            })
+            .expect("the operating system starts a thread");
+        Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        }
+    }
+
+    /// Writes an entry and waits until it is on the disk.
+    pub(super) async fn commit(&self, entry: Entry) -> Result<(), StoreError> {
+        let (reply, committed) = oneshot::channel();
+        self.send(Waiting {
+            entry,
+            reply: Some(reply),
+        })
+        .await?;
+        committed.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Passes an entry on; it is written before anything that is passed on later.
+    pub(super) async fn pass(&self, entry: Entry) -> Result<(), StoreError> {
+        self.send(Waiting { entry, reply: None }).await
+    }
+
+    /// Waits until everything passed on so far is on the disk.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        self.commit(Entry::Mark).await
+    }
+
+    async fn send(&self, waiting: Waiting) -> Result<(), StoreError> {
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(waiting).await.map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been answered with `Closed` to everybody who asked since.
+            drop(thread.join());
+        }
+    }
+}
+
+fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Waiting>) {
+    let mut group: Vec<Waiting> = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        group.push(first);
+        while group.len() < GROUP
+            && let Ok(next) = queue.try_recv()
+        {
+            group.push(next);
+        }
+        let is_marker_only = group.iter().all(|waiting| matches!(waiting.entry, Entry::Mark));
+        let outcome = if is_marker_only {
+            Ok(())
+        } else {
+            write(&mut connection, &group)
+        };
+        match outcome {
+            Ok(()) => {
+                for waiting in group.drain(..) {
+                    answer(waiting.reply, Ok(()));
+                }
+            }
+            Err(error) => {
+                let error = StoreError::database("write the journal")(error);
+                // What somebody waits for is told and dropped; what nobody waits for is tried again with the next.
+                let mut carried = Vec::new();
+                for waiting in group.drain(..) {
+                    match waiting.reply {
+                        Some(reply) => answer(Some(reply), Err(error.clone())),
+                        None => carried.push(waiting),
+                    }
+                }
+                group = carried;
+            }
+        }
+    }
+    if !group.is_empty()
+        && let Err(error) = write(&mut connection, &group)
+    {
+        // The next start finds these writes without an answer and looks at the target.
+        tracing::error!(%error, entries = group.len(), "the journal's last entries could not be written");
+    }
+}
+
+fn answer(reply: Option<oneshot::Sender<Result<(), StoreError>>>, result: Result<(), StoreError>) {
+    if let Some(reply) = reply {
+        // Whoever waited may have been cancelled.
+        drop(reply.send(result));
+    }
+}
+
+fn write(connection: &mut Connection, group: &[Waiting]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for waiting in group {
+        insert(&transaction, &waiting.entry)?;
+    }
+    transaction.commit()
+}
+
+fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    match entry {
+        Entry::Mark => Ok(()),
+        Entry::RunBegins(id, run) => connection
+            .prepare_cached(
+                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                id.as_str(),
+                run.profile,
+                run.kind.code(),
+                run.started.to_string(),
+                run.actor.os_user,
+                run.actor.host,
+                run.actor.account,
+                json(&run.planned),
+            ])
+            .map(drop),
+        Entry::RunEnds {
+            run,
+            at,
+            summary,
+            stopped,
+        } => connection
+            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1")?
+            .execute(params![
+                run.as_str(),
+                at.to_string(),
+                json(summary),
+                stopped.as_ref().map(json),
+            ])
+            .map(drop),
+        Entry::StepBegins(run, person, change) => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO under_way (run, source, person, change) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![run.as_str(), person.source.as_str(), json(person), json(change)])
+            .map(drop),
+        Entry::Intent(id, intent) => {
+            connection
+            .prepare_cached(
+                "INSERT INTO writes (id, run, source, target, kind, place, record, picture, old_picture, sha256,
+                                     bytes, expected, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                id.0,
+                intent.run.as_str(),
+                intent.source.as_str(),
+                intent.target.as_str(),
+                intent.kind.code(),
+                intent.place.0,
+                intent.record.as_ref().map(RecordId::as_str),
+                intent.picture.as_ref().map(PictureId::as_str),
+                intent.old_picture.as_ref().map(PictureId::as_str),
+                intent.sha256.map(|sha256| sha256.to_string()),
+                intent.bytes.map(|bytes| bytes as i64),
+                json(&intent.expected),
+                intent.at.to_string(),
+            ])
+            .map(drop)
+        }
+        Entry::Answer(id, at, answer) => {
+            let (code, made, detail) = match answer {
+                Answer::Done(made) => ("done", made.as_deref(), None),
+                Answer::NotDone(detail) => ("not_done", None, Some(detail)),
+            };
+            connection
+                .prepare_cached(
+                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5 WHERE id = ?1",
+                )?
+                .execute(params![id.0, code, made, detail, at.to_string()])
+                .map(drop)
+        }
+        Entry::Kept(kept) => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO kept (run, source, target, place, record, picture, sha256, stored,
+                                              was_displayed, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                kept.run.as_str(),
+                kept.source.as_str(),
+                kept.target.as_str(),
+                kept.place.0,
+                kept.record.as_str(),
+                kept.stored.id.as_str(),
+                kept.sha256.to_string(),
+                json(&kept.stored),
+                kept.was_displayed,
+                kept.at.to_string(),
+            ])
+            .map(drop),
+        Entry::Step(step) => {
+            if step.settled {
+                connection
+                    .prepare_cached("DELETE FROM under_way WHERE run = ?1 AND source = ?2")?
+                    .execute([step.run.as_str(), step.person.source.as_str()])?;
+            }
+            connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO steps (run, source, target, person, change, outcome, detail, hint, settled, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                step.run.as_str(),
+                step.person.source.as_str(),
+                step.person.target.as_ref().map(TargetId::as_str),
+                json(&step.person),
+                json(&step.change),
+                step.outcome.code(),
+                step.detail,
+                step.hint,
+                step.settled,
+                step.at.to_string(),
+            ])
+            .map(drop)
+        }
+    }
+}

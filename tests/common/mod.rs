@@ -1,0 +1,208 @@
+//! A stage for whole stories: a sandbox in this process, and the real binary against it with nothing but environment
+//! variables and an empty home.
+
+#![allow(dead_code, reason = "each test binary uses its own part of the stage")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use avatar_sync::sandbox::{Sandbox, SandboxOptions};
+use serde_json::Value;
+
+/// A sandbox and an empty home.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    home: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+}
+
+/// What the program said and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The one JSON object on standard output.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// One JSON object a line.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
+    }
+
+    /// The summary in the last line.
+    pub fn summary(&self) -> Value {
+        let last = self.events().pop().expect("a run has events");
+        assert_eq!(last["event"], "finished", "{self:?}");
+        last["summary"].clone()
+    }
+
+    /// Fails with everything that was said unless it ended with this code.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl Stage {
+    /// A tenant of invented people, without throttling and latency.
+    pub fn invented(users: usize) -> Self {
+        Self::with(&SandboxOptions { users, is_throttled: false, ..SandboxOptions::default() })
+    }
+
+    /// A world from files: `world.json` and pictures by name.
+    pub fn of_files(world: &Value, pictures: &[(&str, &[u8])]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("world.json"), world.to_string()).expect("writable");
+        for (name, bytes) in pictures {
+            std::fs::write(folder.path().join(name), bytes).expect("writable");
+        }
+        Self::with(&SandboxOptions {
+            world: Some(folder.path().to_owned()),
+            is_throttled: false,
+            ..SandboxOptions::default()
+        })
+    }
+
+    pub fn with(options: &SandboxOptions) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let sandbox = {
+            let _inside = runtime.enter();
+            avatar_sync::sandbox::start(options).expect("a sandbox on loopback")
+        };
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { sandbox, home: tempfile::tempdir().expect("a temporary folder"), runtime, client: reqwest::Client::new() }
+    }
+
+    /// The folder that stands for the user's home.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// A file in the home.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home().join(name);
+        std::fs::write(&path, content).expect("writable");
+        path
+    }
+
+    /// The environment that `cli.md` says is enough.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let ready = self.sandbox.ready_line();
+        let text = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("{key} in {ready}")).to_owned();
+        [
+            ("AVATAR_SYNC_ENTRA_TENANT", text("tenant_id")),
+            ("AVATAR_SYNC_ENTRA_CLIENT_ID", text("client_id")),
+            ("AVATAR_SYNC_ENTRA_CLIENT_SECRET", text("client_secret")),
+            ("AVATAR_SYNC_ENTRA_LOGIN_URL", text("entra_url")),
+            ("AVATAR_SYNC_ENTRA_GRAPH_URL", text("entra_url")),
+            ("AVATAR_SYNC_SERVICENOW_INSTANCE", text("servicenow_url")),
+            ("AVATAR_SYNC_SERVICENOW_CLIENT_ID", text("servicenow_client_id")),
+            ("AVATAR_SYNC_SERVICENOW_CLIENT_SECRET", text("servicenow_client_secret")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// The command with this stage's environment and nothing else.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bare_command(self.home(), arguments);
+        command.envs(self.environment());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        finish(&mut self.command(arguments))
+    }
+
+    /// Runs the program with some variables set differently.
+    pub fn run_with(&self, extra: &[(&str, &str)], arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        command.envs(extra.iter().copied());
+        finish(&mut command)
+    }
+
+    /// `GET` on the control address.
+    pub fn control(&self, path: &str) -> Value {
+        let text = self.request(reqwest::Method::GET, path, Vec::new());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// `GET /log`: every write that ServiceNow has carried out.
+    pub fn writes(&self) -> Vec<Value> {
+        let text = self.request(reqwest::Method::GET, "/log", Vec::new());
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+    }
+
+    /// `POST` on the control address.
+    pub fn post(&self, path: &str, body: &Value) {
+        self.request(reqwest::Method::POST, path, body.to_string().into_bytes());
+    }
+
+    /// Any other request on the control address.
+    pub fn request(&self, method: reqwest::Method, path: &str, body: Vec<u8>) -> String {
+        let url = format!("{}{path}", self.sandbox.control_url());
+        self.runtime.block_on(async {
+            let answer =
+                self.client.request(method, &url).body(body).send().await.expect("the control address answers");
+            let status = answer.status();
+            let text = answer.text().await.expect("a body");
+            assert!(status.is_success(), "{url}: {status} {text}");
+            text
+        })
+    }
+
+    /// Requests since the last reset: total, and the number of those whose route contains all these words.
+    pub fn requests(&self, words: &[&str]) -> (u64, u64) {
+        let counted = self.control("/requests");
+        let matching = counted["by_route"]
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(route, _)| words.iter().all(|word| route.contains(word)))
+            .filter_map(|(_, count)| count.as_u64())
+            .sum();
+        (counted["total"].as_u64().expect("a number"), matching)
+    }
+}
+
+/// The program with an empty environment but for a home that is this folder.
+pub fn bare_command(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_avatar-sync"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).current_dir(home);
+    for name in ["AVATAR_SYNC_CONFIG_DIR", "AVATAR_SYNC_STATE_DIR", "AVATAR_SYNC_CACHE_DIR"] {
+        command.env(name, home.join(name.to_lowercase()));
+    }
+    // What programs on Windows cannot start without.
+    for name in ["SystemRoot", "TEMP", "TMP"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Ended {
+    let Output { status, stdout, stderr } = command.output().expect("the program starts");
+    Ended {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).expect("output is UTF-8"),
+        stderr: String::from_utf8(stderr).expect("output is UTF-8"),
+    }
+}
