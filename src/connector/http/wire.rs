@@ -335,3 +335,6 @@ impl Wire for Network {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
