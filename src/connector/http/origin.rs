@@ -43,7 +43,7 @@ pub struct Address {
 pub enum OriginError {
     /// Not an address at all.
     #[error("\"{0}\" is not an address; write it like https://example.com")]
-    Reason(String),
+    Unreadable(String),
     /// Plain HTTP to another machine, or a scheme nobody speaks here.
     #[error("\"{0}\" is not encrypted; only https:// is accepted, and http:// for this machine alone")]
     NotEncrypted(String),

@@ -541,31 +541,6 @@ impl Instance {
             FileName::Own(name) => (&**name).into(),
         }
     }
-
-    /// A user.
-    pub fn user(&self, sys_id: SysId) -> Option<UserRow> {
-        self.users.get(&sys_id).cloned()
-    }
-
-    /// All users in order of `sys_id`.
-    pub fn users(&self) -> impl Iterator<Item = UserRow> {
-        self.users.values().cloned()
-    }
-
-    /// All profiles in order of `sys_id`.
-    pub fn profiles(&self) -> impl Iterator<Item = ProfileRow> {
-        self.profiles.values().cloned()
-    }
-
-    /// An attachment.
-    pub fn attachment(&self, sys_id: SysId) -> Option<AttachmentRow> {
-        self.attachments.get(&sys_id).cloned()
-    }
-
-    /// All attachments in order of `sys_id`.
-    pub fn attachments(&self) -> impl Iterator<Item = AttachmentRow> {
-        self.attachments.values().cloned()
-    }
 }
 
 impl StoredUser {
