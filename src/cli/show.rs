@@ -28,13 +28,20 @@ pub struct ShowArguments {
 }
 
 /// Prints both pictures inline, side by side, with the reasons.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &ShowArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &ShowArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
-    let scan = session.scan_people(std::slice::from_ref(&arguments.person), Depth::Deep).await?;
-    let state = scan.people.first().ok_or_else(|| {
-        Failure::usage(format!("nobody is called {:?}", clean(&arguments.person)))
-    })?;
+    let scan = session
+        .scan_people(std::slice::from_ref(&arguments.person), Depth::Deep)
+        .await?;
+    let state = scan
+        .people
+        .first()
+        .ok_or_else(|| Failure::usage(format!("nobody is called {:?}", clean(&arguments.person))))?;
     if arguments.json {
         output.data(|out| json::line(out, &StatusPerson::of(state)))?;
         return Ok(exit::OK);
@@ -49,7 +56,10 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &ShowArgu
     if left.is_some() || right.is_some() {
         match print_inline(&compose(left.as_ref(), right.as_ref())) {
             Ok(Drawn::With(_) | Drawn::NotATerminal) => {}
-            Err(error) => output.talk(&format!("the pictures could not be drawn: {}", clean(&error.to_string()))),
+            Err(error) => output.talk(&format!(
+                "the pictures could not be drawn: {}",
+                clean(&error.to_string())
+            )),
         }
     }
     Ok(exit::OK)
@@ -66,7 +76,10 @@ fn decoded(output: &Output, side: &str, picture: &SidePicture) -> Option<Dynamic
             }
         },
         SidePicture::Failed(why) => {
-            output.talk(&format!("the picture in {side} could not be read: {}", clean(why)));
+            output.talk(&format!(
+                "the picture in {side} could not be read: {}",
+                clean(why)
+            ));
             None
         }
     }
@@ -75,7 +88,9 @@ fn decoded(output: &Output, side: &str, picture: &SidePicture) -> Option<Dynamic
 fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) -> std::io::Result<()> {
     let person = &state.source;
     let optional = |text: &Option<crate::domain::text::RemoteText>| {
-        text.as_ref().map(|text| format!("{}{}", look.dot(), text.shown())).unwrap_or_default()
+        text.as_ref()
+            .map(|text| format!("{}{}", look.dot(), text.shown()))
+            .unwrap_or_default()
     };
     writeln!(
         out,
@@ -87,13 +102,25 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
     )?;
     let verdict = state.judgement.verdict;
     let style = verdict_style(verdict);
-    writeln!(out, "{style}{}{style:#}: {}", look.verdict(verdict), state.judgement.reason)?;
+    writeln!(
+        out,
+        "{style}{}{style:#}: {}",
+        look.verdict(verdict),
+        state.judgement.reason
+    )?;
     let json = StatusPerson::of(state);
     match &json.entra {
         Some(photo) => {
-            let bytes = photo.bytes.map(|bytes| format!("{}{}", look.dot(), size(bytes))).unwrap_or_default();
+            let bytes = photo
+                .bytes
+                .map(|bytes| format!("{}{}", look.dot(), size(bytes)))
+                .unwrap_or_default();
             let (width, height, kind) = (photo.width, photo.height, clean(&photo.content_type));
-            writeln!(out, "left   Entra ID    {width} x {height}{}{kind}{bytes}", look.dot())?;
+            writeln!(
+                out,
+                "left   Entra ID    {width} x {height}{}{kind}{bytes}",
+                look.dot()
+            )?;
         }
         None => writeln!(out, "left   Entra ID    no photo")?,
     }
@@ -111,12 +138,26 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
     }
     if let Some(chain) = &state.chain {
         for record in &chain.records {
-            let pictures: Vec<String> =
-                record.pictures.iter().map(|picture| format!("{} ({})", picture.id, size(picture.bytes))).collect();
-            let pictures = if pictures.is_empty() { "no picture".into() } else { pictures.join(", ") };
-            let wins = chain.served.as_ref().is_some_and(|served| served.record == record.id);
+            let pictures: Vec<String> = record
+                .pictures
+                .iter()
+                .map(|picture| format!("{} ({})", picture.id, size(picture.bytes)))
+                .collect();
+            let pictures = if pictures.is_empty() {
+                "no picture".into()
+            } else {
+                pictures.join(", ")
+            };
+            let wins = chain
+                .served
+                .as_ref()
+                .is_some_and(|served| served.record == record.id);
             let wins = if wins { "  <- displayed" } else { "" };
-            writeln!(out, "       {:<12} {}  {pictures}{wins}", record.place.0, record.id)?;
+            writeln!(
+                out,
+                "       {:<12} {}  {pictures}{wins}",
+                record.place.0, record.id
+            )?;
         }
     }
     Ok(())

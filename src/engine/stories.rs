@@ -774,6 +774,21 @@ async fn a_few_people_are_judged_as_a_full_scan_judges_them() {
     }
 }
 
+#[tokio::test]
+async fn somebody_with_an_odd_address_spoils_no_look_up() {
+    let world = World::with([
+        person("ada").source_with(|source| source.mail = Some("a\nb@x.example".into())),
+        person("bob"),
+    ]);
+    let engine = world.engine();
+    let names = ["ada@x.example".to_owned(), "bob@x.example".to_owned()];
+    let few = engine.scan_people(&names, Depth::Stamps).await.expect("found");
+    assert_eq!(
+        verdicts(&few),
+        [("ada", Verdict::Neither), ("bob", Verdict::Neither)]
+    );
+}
+
 /// What decides about a person, without the order in which candidates and rivals happen to be listed.
 fn essence(standing: &Standing) -> String {
     match standing {

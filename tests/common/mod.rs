@@ -49,7 +49,11 @@ impl Ended {
     /// Fails with everything that was said unless it ended with this code.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
@@ -57,7 +61,11 @@ impl Ended {
 impl Stage {
     /// A tenant of invented people, without throttling and latency.
     pub fn invented(users: usize) -> Self {
-        Self::with(&SandboxOptions { users, is_throttled: false, ..SandboxOptions::default() })
+        Self::with(&SandboxOptions {
+            users,
+            is_throttled: false,
+            ..SandboxOptions::default()
+        })
     }
 
     /// A world from files: `world.json` and pictures by name.
@@ -85,7 +93,12 @@ impl Stage {
             avatar_sync::sandbox::start(options).expect("a sandbox on loopback")
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { sandbox, home: tempfile::tempdir().expect("a temporary folder"), runtime, client: reqwest::Client::new() }
+        Self {
+            sandbox,
+            home: tempfile::tempdir().expect("a temporary folder"),
+            runtime,
+            client: reqwest::Client::new(),
+        }
     }
 
     /// The folder that stands for the user's home.
@@ -103,7 +116,12 @@ impl Stage {
     /// The environment that `cli.md` says is enough.
     pub fn environment(&self) -> Vec<(String, String)> {
         let ready = self.sandbox.ready_line();
-        let text = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("{key} in {ready}")).to_owned();
+        let text = |key: &str| {
+            ready[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("{key} in {ready}"))
+                .to_owned()
+        };
         [
             ("AVATAR_SYNC_ENTRA_TENANT", text("tenant_id")),
             ("AVATAR_SYNC_ENTRA_CLIENT_ID", text("client_id")),
@@ -112,7 +130,10 @@ impl Stage {
             ("AVATAR_SYNC_ENTRA_GRAPH_URL", text("entra_url")),
             ("AVATAR_SYNC_SERVICENOW_INSTANCE", text("servicenow_url")),
             ("AVATAR_SYNC_SERVICENOW_CLIENT_ID", text("servicenow_client_id")),
-            ("AVATAR_SYNC_SERVICENOW_CLIENT_SECRET", text("servicenow_client_secret")),
+            (
+                "AVATAR_SYNC_SERVICENOW_CLIENT_SECRET",
+                text("servicenow_client_secret"),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
@@ -146,7 +167,9 @@ impl Stage {
     /// `GET /log`: every write that ServiceNow has carried out.
     pub fn writes(&self) -> Vec<Value> {
         let text = self.request(reqwest::Method::GET, "/log", Vec::new());
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("JSON lines"))
+            .collect()
     }
 
     /// `POST` on the control address.
@@ -158,8 +181,13 @@ impl Stage {
     pub fn request(&self, method: reqwest::Method, path: &str, body: Vec<u8>) -> String {
         let url = format!("{}{path}", self.sandbox.control_url());
         self.runtime.block_on(async {
-            let answer =
-                self.client.request(method, &url).body(body).send().await.expect("the control address answers");
+            let answer = self
+                .client
+                .request(method, &url)
+                .body(body)
+                .send()
+                .await
+                .expect("the control address answers");
             let status = answer.status();
             let text = answer.text().await.expect("a body");
             assert!(status.is_success(), "{url}: {status} {text}");
@@ -184,8 +212,16 @@ impl Stage {
 /// The program with an empty environment but for a home that is this folder.
 pub fn bare_command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_avatar-sync"));
-    command.args(arguments).env_clear().stdin(Stdio::null()).current_dir(home);
-    for name in ["AVATAR_SYNC_CONFIG_DIR", "AVATAR_SYNC_STATE_DIR", "AVATAR_SYNC_CACHE_DIR"] {
+    command
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .current_dir(home);
+    for name in [
+        "AVATAR_SYNC_CONFIG_DIR",
+        "AVATAR_SYNC_STATE_DIR",
+        "AVATAR_SYNC_CACHE_DIR",
+    ] {
         command.env(name, home.join(name.to_lowercase()));
     }
     // What programs on Windows cannot start without.
@@ -199,7 +235,11 @@ pub fn bare_command(home: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Ended {
-    let Output { status, stdout, stderr } = command.output().expect("the program starts");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the program starts");
     Ended {
         code: status.code().unwrap_or(-1),
         stdout: String::from_utf8(stdout).expect("output is UTF-8"),
