@@ -372,11 +372,11 @@ mod tests {
         for (line, expected) in [
             (
                 "photo_size = \"big\"",
-                "entra.photo_size must be a whole number between 48 and 648",
+                "entra.photo_size must be one of 48, 64, 96, 120, 240, 360, 432, 504, 648, largest",
             ),
             (
                 "photo_size = 5000",
-                "entra.photo_size must be a whole number between 48 and 648",
+                "entra.photo_size must be one of 48, 64, 96, 120, 240, 360, 432, 504, 648, largest",
             ),
             (
                 "cloud = \"mars\"",

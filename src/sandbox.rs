@@ -31,11 +31,12 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use control::{AvatarRulesSource, Control, Switches};
+use control::{Control, Switches};
 use counts::{Counts, RequestCounts, Traffic};
 use exchange::Service;
 use faults::FaultRules;
 use server::{Front, LatencyModel, ServiceFront, Shared};
+use servicenow::ServiceNowService;
 use world::World;
 
 pub use server::Latency;
@@ -124,8 +125,8 @@ pub struct Parts {
     pub servicenow: Arc<dyn Service>,
     /// The switches of each service, by its name.
     pub switches: Vec<(&'static str, Box<dyn Switches>)>,
-    /// How the instance chooses a user's avatar, for `GET /avatars`.
-    pub avatar_rules: AvatarRulesSource,
+    /// The instance as the control address knows it: avatars, the write log, what people do in the user interface.
+    pub instance: Arc<ServiceNowService>,
     /// Fault rules, which a service may consult as well.
     pub faults: Arc<FaultRules>,
 }
@@ -168,8 +169,8 @@ impl Sandbox {
         let door = Arc::new(Control::new(
             parts.world.clone(),
             Arc::clone(&shared),
+            parts.instance,
             parts.switches,
-            parts.avatar_rules,
         ));
         let service = |service| {
             Front::Service(ServiceFront {

@@ -11,9 +11,10 @@ use avatar_sync::sandbox::counts::Lane;
 use avatar_sync::sandbox::exchange::{Admission, Request, Response, Service};
 use avatar_sync::sandbox::faults::FaultRules;
 use avatar_sync::sandbox::server::LARGEST_BODY;
-use avatar_sync::sandbox::world::directory::{DirectoryUser, Mailbox};
+use avatar_sync::sandbox::servicenow::{ServiceNowService, ServiceNowSettings};
+use avatar_sync::sandbox::world::directory::{Directory, DirectoryUser, Mailbox};
 use avatar_sync::sandbox::world::instance::{
-    Actor, Audit, AvatarRules, NewAttachment, ScanState, SysId, UserRow,
+    Actor, Audit, Instance, NewAttachment, ScanState, SysId, UserRow,
 };
 use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::world::{Credentials, World};
@@ -180,26 +181,26 @@ impl Stand {
 }
 
 fn parts(servicenow: Arc<Small>) -> Parts {
+    let credentials = Credentials {
+        tenant_id: "tenant".to_owned(),
+        client_id: "client".to_owned(),
+        client_secret: "entra secret".to_owned(),
+        servicenow_username: "user".to_owned(),
+        servicenow_password: "password".to_owned(),
+        servicenow_client_id: "oauth client".to_owned(),
+        servicenow_client_secret: "oauth secret".to_owned(),
+    };
+    let world = World::new(Directory::default(), Instance::default(), credentials);
     Parts {
-        world: World {
-            clock: Arc::default(),
-            directory: Arc::default(),
-            instance: Arc::default(),
-            credentials: Arc::new(Credentials {
-                tenant_id: "tenant".to_owned(),
-                client_id: "client".to_owned(),
-                client_secret: "entra secret".to_owned(),
-                servicenow_username: "user".to_owned(),
-                servicenow_password: "password".to_owned(),
-                servicenow_client_id: "oauth client".to_owned(),
-                servicenow_client_secret: "oauth secret".to_owned(),
-            }),
-        },
         entra: Small::new("entra"),
         servicenow,
         switches: Vec::new(),
-        avatar_rules: Box::new(AvatarRules::default),
+        instance: Arc::new(ServiceNowService::new(
+            world.clone(),
+            ServiceNowSettings::default(),
+        )),
         faults: Arc::new(FaultRules::new(1)),
+        world,
     }
 }
 

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::{GlobalArguments, exit};
 use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
 use crate::config::{self, Configuration, FlagValues, Values};
-use crate::connector::entra::{EntraSettings, EntraSource};
+use crate::connector::entra::{Concurrency, EntraSettings, EntraSource, PhotoSize};
 use crate::connector::http::{Origin, Transport, TransportSettings};
 use crate::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
@@ -215,10 +215,9 @@ fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
         values.client_id.clone(),
         values.client_secret.clone(),
     );
-    settings.photo_size = values.photo_size;
+    settings.photo_size = values.photo_size.map_or(PhotoSize::Largest, PhotoSize::Pixels);
     settings.filter.clone_from(&values.filter);
-    settings.photo_lane_start = values.concurrency.start;
-    settings.photo_lane_cap = values.concurrency.cap;
+    settings.photos = Concurrency { start: values.concurrency.start, cap: values.concurrency.cap };
     Ok(settings)
 }
 

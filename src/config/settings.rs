@@ -49,6 +49,7 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, help: &'s
 }
 
 const RULES: &[&str] = &["object_id", "employee_number", "user_name", "mail"];
+const PHOTO_SIZES: &[&str] = &["48", "64", "96", "120", "240", "360", "432", "504", "648", "largest"];
 const CLOUDS: &[&str] = &["global", "us_government_l4", "us_government_l5", "china"];
 const WRITE_TARGETS: &[&str] = &["both", "live-profile", "sys-user", "effective", "seed-article"];
 
@@ -92,7 +93,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "entra.photo_size",
-        Kind::Number { min: 48, max: 648 },
+        Kind::Choice(PHOTO_SIZES),
         "360",
         "pixels of the photo that is pushed; the largest there is where this size does not exist",
     ),
@@ -324,6 +325,11 @@ impl Setting {
 
     /// Checks a value's type and bounds.
     pub fn check(&self, value: Value) -> Result<Value, String> {
+        let value = match (value, self.kind) {
+            // Some words look like numbers, and TOML lets them be written so.
+            (Value::Number(number), Kind::Choice(_)) => Value::Text(number.to_string()),
+            (value, _) => value,
+        };
         let is_fit = match (&value, self.kind) {
             (Value::Text(_), Kind::Text | Kind::Secret)
             | (Value::Flag(_), Kind::Flag)

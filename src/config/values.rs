@@ -35,8 +35,8 @@ pub struct EntraValues {
     pub login_url: String,
     /// Graph address.
     pub graph_url: String,
-    /// Pixels of the photo that is pushed.
-    pub photo_size: u32,
+    /// Pixels of the photo that is pushed; `None`: the largest there is.
+    pub photo_size: Option<u16>,
     /// OData filter for the listing.
     pub filter: Option<String>,
     /// Photo requests at a time.
@@ -274,6 +274,10 @@ impl Reader<'_> {
         )
     }
 
+    fn photo_size(&self) -> Option<u16> {
+        self.text("entra.photo_size").and_then(|size| size.parse().ok())
+    }
+
     fn entra(&self) -> EntraValues {
         let (login, graph) = cloud_addresses(&self.text("entra.cloud").unwrap_or_default());
         EntraValues {
@@ -284,7 +288,7 @@ impl Reader<'_> {
                 .unwrap_or_else(|| Secret::new("")),
             login_url: self.text("entra.login_url").unwrap_or_else(|| login.to_owned()),
             graph_url: self.text("entra.graph_url").unwrap_or_else(|| graph.to_owned()),
-            photo_size: self.number_or("entra.photo_size", 360) as u32,
+            photo_size: self.photo_size(),
             filter: self.text("entra.filter"),
             concurrency: self.concurrency("entra.photo_concurrency", 4),
             ca_file: self.text("entra.ca_file").map(PathBuf::from),
@@ -357,7 +361,7 @@ impl Reader<'_> {
             },
             absence_hours: self.number_or("policy.absence_hours", 24) as u32,
             pushes_in_flight: self.number_or("limits.pushes_in_flight", 64) as usize,
-            picture_side: self.number_or("entra.photo_size", 360) as u32,
+            picture_side: self.photo_size().map_or(648, u32::from),
         }
     }
 }

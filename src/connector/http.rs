@@ -20,11 +20,13 @@ mod log;
 mod origin;
 mod secret;
 mod session;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 mod wait;
 mod wire;
 
-pub use self::call::{Answer, Call, Failure, Inside, Repeat, ServiceWords, Unreadable};
+pub use self::call::{Answer, Call, Failure, Inside, Reason, Repeat, ServiceWords};
 pub use self::caller::Caller;
 pub use self::classify::{Class, Expect, classify};
 pub use self::lane::{Lane, LaneSettings};
@@ -32,5 +34,6 @@ pub use self::log::{Ending, RequestLog, RequestRecord};
 pub use self::origin::{Address, ForeignLink, Origin, OriginError};
 pub use self::secret::Secret;
 pub use self::token::{BasicLogin, Token, TokenCache, TokenSource};
+pub(in crate::connector) use self::wait::back_off;
 pub use self::wait::retry_after;
 pub use self::wire::{Transport, TransportSettings};

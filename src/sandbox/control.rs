@@ -31,8 +31,8 @@ use super::clock::Clock;
 use super::exchange::{Request, Response};
 use super::faults::{Kept, Meanwhile};
 use super::server::{Latency, Shared};
+use super::servicenow::ServiceNowService;
 use super::world::World;
-use super::world::instance::AvatarRules;
 use fields::Fields;
 
 pub use fields::FieldError;
@@ -57,12 +57,9 @@ pub(crate) enum Reply {
 pub(crate) struct Control {
     world: World,
     shared: Arc<Shared>,
+    instance: Arc<ServiceNowService>,
     switches: Vec<(&'static str, Box<dyn Switches>)>,
-    avatar_rules: AvatarRulesSource,
 }
-
-/// Which rules of `GlideAvatarFinder` are in force at the moment.
-pub type AvatarRulesSource = Box<dyn Fn() -> AvatarRules + Send + Sync>;
 
 /// Why a control request is not carried out.
 enum Refusal {
@@ -86,14 +83,14 @@ impl Control {
     pub(crate) fn new(
         world: World,
         shared: Arc<Shared>,
+        instance: Arc<ServiceNowService>,
         switches: Vec<(&'static str, Box<dyn Switches>)>,
-        avatar_rules: AvatarRulesSource,
     ) -> Self {
         Self {
             world,
             shared,
+            instance,
             switches,
-            avatar_rules,
         }
     }
 
@@ -193,14 +190,14 @@ impl Control {
             (&Method::PUT | &Method::DELETE, ["servicenow", "users", user_name, "avatar"]) => {
                 let on = people::record(request.query_value("on").as_deref())?;
                 let avatar = (request.method == Method::PUT).then(|| request.body.clone());
-                people::set_avatar(&self.world, user_name, on, avatar)?;
+                people::set_avatar(&self.instance, user_name, on, avatar)?;
                 Response::empty(204)
             }
             (&Method::GET, ["log"]) => {
                 let after = whole_parameter(request, "after")?.unwrap_or(0);
                 return Ok(Reply::Stream {
                     content_type: "application/x-ndjson",
-                    pieces: people::log(self.world.clone(), after),
+                    pieces: people::log(Arc::clone(&self.instance), after),
                 });
             }
             (&Method::GET, ["avatars"]) => {
@@ -215,7 +212,7 @@ impl Control {
                     };
                 return Ok(Reply::Stream {
                     content_type: JSON,
-                    pieces: people::avatars(self.world.clone(), (self.avatar_rules)(), only),
+                    pieces: people::avatars(self.world.clone(), self.instance.settings().avatar, only),
                 });
             }
             (&Method::GET, ["settings", "server"]) => ok(&latency_json(self.shared.latency.current())),

@@ -26,7 +26,8 @@ use super::database::{self, Schema};
 use super::lock::Lock;
 use super::{StoreError, in_background};
 use crate::domain::ids::{RunId, TargetId};
-use crate::domain::run::{StopReason, Summary};
+use crate::domain::plan::Change;
+use crate::domain::run::{PersonRef, StopReason, Summary};
 
 const SCHEMA: Schema = Schema {
     name: "the journal",
@@ -50,14 +51,15 @@ const SCHEMA: Schema = Schema {
             answer TEXT, answer_id TEXT, detail TEXT, answered TEXT) STRICT;
         CREATE INDEX writes_by_person ON writes (run, source);
         -- Whose writes have begun and are not settled: what the next start looks at first, however long the rest is.
-        CREATE TABLE under_way (run TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (run, source))
-            STRICT, WITHOUT ROWID;
+        CREATE TABLE under_way (
+            run TEXT NOT NULL, source TEXT NOT NULL, person TEXT NOT NULL, change TEXT NOT NULL,
+            PRIMARY KEY (run, source)) STRICT, WITHOUT ROWID;
         -- Whose picture each copy in the vault is.
         CREATE TABLE kept (
             run TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, place TEXT NOT NULL, record TEXT NOT NULL,
             picture TEXT NOT NULL, sha256 TEXT NOT NULL, stored TEXT NOT NULL, was_displayed INTEGER NOT NULL,
             at TEXT NOT NULL,
-            PRIMARY KEY (run, picture)) STRICT, WITHOUT ROWID;
+            PRIMARY KEY (run, source, picture)) STRICT, WITHOUT ROWID;
         CREATE INDEX kept_by_person ON kept (target, at);
     "],
     is_durable: true,
@@ -135,6 +137,17 @@ impl Journal {
             stopped,
         })
         .await
+    }
+
+    /// Says that a person's turn has come. Returns at once, and is on the disk before the person's first intent is.
+    pub async fn begin_step(
+        &self,
+        run: &RunId,
+        person: &PersonRef,
+        change: Change,
+    ) -> Result<(), StoreError> {
+        let entry = Entry::StepBegins(run.clone(), person.clone(), change);
+        self.writing()?.writer.pass(entry).await
     }
 
     /// Announces a write. It is on the disk when this returns; only then may the request be sent.

@@ -352,6 +352,8 @@ pub struct Failure {
     pub class: Option<Class>,
     /// The last answer; `None` if none came.
     pub answer: Option<Answer>,
+    /// True if the service stayed away for as long as one operation may take: another one would wait as long.
+    pub gave_up: bool,
     /// What to do next.
     pub hint: Option<String>,
     /// The service's words, the transport's error or the failed sign-in.
@@ -372,6 +374,7 @@ impl Failure {
             hint: usual_hint(&kind),
             kind,
             class: None,
+            gave_up: false,
             cause: Arc::new(answer.words()),
             answer: Some(answer),
         }
@@ -390,6 +393,7 @@ impl Failure {
             hint: usual_hint(&kind),
             kind,
             class: None,
+            gave_up: false,
             answer: None,
             cause: Arc::new(cause),
         }
@@ -398,7 +402,10 @@ impl Failure {
     /// A good answer that could not be understood.
     pub fn unreadable(system: &'static str, operation: impl Into<String>, error: &serde_json::Error) -> Self {
         // The error's words may quote what the service sent.
-        let reason = Unreadable(clean(&error.to_string()).into_owned());
+        let reason = Reason(format!(
+            "the answer could not be understood: {}",
+            clean(&error.to_string())
+        ));
         Self::because(system, operation, ErrorKind::UnexpectedAnswer, reason)
     }
 
@@ -415,10 +422,10 @@ impl Failure {
     }
 }
 
-/// An answer that makes no sense, in words.
+/// A cause that is known only in words.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the answer could not be understood: {0}")]
-pub struct Unreadable(pub String);
+#[error("{0}")]
+pub struct Reason(pub String);
 
 /// What to do about a kind of failure, where that is the same for every service.
 fn usual_hint(kind: &ErrorKind) -> Option<String> {

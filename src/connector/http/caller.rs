@@ -194,7 +194,8 @@ impl Caller {
                 attempt -= 1;
             }
             let mut next = went.next(call.repeat, attempt, signed_anew, &self.login);
-            if matches!(next, Next::Again(_)) && spent >= OPERATION {
+            let too_long = matches!(next, Next::Again(_)) && spent >= OPERATION;
+            if too_long {
                 next = Next::Fail;
             }
             match next {
@@ -212,7 +213,13 @@ impl Caller {
                     spent += pause;
                     sleep(pause).await;
                 }
-                Next::Fail => return Err(self.fail(&call, went, false)),
+                Next::Fail => {
+                    let failure = self.fail(&call, went, false);
+                    return Err(Failure {
+                        gave_up: too_long,
+                        ..failure
+                    });
+                }
                 Next::Unknown => return Err(self.fail(&call, went, true)),
             }
         }
@@ -231,6 +238,7 @@ impl Caller {
                     operation: call.operation.clone(),
                     kind: failure.kind.clone(),
                     class: None,
+                    gave_up: failure.gave_up,
                     answer: None,
                     hint: failure.hint.clone(),
                     cause: Arc::new(failure),
@@ -374,7 +382,10 @@ impl Caller {
             Shut::CircuitOpen(_) => ErrorKind::Unavailable,
             Shut::PauseTooLong(_) => ErrorKind::Throttled,
         };
-        Failure::because(self.system, call.operation.clone(), kind, shut)
+        Failure {
+            gave_up: true,
+            ..Failure::because(self.system, call.operation.clone(), kind, shut)
+        }
     }
 }
 

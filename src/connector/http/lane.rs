@@ -494,3 +494,6 @@ impl std::fmt::Debug for Lane {
         write!(f, "{:?}", self.state())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,7 +202,7 @@ impl TokenCache {
 
     fn keep(&self, token: Token) -> Result<Held, Failure> {
         let Some(header) = token.value.bearer() else {
-            let reason = super::call::Unreadable("the token holds characters that no header may hold".into());
+            let reason = super::call::Reason("the token holds characters that no header may hold".into());
             return Err(Failure::because(
                 "the sign-in service",
                 "sign in",

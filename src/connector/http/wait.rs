@@ -99,7 +99,7 @@ pub(super) fn used_share(headers: &HeaderMap) -> Option<f64> {
 }
 
 /// Back-off before attempt `attempt` + 1 when the service named no wait: full jitter below 1 s, 2 s, 4 s … 60 s.
-pub(super) fn back_off(attempt: u32) -> Duration {
+pub(in crate::connector) fn back_off(attempt: u32) -> Duration {
     let (first, longest) = BACK_OFF;
     let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     first.saturating_mul(factor).min(longest).mul_f64(unit())

@@ -1,5 +1,7 @@
 //! Photos and avatars at the control address: what people and other administrators do, and what both sides hold.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -7,18 +9,15 @@ use tokio::sync::mpsc;
 use super::Refusal;
 use crate::sandbox::exchange::Response;
 use crate::sandbox::faults::Kept;
+use crate::sandbox::servicenow::{AvatarReport, ServiceNowService};
 use crate::sandbox::world::World;
-use crate::sandbox::world::instance::{
-    Actor, AttachmentRow, AvatarRules, ImageRecord, ScanState, SysId, UserPictures,
-};
+use crate::sandbox::world::instance::{AttachmentRow, AvatarRules, ImageRecord, ScanState, SysId};
 use crate::sandbox::world::picture::Picture;
 
 /// How many users or writes are looked up under one lock.
 const PAGE: usize = 250;
 /// How many pages may wait for a slow reader.
 const PAGES_AHEAD: usize = 2;
-/// The thumbnail the platform makes of a new picture, in pixels.
-const THUMBNAIL_PIXELS: u32 = 64;
 
 /// The person changes or, without bytes, removes the photo in Entra ID.
 pub(super) fn set_photo(world: &World, key: &str, photo: Option<Bytes>) -> Result<(), Refusal> {
@@ -32,36 +31,25 @@ pub(super) fn set_photo(world: &World, key: &str, photo: Option<Bytes>) -> Resul
 
 /// Someone changes or, without bytes, removes an avatar in ServiceNow.
 pub(super) fn set_avatar(
-    world: &World,
+    instance: &ServiceNowService,
     user_name: &str,
     on: ImageRecord,
     avatar: Option<Bytes>,
 ) -> Result<(), Refusal> {
-    let picture = avatar.map(non_empty).transpose()?.map(Picture::from_bytes);
-    // Decoded before the lock is taken.
-    let thumbnail = picture
-        .as_ref()
-        .and_then(|picture| picture.resized(THUMBNAIL_PIXELS));
-    let mut instance = world.instance.write();
-    let Some(user) = instance.user_named(user_name) else {
-        return Err(Refusal::NotFound(format!(
+    let is_known = match avatar.map(non_empty).transpose()? {
+        Some(bytes) => {
+            let content_type = Picture::from_bytes(bytes.clone()).content_type();
+            instance.put_avatar(user_name, on, bytes, content_type).is_some()
+        }
+        None => instance.remove_avatar(user_name, on).is_some(),
+    };
+    if is_known {
+        Ok(())
+    } else {
+        Err(Refusal::NotFound(format!(
             "ServiceNow has no user `{user_name}`."
-        )));
-    };
-    let actor = Actor {
-        name: user_name,
-        now: world.clock.now(),
-    };
-    match picture {
-        Some(picture) => {
-            let content_type = picture.content_type();
-            instance.put_avatar(user, on, picture, content_type, thumbnail, actor);
-        }
-        None => {
-            instance.remove_avatar(user, on, actor);
-        }
+        )))
     }
-    Ok(())
 }
 
 fn non_empty(bytes: Bytes) -> Result<Bytes, Refusal> {
@@ -86,10 +74,10 @@ pub(super) fn record(on: Option<&str>) -> Result<ImageRecord, Refusal> {
 }
 
 /// Every write after `seq`, oldest first, as JSON lines.
-pub(super) fn log(world: World, mut seq: u64) -> mpsc::Receiver<Bytes> {
+pub(super) fn log(instance: Arc<ServiceNowService>, mut seq: u64) -> mpsc::Receiver<Bytes> {
     produce(move |send| {
         loop {
-            let entries = world.instance.read().log_after(seq, PAGE);
+            let entries = instance.log_after(seq, PAGE);
             let Some(last) = entries.last() else {
                 return;
             };
@@ -110,18 +98,20 @@ pub(super) fn log(world: World, mut seq: u64) -> mpsc::Receiver<Bytes> {
 /// that user.
 pub(super) fn avatars(world: World, rules: AvatarRules, only: Option<SysId>) -> mpsc::Receiver<Bytes> {
     produce(move |send| {
+        world.instance.write().run_due(world.clock.now());
         let mut piece = Vec::from(*b"[");
         let mut is_first = true;
         let mut after = only.and_then(|user| user.0.checked_sub(1)).map(SysId);
         loop {
             let limit = if only.is_some() { 1 } else { PAGE };
             let page = world.instance.read().pictures_after(after, limit, &rules);
-            for user in &page {
+            after = page.last().map(|user| user.sys_id);
+            // Pictures are drawn here, without the lock.
+            for report in page.into_iter().map(AvatarReport::from) {
                 piece.extend_from_slice(if is_first { b"\n" } else { b",\n" });
                 is_first = false;
-                write_json(&mut piece, &Avatar::of(user));
+                write_json(&mut piece, &report);
             }
-            after = page.last().map(|user| user.sys_id);
             if after.is_none() || only.is_some() {
                 piece.extend_from_slice(b"\n]\n");
                 send(piece.into());
@@ -143,67 +133,6 @@ fn produce(make: impl FnOnce(&dyn Fn(Bytes) -> bool) + Send + 'static) -> mpsc::
 
 fn write_json(target: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(target, value).expect("plain data is written to memory");
-}
-
-/// A user in `GET /avatars`.
-#[derive(Serialize)]
-struct Avatar<'a> {
-    sys_id: String,
-    user_name: &'a str,
-    email: &'a str,
-    effective: Option<Shown>,
-    attachments: Vec<Stored<'a>>,
-}
-
-#[derive(Serialize)]
-struct Shown {
-    from: ImageRecord,
-    attachment: String,
-    sha256: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Stored<'a> {
-    sys_id: String,
-    table_name: &'a str,
-    table_sys_id: String,
-    file_name: &'a str,
-    sha256: String,
-    size_bytes: u64,
-    referenced: bool,
-}
-
-impl<'a> Avatar<'a> {
-    fn of(user: &'a UserPictures) -> Self {
-        let stored = user.attachments.iter().map(|row| Stored {
-            sys_id: row.sys_id.to_string(),
-            table_name: &row.table_name,
-            table_sys_id: row.table_sys_id.to_string(),
-            file_name: &row.file_name,
-            sha256: hex(row.content.sha256()),
-            size_bytes: row.content.len(),
-            referenced: row.referenced,
-        });
-        Self {
-            sys_id: user.sys_id.to_string(),
-            user_name: &user.user_name,
-            email: &user.email,
-            effective: user.effective.map(|effective| Shown {
-                from: effective.from,
-                attachment: effective.attachment.to_string(),
-                sha256: user.displayed.as_ref().map(|picture| hex(picture.sha256())),
-            }),
-            attachments: stored.collect(),
-        }
-    }
-}
-
-fn hex(digest: [u8; 32]) -> String {
-    use std::fmt::Write;
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Puts an attachment that an answer speaks of into quarantine. False if the answer is not that of an upload.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 const SHARDS: usize = 16;
 /// Bytes of drawings that are kept, over all shards.
-const KEPT_BYTES: usize = 64 * 1024 * 1024;
+const KEPT_BYTES: usize = 48 * 1024 * 1024;
 /// Seals that are kept in one shard: over all shards four times what 300,000 people need, in about 8 MB.
 const KEPT_SEALS: usize = 4096;
 

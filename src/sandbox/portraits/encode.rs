@@ -46,7 +46,7 @@ pub(super) fn encode(pixels: &Pixmap, encoding: Encoding) -> Bytes {
         Encoding::JpegTruncated => {
             let mut cut = jpeg(rgba, width, height, ColorType::Rgba, |_| {});
             cut.truncate(cut.len() * 11 / 20);
-            return cut.into();
+            return exact(cut);
         }
         Encoding::Png => png(&rgb(rgba), width, height, ExtendedColorType::Rgb8),
         Encoding::Png16 => {
@@ -63,7 +63,12 @@ pub(super) fn encode(pixels: &Pixmap, encoding: Encoding) -> Bytes {
     };
     let mut prefix = ended;
     prefix.truncate(prefix.len() - end);
-    prefix.into()
+    exact(prefix)
+}
+
+/// Without room for more: the cache keeps these by the thousand.
+fn exact(file: Vec<u8>) -> Bytes {
+    file.into_boxed_slice().into()
 }
 
 /// The end of a file: the comment, and the mark that the file is over. Nothing for a truncated file.

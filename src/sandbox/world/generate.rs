@@ -154,11 +154,20 @@ pub(super) fn sys_id(seed: u64, purpose: &str, position: usize) -> SysId {
     SysId(stream(seed, purpose, position).next_u128())
 }
 
+/// How many faces the special people of a large tenant share: each face is drawn in many ways for them.
+const SHARED_FACES: usize = 512;
+
 /// The face of a person. Two neighbours are one woman and one man, either first; everyone has a face of their own as
-/// long as there are enough, and another seed shows the same faces in another order.
-fn portrait(seed: u64, position: usize) -> Portrait {
+/// long as there are enough, and another seed shows the same faces in another order. Beyond that faces repeat, and
+/// people whose files are unusual share fewer, so that the hashes of all pictures never take many drawings.
+fn portrait(seed: u64, position: usize, case: Case) -> Portrait {
     let swapped = stream(seed, "pair", position / 2).percent(50);
-    let number = position ^ usize::from(swapped);
+    let paired = position ^ usize::from(swapped);
+    let number = if position < usize::from(FACES) || case == Case::Ordinary {
+        paired
+    } else {
+        paired % SHARED_FACES
+    };
     let mut shuffle = stream(seed, "faces", 0);
     let factor = shuffle.below(u64::from(FACES)) as usize | 1;
     let start = shuffle.below(u64::from(FACES)) as usize & !1;

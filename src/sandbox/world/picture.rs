@@ -50,7 +50,7 @@ impl Picture {
         SHARED.clone()
     }
 
-    /// The file. Drawing one takes about a millisecond and a half; the latest 64 MiB of drawings are kept.
+    /// The file. Drawing one takes about a millisecond and a half; the latest 48 MiB of drawings are kept.
     pub fn bytes(&self) -> Bytes {
         match self {
             Self::Drawn(portrait) => portrait.bytes(),

@@ -240,11 +240,11 @@ pub struct KeptPicture {
 pub struct Unfinished {
     /// The run.
     pub run: RunId,
-    /// Who, in the source.
-    pub source: SourceId,
-    /// Who, in the target.
-    pub target: TargetId,
-    /// What was announced, in order.
+    /// Who.
+    pub person: PersonRef,
+    /// What was intended.
+    pub change: Change,
+    /// What was announced, in order; empty if nothing was.
     pub writes: Vec<WriteRecord>,
     /// What was kept before, and so what may be deleted.
     pub kept: Vec<KeptPicture>,

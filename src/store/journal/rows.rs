@@ -1,6 +1,5 @@
 //! Reading the journal. A value that cannot be understood is an error of the query, never a panic.
 
-use std::collections::HashMap;
 use std::str::FromStr;
 
 use rusqlite::types::Type;
@@ -93,28 +92,29 @@ pub(super) fn outstanding(connection: &Connection) -> rusqlite::Result<Vec<Write
 }
 
 pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Unfinished>> {
-    let mut statement = connection.prepare(&format!("{WRITE} {UNDER_WAY} ORDER BY id"))?;
-    let mut people: Vec<Unfinished> = Vec::new();
-    let mut positions: HashMap<(RunId, SourceId), usize> = HashMap::new();
-    for write in statement.query_map([], write_row)? {
-        let write = write?;
-        let key = (write.intent.run.clone(), write.intent.source.clone());
-        let position = *positions.entry(key).or_insert_with(|| {
-            people.push(Unfinished {
-                run: write.intent.run.clone(),
-                source: write.intent.source.clone(),
-                target: write.intent.target.clone(),
-                writes: Vec::new(),
-                kept: Vec::new(),
-            });
-            people.len() - 1
-        });
-        people[position].writes.push(write);
-    }
+    let mut statement = connection.prepare(
+        "SELECT run, person, change FROM under_way ORDER BY (SELECT started FROM runs WHERE id = run), source",
+    )?;
+    let people = statement.query_map([], |row| {
+        Ok(Unfinished {
+            run: RunId::new(row.get::<_, String>(0)?),
+            person: from_json(row, 1)?,
+            change: from_json(row, 2)?,
+            writes: Vec::new(),
+            kept: Vec::new(),
+        })
+    })?;
+    let mut people: Vec<Unfinished> = people.collect::<rusqlite::Result<_>>()?;
+    let mut writes = connection.prepare(&format!("{WRITE} WHERE run = ?1 AND source = ?2 ORDER BY id"))?;
+    let mut kept = connection.prepare(&format!(
+        "{KEPT} WHERE run = ?1 AND source = ?2 ORDER BY at, picture"
+    ))?;
     for person in &mut people {
-        let mut kept = kept_in_run(connection, &person.run)?;
-        kept.retain(|kept| kept.source == person.source);
-        person.kept = kept;
+        let key = [person.run.as_str(), person.person.source.as_str()];
+        person.writes = writes
+            .query_map(key, write_row)?
+            .collect::<rusqlite::Result<_>>()?;
+        person.kept = kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?;
     }
     Ok(people)
 }

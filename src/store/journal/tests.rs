@@ -64,17 +64,29 @@ fn upload(run: &RunId, name: &str) -> Intent {
     }
 }
 
+fn person(name: &str) -> PersonRef {
+    PersonRef {
+        name: name.into(),
+        upn: name.into(),
+        mail: None,
+        source: SourceId::new(name),
+        target: Some(TargetId::new(format!("{name}-sys"))),
+        user_name: None,
+    }
+}
+
+/// Somebody's turn comes.
+async fn begin(journal: &Journal, run: &RunId, name: &str) {
+    journal
+        .begin_step(run, &person(name), Change::Add)
+        .await
+        .expect("passed on");
+}
+
 fn step(run: &RunId, name: &str) -> StepRecord {
     StepRecord {
         run: run.clone(),
-        person: PersonRef {
-            name: name.into(),
-            upn: name.into(),
-            mail: None,
-            source: SourceId::new(name),
-            target: Some(TargetId::new(format!("{name}-sys"))),
-            user_name: None,
-        },
+        person: person(name),
         change: Change::Add,
         outcome: Outcome::Updated,
         detail: "done".into(),
@@ -91,18 +103,23 @@ async fn whoever_has_an_intent_and_no_outcome_is_unfinished_after_a_restart() {
         let store = open(folder.path());
         let journal = store.journal();
         let run = journal.begin_run(start()).await.expect("begun");
+        begin(journal, &run, "bob").await;
         let done = journal.intend(upload(&run, "bob")).await.expect("announced");
         let made = Answer::Done(Some("new".into()));
         journal.answer(done, at(2), made).await.expect("passed on");
         journal.step(step(&run, "bob")).await.expect("ended");
         let intent = upload(&run, "ada");
+        begin(journal, &run, "ada").await;
         journal.intend(intent.clone()).await.expect("announced");
         (run, intent)
     };
     let store = open(folder.path());
     let unfinished = store.journal().unfinished().await.expect("read");
     assert_eq!(unfinished.len(), 1);
-    assert_eq!(unfinished[0].source, SourceId::new("ada"));
+    assert_eq!(
+        (&unfinished[0].person, unfinished[0].change),
+        (&person("ada"), Change::Add)
+    );
     assert_eq!(unfinished[0].writes.len(), 1);
     assert_eq!(unfinished[0].writes[0].intent, intent);
     let outstanding = store.journal().outstanding().await.expect("read");
@@ -124,6 +141,7 @@ async fn an_answered_write_still_belongs_to_somebody_unfinished() {
     let store = open(folder.path());
     let journal = store.journal();
     let run = journal.begin_run(start()).await.expect("begun");
+    begin(journal, &run, "ada").await;
     let intent = journal.intend(upload(&run, "ada")).await.expect("announced");
     let kept = KeptPicture {
         run: run.clone(),
@@ -257,6 +275,7 @@ async fn values_nobody_can_understand_count_as_damage() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let run = store.journal().begin_run(start()).await.expect("begun");
+    begin(store.journal(), &run, "ada").await;
     store
         .journal()
         .intend(upload(&run, "ada"))

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::records::{Answer, Intent, IntentId, KeptPicture, RunStart, StepRecord};
 use super::rows::json;
 use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
-use crate::domain::run::{StopReason, Summary};
+use crate::domain::plan::Change;
+use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::store::StoreError;
 use crate::store::lock::Lock;
 
@@ -30,6 +31,7 @@ pub(super) enum Entry {
         summary: Summary,
         stopped: Option<StopReason>,
     },
+    StepBegins(RunId, PersonRef, Change),
     Intent(IntentId, Intent),
     Answer(IntentId, Timestamp, Answer),
     Kept(KeptPicture),
@@ -194,10 +196,13 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 stopped.as_ref().map(json),
             ])
             .map(drop),
+        Entry::StepBegins(run, person, change) => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO under_way (run, source, person, change) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![run.as_str(), person.source.as_str(), json(person), json(change)])
+            .map(drop),
         Entry::Intent(id, intent) => {
-            connection
-                .prepare_cached("INSERT OR IGNORE INTO under_way (run, source) VALUES (?1, ?2)")?
-                .execute([intent.run.as_str(), intent.source.as_str()])?;
             connection
             .prepare_cached(
                 "INSERT INTO writes (id, run, source, target, kind, place, record, picture, old_picture, sha256,

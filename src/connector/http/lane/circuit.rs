@@ -172,11 +172,11 @@ mod tests {
     fn a_success_in_between_starts_the_count_anew() {
         let now = Instant::now();
         let mut circuit = Circuit::new();
-        for _ in 0..4 {
+        for _ in 0..2 {
             for _ in 0..4 {
                 circuit.went(false, now);
             }
-            for _ in 0..5 {
+            for _ in 0..6 {
                 circuit.went(true, now);
             }
         }

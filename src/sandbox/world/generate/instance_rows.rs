@@ -1,5 +1,6 @@
 //! The ServiceNow rows of one invented person (`servicenow.md` 1).
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -60,16 +61,15 @@ impl Shared {
     }
 }
 
-/// The rows of one person while they are put together.
+/// The rows of one person while they are put together; [`Rows::put`] inserts them.
 pub(super) struct Rows<'a> {
-    instance: &'a mut Instance,
     shared: &'a Shared,
     seed: u64,
     position: usize,
-    user: SysId,
-    profile: Option<SysId>,
-    profiles: usize,
-    pictures: usize,
+    user: UserRow,
+    twin: Option<UserRow>,
+    profiles: Vec<ProfileRow>,
+    attachments: Vec<AttachmentRow>,
     /// Seconds since 1970 of the next row.
     now: i64,
 }
@@ -77,57 +77,6 @@ pub(super) struct Rows<'a> {
 const DAY: i64 = 86_400;
 
 impl Inventor {
-    /// Inserts the user row and gives the means to add to it.
-    pub(super) fn rows_of(
-        &mut self,
-        position: usize,
-        name: &str,
-        login: Login,
-        title: Arc<str>,
-        active: bool,
-    ) -> Rows<'_> {
-        let random = &mut stream(self.seed, "sys_user row", position);
-        let joined = EPOCH - random.between(200, 2_500) as i64 * DAY - random.below(DAY as u64) as i64;
-        let single_sign_on = random.percent(85);
-        let shared = &self.rows;
-        let user = sys_id(self.seed, "sys_user", position);
-        self.instance.put_user(UserRow {
-            sys_id: user,
-            user_name: login.user_name.into(),
-            email: login.email.into(),
-            name: name.into(),
-            employee_number: login.employee_number.into(),
-            active,
-            locked_out: !active,
-            title,
-            sso_source: if single_sign_on {
-                shared.sso.clone()
-            } else {
-                shared.nothing.clone()
-            },
-            correlation_id: login.correlation_id.into(),
-            photo: None,
-            audit: Audit {
-                created_on: second(joined),
-                created_by: shared.provisioning.clone(),
-                updated_on: second(joined + random.below(30 * DAY as u64) as i64),
-                updated_by: shared.provisioning.clone(),
-                mod_count: random.below(12) as u32,
-            },
-        });
-        Rows {
-            instance: &mut self.instance,
-            shared,
-            seed: self.seed,
-            position,
-            user,
-            profile: None,
-            profiles: 0,
-            pictures: 0,
-            now: joined + random.between(1, 150) as i64 * DAY,
-        }
-    }
-
     /// The accounts every instance has, which are nobody of the directory.
     pub(super) fn add_service_accounts(&mut self) {
         // The first two keys are those of every ServiceNow instance.
@@ -190,7 +139,68 @@ fn second(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).expect("dates of this century")
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    /// A user row and nothing else yet.
+    pub(super) fn new(
+        shared: &'a Shared,
+        seed: u64,
+        position: usize,
+        name: &str,
+        login: Login,
+        title: Arc<str>,
+        active: bool,
+    ) -> Self {
+        let random = &mut stream(seed, "sys_user row", position);
+        let joined = EPOCH - i64::from(random.between(200, 2_500)) * DAY - random.below(DAY as u64) as i64;
+        let single_sign_on = random.percent(85);
+        let user = UserRow {
+            sys_id: sys_id(seed, "sys_user", position),
+            user_name: login.user_name.into(),
+            email: login.email.into(),
+            name: name.into(),
+            employee_number: login.employee_number.into(),
+            active,
+            locked_out: !active,
+            title,
+            sso_source: if single_sign_on {
+                shared.sso.clone()
+            } else {
+                shared.nothing.clone()
+            },
+            correlation_id: login.correlation_id.into(),
+            photo: None,
+            audit: Audit {
+                created_on: second(joined),
+                created_by: shared.provisioning.clone(),
+                updated_on: second(joined + random.below(30 * DAY as u64) as i64),
+                updated_by: shared.provisioning.clone(),
+                mod_count: random.below(12) as u32,
+            },
+        };
+        Self {
+            shared,
+            seed,
+            position,
+            user,
+            twin: None,
+            profiles: Vec::new(),
+            attachments: Vec::new(),
+            now: joined + i64::from(random.between(1, 150)) * DAY,
+        }
+    }
+
+    /// Inserts the rows: the user first, then what belongs to it, the oldest first.
+    pub(super) fn put(self, instance: &mut Instance) {
+        instance.put_user(self.user);
+        self.twin.into_iter().for_each(|twin| instance.put_user(twin));
+        for profile in self.profiles {
+            instance.put_profile(profile);
+        }
+        for attachment in self.attachments {
+            instance.put_attachment(attachment);
+        }
+    }
+
     /// The picture in the ways in which ordinary people have it.
     pub(super) fn usual(&mut self, random: &mut Random, picture: &Picture) {
         let way = random.below(100);
@@ -208,45 +218,40 @@ impl Rows<'_> {
         }
     }
 
-    /// The person's profile row; inserted when first asked for.
+    /// The key of the person's profile row; made when first asked for.
     pub(super) fn profile(&mut self) -> SysId {
-        match self.profile {
-            Some(profile) => profile,
+        match self.profiles.last() {
+            Some(profile) => profile.sys_id,
             None => self.new_profile(),
         }
     }
 
     fn new_profile(&mut self) -> SysId {
-        let key = sys_id(self.seed, "live_profile", self.position * 4 + self.profiles);
-        self.profiles += 1;
-        let name = self.instance.user(self.user).expect("the person's own row").name;
-        let audit = self.audit(&self.shared.system.clone());
-        self.instance.put_profile(ProfileRow {
+        let key = sys_id(self.seed, "live_profile", self.position * 4 + self.profiles.len());
+        let audit = self.audit(&self.shared.system);
+        self.profiles.push(ProfileRow {
             sys_id: key,
-            document: self.user,
-            name,
+            document: self.user.sys_id,
+            name: self.user.name.clone(),
             photo: None,
             audit,
         });
-        self.profile = Some(key);
         key
     }
 
     /// Another profile of the same person, with a picture of its own.
     pub(super) fn second_profile(&mut self, picture: &Picture) {
-        let first = self.profile();
         self.new_profile();
         self.image(Place::Profile, picture);
-        self.profile = Some(first);
     }
 
     /// A second user with the same e-mail address, who cannot be told from the first.
     pub(super) fn twin(&mut self) {
-        let mut twin = self.instance.user(self.user).expect("the person's own row");
+        let mut twin = self.user.clone();
         twin.sys_id = sys_id(self.seed, "sys_user twin", self.position);
         twin.user_name = format!("{}.adm", twin.user_name).into();
         twin.photo = None;
-        self.instance.put_user(twin);
+        self.twin = Some(twin);
     }
 
     /// A picture in the image field of a record, as the platform stores it.
@@ -256,7 +261,7 @@ impl Rows<'_> {
                 let profile = self.profile();
                 (self.shared.image_of_profile.clone(), profile)
             }
-            Place::User => (self.shared.image_of_user.clone(), self.user),
+            Place::User => (self.shared.image_of_user.clone(), self.user.sys_id),
         };
         self.attach(table, record, "photo", picture)
     }
@@ -264,7 +269,7 @@ impl Rows<'_> {
     /// An ordinary attachment of the profile, as the well-known article stores it.
     pub(super) fn plain(&mut self, picture: &Picture) -> SysId {
         let profile = self.profile();
-        let name = format!("{}_photo.jpg", self.user);
+        let name = format!("{}_photo.jpg", self.user.sys_id);
         self.attach(self.shared.plain_of_profile.clone(), profile, &name, picture)
     }
 
@@ -283,16 +288,12 @@ impl Rows<'_> {
     pub(super) fn name_in_column(&mut self, place: Place, picture: SysId) {
         match place {
             Place::Profile => {
-                let profile = self.profile();
-                let mut row = self.instance.profile(profile).expect("just made or found");
-                row.photo = Some(picture);
-                self.instance.put_profile(row);
+                self.profile();
+                if let Some(profile) = self.profiles.last_mut() {
+                    profile.photo = Some(picture);
+                }
             }
-            Place::User => {
-                let mut row = self.instance.user(self.user).expect("the person's own row");
-                row.photo = Some(picture);
-                self.instance.put_user(row);
-            }
+            Place::User => self.user.photo = Some(picture),
         }
     }
 
@@ -308,31 +309,27 @@ impl Rows<'_> {
         self.name_in_column(Place::Profile, gone);
     }
 
-    /// Makes a picture a row from before hashes were stored and files were scanned.
-    pub(super) fn forget_hash(&mut self, picture: SysId) {
-        let mut row = self.instance.attachment(picture).expect("stored just before");
-        row.has_hash = false;
-        row.scan = ScanState::Never;
-        self.instance.put_attachment(row);
+    /// Makes all pictures rows from before hashes were stored and files were scanned.
+    pub(super) fn forget_hashes(&mut self) {
+        for row in &mut self.attachments {
+            row.has_hash = false;
+            row.scan = ScanState::Never;
+        }
     }
 
     fn attach(&mut self, table_name: Arc<str>, record: SysId, file_name: &str, picture: &Picture) -> SysId {
-        let key = sys_id(self.seed, "sys_attachment", self.position * 4 + self.pictures);
-        self.pictures += 1;
-        let media_type = picture.content_type();
-        // The rows of the article and of broken scripts claim what the file name says.
-        let claimed = if file_name.ends_with(".jpg") {
-            "image/jpeg"
-        } else {
-            media_type
-        };
-        let content_type = if claimed == "image/jpeg" {
+        let number = self.position * 4 + self.attachments.len();
+        let key = sys_id(self.seed, "sys_attachment", number);
+        // The article and broken scripts claim what the file name says.
+        let claims_jpeg =
+            Path::new(file_name).extension().is_some() || picture.content_type() == "image/jpeg";
+        let content_type = if claims_jpeg {
             self.shared.jpeg.clone()
         } else {
-            claimed.into()
+            picture.content_type().into()
         };
-        let audit = self.audit(&self.shared.import.clone());
-        self.instance.put_attachment(AttachmentRow {
+        let audit = self.audit(&self.shared.import);
+        self.attachments.push(AttachmentRow {
             sys_id: key,
             table_name,
             table_sys_id: record,
@@ -346,7 +343,7 @@ impl Rows<'_> {
         key
     }
 
-    /// The next moment: every row of a person is some days younger than the one before.
+    /// The next moment: every row of a person is a day or two younger than the one before.
     fn audit(&mut self, by: &Arc<str>) -> Audit {
         self.now += DAY + (self.position as i64 * 7_919) % DAY;
         Audit {

@@ -1,6 +1,6 @@
 //! One invented person: who they are, what Entra has of them, and which rows ServiceNow has.
 
-use super::instance_rows::{Login, Place};
+use super::instance_rows::{Login, Place, Rows};
 use super::{Case, Inventor, guid, portrait, stream};
 use crate::sandbox::portraits::{self, Encoding, Portrait};
 use crate::sandbox::random::Random;
@@ -24,11 +24,13 @@ impl Inventor {
     /// Invents one more person, and what ServiceNow knows of them.
     pub(super) fn add(&mut self, position: usize, case: Case) {
         let random = &mut stream(self.seed, "person", position);
-        let face = portrait(self.seed, position);
+        let face = portrait(self.seed, position, case);
         let id = guid(&mut stream(self.seed, "object", position));
         let employee_id = format!("{:06}", 100_000 + position);
         let identity = self.identity(position, case, &face, id, &employee_id, random);
-        let (photo, mailbox) = photo(case, face, random);
+        // Sizes go with the face, so that people who share one share its drawings.
+        let habits = &mut stream(self.seed, "habits", usize::from(face.face()));
+        let (photo, mailbox) = photo(case, face, habits);
         let pushed = photo.as_ref().map(pushed);
 
         let guest = case == Case::Guest;
@@ -203,9 +205,10 @@ impl Inventor {
         pushed: Option<Picture>,
     ) {
         let random = &mut stream(self.seed, "rows", position);
-        let old = Picture::Drawn(face.with_look(1).with_width(random.pick(&[360, 360, 240, 120])));
+        let habits = &mut stream(self.seed, "old habits", usize::from(face.face()));
+        let old = Picture::Drawn(face.with_look(1).with_width(habits.pick(&[360, 360, 240, 120])));
         let right = || pushed.clone().expect("this kind of person has a photo");
-        let small = random.pick(&[96, 120, 240]);
+        let small = habits.pick(&[96, 120, 240]);
         let turn = if case == Case::Unmatched {
             self.turn(case)
         } else {
@@ -222,7 +225,16 @@ impl Inventor {
         if case == Case::Unmatched {
             login.email = String::new();
         }
-        let mut rows = self.rows_of(position, &display_name, login, title, case != Case::Leaver);
+        let active = case != Case::Leaver;
+        let mut rows = Rows::new(
+            &self.rows,
+            self.seed,
+            position,
+            &display_name,
+            login,
+            title,
+            active,
+        );
         match case {
             Case::Ordinary
             | Case::MailDiffers
@@ -303,10 +315,11 @@ impl Inventor {
                 rows.name_in_both_columns(picture);
             }
             Case::OldAttachment => {
-                let picture = rows.image(Place::Profile, &right());
-                rows.forget_hash(picture);
+                rows.image(Place::Profile, &right());
+                rows.forget_hashes();
             }
         }
+        rows.put(&mut self.instance);
     }
 }
 
@@ -316,10 +329,10 @@ fn pushed(photo: &Picture) -> Picture {
 }
 
 /// The Entra photo, and where it is kept (`entra.md` 1.5 and 9.3).
-fn photo(case: Case, face: Portrait, random: &mut Random) -> (Option<Picture>, Mailbox) {
-    let width = random.weighted(&[(648, 68), (504, 8), (432, 6), (360, 8), (240, 10)]);
-    let odd_width = random.pick(&[96, 128, 185, 200, 275, 300]);
-    let (in_directory, tall) = (random.percent(5), random.percent(40));
+fn photo(case: Case, face: Portrait, habits: &mut Random) -> (Option<Picture>, Mailbox) {
+    let width = habits.weighted(&[(648, 68), (504, 8), (432, 6), (360, 8), (240, 10)]);
+    let odd_width = habits.pick(&[96, 128, 185, 200, 275, 300]);
+    let (in_directory, tall) = (habits.percent(5), habits.percent(40));
     let large = face.with_width(width);
     let drawn = |portrait: Portrait| (Some(Picture::Drawn(portrait)), Mailbox::ExchangeOnline);
     match case {
@@ -329,7 +342,7 @@ fn photo(case: Case, face: Portrait, random: &mut Random) -> (Option<Picture>, M
         Case::Guest => {
             let thumbnail = face.with_width(96);
             (
-                random.percent(40).then_some(Picture::Drawn(thumbnail)),
+                habits.percent(40).then_some(Picture::Drawn(thumbnail)),
                 Mailbox::None,
             )
         }

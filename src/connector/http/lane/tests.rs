@@ -1,0 +1,361 @@
+//! What a lane promises: never more in flight than allowed, nothing inside a pause, retries within their budget.
+
+use super::*;
+use futures::future::join_all;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::time::{advance, sleep, timeout};
+
+fn lane(start: usize, cap: usize) -> Arc<Lane> {
+    Lane::new(LaneSettings {
+        name: "test",
+        start,
+        cap,
+    })
+}
+
+fn background() -> Admission {
+    Admission {
+        priority: Priority::Background,
+        weight: 1,
+        is_retry: false,
+        patience: Duration::from_secs(600),
+    }
+}
+
+fn foreground() -> Admission {
+    Admission {
+        priority: Priority::Foreground,
+        ..background()
+    }
+}
+
+fn retry() -> Admission {
+    Admission {
+        is_retry: true,
+        ..background()
+    }
+}
+
+const CLEAN: Settlement = Settlement {
+    clean: 1,
+    throttled: false,
+    wait: None,
+    failed: false,
+};
+
+const FAILED: Settlement = Settlement {
+    clean: 0,
+    throttled: false,
+    wait: None,
+    failed: true,
+};
+
+fn throttled(seconds: u64) -> Settlement {
+    Settlement {
+        clean: 0,
+        throttled: true,
+        wait: Some(Duration::from_secs(seconds)),
+        failed: false,
+    }
+}
+
+/// Whether a request is admitted without any time passing.
+async fn goes_at_once(lane: &Arc<Lane>, admission: Admission) -> bool {
+    timeout(Duration::ZERO, lane.admit(admission)).await.is_ok()
+}
+
+async fn permit(lane: &Arc<Lane>, admission: Admission) -> Permit {
+    lane.admit(admission).await.expect("admitted")
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_in_flight_than_the_limit_allows() {
+    let lane = lane(3, 6);
+    let in_flight = AtomicUsize::new(0);
+    let requests = (0..400).map(|_| async {
+        let permit = permit(&lane, background()).await;
+        let now = in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        assert!(now <= lane.state().limit, "{now} in flight");
+        sleep(Duration::from_millis(20)).await;
+        in_flight.fetch_sub(1, Ordering::SeqCst);
+        permit.settle(CLEAN, None);
+    });
+    join_all(requests).await;
+    let state = lane.state();
+    assert_eq!(
+        (state.in_flight, state.waiting, state.limit, state.requests),
+        (0, 0, 6, 400)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn heavy_requests_take_as_many_places_and_are_not_overtaken() {
+    let lane = lane(4, 4);
+    let light = permit(&lane, background()).await;
+    let heavy = Admission {
+        weight: 4,
+        ..background()
+    };
+    let mut waiting = std::pin::pin!(lane.admit(heavy));
+    assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+    assert!(
+        !goes_at_once(&lane, background()).await,
+        "it would keep the heavy one waiting"
+    );
+    light.settle(CLEAN, None);
+    let heavy = waiting.await.expect("admitted");
+    assert!(!goes_at_once(&lane, background()).await);
+    heavy.settle(CLEAN, None);
+    assert!(goes_at_once(&lane, background()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_heavier_than_the_limit_goes_alone() {
+    let lane = lane(1, 1);
+    let heavy = Admission {
+        weight: 4,
+        ..background()
+    };
+    let alone = permit(&lane, heavy).await;
+    assert!(!goes_at_once(&lane, background()).await);
+    alone.settle(CLEAN, None);
+    assert!(goes_at_once(&lane, heavy).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_out_inside_a_pause_and_everything_goes_after_it() {
+    let lane = lane(4, 4);
+    permit(&lane, background()).await.settle(throttled(7), None);
+    let start = Instant::now();
+    let waits = (0..20).map(|number| {
+        let lane = &lane;
+        async move {
+            let admission = if number % 2 == 0 {
+                foreground()
+            } else {
+                background()
+            };
+            let permit = permit(lane, admission).await;
+            let waited = start.elapsed();
+            permit.settle(CLEAN, None);
+            waited
+        }
+    });
+    for waited in join_all(waits).await {
+        assert!(waited >= Duration::from_secs(7), "{waited:?}");
+        assert!(
+            waited <= Duration::from_millis(7_701),
+            "a tenth of jitter at most: {waited:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_shown_with_what_is_left_of_it() {
+    let lane = lane(4, 4);
+    permit(&lane, background()).await.settle(throttled(100), None);
+    advance(Duration::from_secs(40)).await;
+    let (left, reason) = lane.state().paused.expect("paused");
+    assert_eq!(reason, PauseReason::Throttled);
+    assert!((60..=70).contains(&left.as_secs()), "{left:?}");
+    assert_eq!(lane.state().throttled, 1);
+    advance(Duration::from_secs(71)).await;
+    assert_eq!(lane.state().paused, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_asked_for_while_another_runs_lengthens_it_but_never_shortens_it() {
+    let lane = lane(4, 4);
+    let (one, two, three) = (
+        permit(&lane, background()).await,
+        permit(&lane, background()).await,
+        permit(&lane, background()).await,
+    );
+    one.settle(throttled(10), None);
+    let start = Instant::now();
+    let waiting = tokio::spawn({
+        let lane = Arc::clone(&lane);
+        async move { permit(&lane, background()).await.settle(CLEAN, None) }
+    });
+    sleep(Duration::from_secs(5)).await;
+    two.settle(throttled(30), None);
+    three.settle(throttled(1), None);
+    waiting.await.expect("no panic");
+    assert!(start.elapsed() >= Duration::from_secs(35));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_more_than_a_day_is_not_waited_for() {
+    let lane = lane(1, 1);
+    permit(&lane, background()).await.settle(throttled(999_999), None);
+    let shut = lane.admit(background()).await.err().expect("shut");
+    assert!(matches!(shut, Shut::PauseTooLong(_)), "{shut:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_who_wait_go_before_background_work() {
+    let lane = lane(1, 1);
+    let first = permit(&lane, background()).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for (name, admission) in [
+        ("sweep 1", background()),
+        ("sweep 2", background()),
+        ("preview", foreground()),
+    ] {
+        let (lane, order) = (Arc::clone(&lane), Arc::clone(&order));
+        tasks.push(tokio::spawn(async move {
+            let permit = permit(&lane, admission).await;
+            order.lock().push(name);
+            permit.settle(CLEAN, None);
+        }));
+        tokio::task::yield_now().await;
+    }
+    first.settle(CLEAN, None);
+    join_all(tasks).await;
+    assert_eq!(*order.lock(), ["preview", "sweep 1", "sweep 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_beyond_the_budget_wait_while_fresh_requests_pass() {
+    let lane = lane(4, 4);
+    for _ in 0..10 {
+        permit(&lane, retry()).await.settle(CLEAN, None);
+    }
+    let start = Instant::now();
+    let late = tokio::spawn({
+        let lane = Arc::clone(&lane);
+        async move { permit(&lane, retry()).await.settle(CLEAN, None) }
+    });
+    tokio::task::yield_now().await;
+    assert!(
+        goes_at_once(&lane, background()).await,
+        "fresh work is not held up"
+    );
+    late.await.expect("no panic");
+    assert_eq!(start.elapsed().as_secs(), 60);
+    assert_eq!(lane.state().retries, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_circuit_lets_one_probe_through_at_a_time() {
+    let lane = lane(4, 4);
+    for _ in 0..5 {
+        permit(&lane, background()).await.settle(FAILED, None);
+    }
+    let (_, reason) = lane.state().paused.expect("shut");
+    assert_eq!(reason, PauseReason::CircuitOpen);
+    let start = Instant::now();
+    let probe = permit(&lane, background()).await;
+    assert!(probe.is_probe());
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert!(!goes_at_once(&lane, background()).await, "one probe at a time");
+    probe.settle(FAILED, None);
+    let probe = permit(&lane, background()).await;
+    assert_eq!(start.elapsed().as_secs(), 90);
+    assert_eq!(probe.waited_for_circuit().as_secs(), 60);
+    probe.settle(CLEAN, None);
+    let after = permit(&lane, background()).await;
+    assert!(!after.is_probe());
+    assert_eq!(start.elapsed().as_secs(), 90);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_stays_away_ends_the_wait() {
+    let lane = lane(2, 2);
+    for _ in 0..5 {
+        permit(&lane, background()).await.settle(FAILED, None);
+    }
+    let start = Instant::now();
+    let impatient = Admission {
+        patience: Duration::from_secs(20),
+        ..background()
+    };
+    let shut = lane.admit(impatient).await.err();
+    assert_eq!(shut, Some(Shut::CircuitOpen(Duration::from_secs(20))));
+    assert_eq!(start.elapsed().as_secs(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_wait_or_permit_leaves_no_trace() {
+    let lane = lane(1, 1);
+    let held = permit(&lane, background()).await;
+    for _ in 0..3 {
+        assert!(!goes_at_once(&lane, background()).await);
+    }
+    assert_eq!(lane.state().waiting, 0);
+    drop(held);
+    assert_eq!(lane.state().in_flight, 0);
+    assert!(goes_at_once(&lane, background()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_dropped_makes_room_for_the_next() {
+    let lane = lane(1, 1);
+    for _ in 0..5 {
+        permit(&lane, background()).await.settle(FAILED, None);
+    }
+    drop(permit(&lane, background()).await);
+    assert!(permit(&lane, background()).await.is_probe());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hourly_rule_is_used_up_and_never_exceeded() {
+    let lane = lane(1, 1);
+    let headers: HeaderMap = [
+        ("date", "Mon, 02 Mar 2026 08:15:30 GMT"),
+        ("x-ratelimit-limit", "10"),
+        ("x-ratelimit-reset", "1772439930"), // in 600 s
+    ]
+    .into_iter()
+    .map(|(name, value)| {
+        (
+            ::http::HeaderName::from_static(name),
+            ::http::HeaderValue::from_static(value),
+        )
+    })
+    .collect();
+    let start = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(start.elapsed().as_secs(), 0);
+        permit(&lane, background()).await.settle(CLEAN, Some(&headers));
+    }
+    permit(&lane, background()).await.settle(CLEAN, None);
+    assert!(start.elapsed() >= Duration::from_secs(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_settles_below_what_the_service_can_take_at_once() {
+    // A service that refuses the fifth request in flight, without saying how long to wait (ServiceNow's pool).
+    let lane = lane(2, 16);
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let requests = (0..5_000).map(|_| {
+        let (lane, in_flight, refused) = (&lane, Arc::clone(&in_flight), Arc::clone(&refused));
+        async move {
+            let permit = permit(lane, background()).await;
+            let too_many = in_flight.fetch_add(1, Ordering::SeqCst) >= 4;
+            sleep(Duration::from_millis(if too_many { 1 } else { 30 })).await;
+            in_flight.fetch_sub(1, Ordering::SeqCst);
+            if too_many {
+                refused.fetch_add(1, Ordering::SeqCst);
+                permit.settle(
+                    Settlement {
+                        throttled: true,
+                        ..Settlement::default()
+                    },
+                    None,
+                );
+            } else {
+                permit.settle(CLEAN, None);
+            }
+        }
+    });
+    let start = Instant::now();
+    join_all(requests).await;
+    let refused = refused.load(Ordering::SeqCst);
+    assert!(refused < 50, "{refused} of 5,000 refused");
+    let best = Duration::from_millis(5_000 / 4 * 30);
+    let efficiency = best.as_secs_f64() / start.elapsed().as_secs_f64();
+    assert!(efficiency > 0.9, "{efficiency}");
+}
