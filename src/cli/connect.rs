@@ -217,7 +217,10 @@ fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
     );
     settings.photo_size = values.photo_size.map_or(PhotoSize::Largest, PhotoSize::Pixels);
     settings.filter.clone_from(&values.filter);
-    settings.photos = Concurrency { start: values.concurrency.start, cap: values.concurrency.cap };
+    settings.photos = Concurrency {
+        start: values.concurrency.start,
+        cap: values.concurrency.cap,
+    };
     Ok(settings)
 }
 
@@ -290,10 +293,9 @@ pub fn engine_failure(error: EngineError) -> Failure {
 
 fn find_hint(error: &FindError) -> Option<String> {
     match error {
-        FindError::NotFound { searched, .. } => Some(format!(
-            "looked in {}; give a sign-in name, e-mail address, Entra object id, ServiceNow user_name or sys_id",
-            searched.join(", ")
-        )),
+        FindError::NotFound { .. } => Some(
+            "give a sign-in name, e-mail address, Entra object id, ServiceNow user_name or sys_id".into(),
+        ),
         FindError::OnlyInTarget { candidates, .. } => Some(format!(
             "nobody in Entra ID matches:\n{}",
             candidate_lines(candidates)

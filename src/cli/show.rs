@@ -7,9 +7,10 @@ use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, exit};
+use crate::domain::photo::SourcePhoto;
 use crate::domain::picture;
 use crate::domain::text::clean;
-use crate::engine::{Depth, PersonState, SidePicture};
+use crate::engine::{Depth, PersonState, SidePicture, Standing};
 use crate::graphics::{Drawn, compose, print_inline};
 use crate::report::json;
 use crate::report::status::StatusPerson;
@@ -85,6 +86,16 @@ fn decoded(output: &Output, side: &str, picture: &SidePicture) -> Option<Dynamic
     }
 }
 
+/// *Unknown* is never *absent*.
+fn words_for_photo(photo: &SourcePhoto) -> &'static str {
+    match photo {
+        SourcePhoto::Unknown => "not looked at",
+        SourcePhoto::Absent => "no photo",
+        SourcePhoto::Present(_) => "a photo",
+        SourcePhoto::Unreadable(_) => "cannot be read",
+    }
+}
+
 fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) -> std::io::Result<()> {
     let person = &state.source;
     let optional = |text: &Option<crate::domain::text::RemoteText>| {
@@ -122,7 +133,7 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
                 look.dot()
             )?;
         }
-        None => writeln!(out, "left   Entra ID    no photo")?,
+        None => writeln!(out, "left   Entra ID    {}", words_for_photo(&state.photo))?,
     }
     match &json.servicenow {
         Some(avatar) => writeln!(
@@ -134,7 +145,19 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
             look.dot(),
             avatar.attachment
         )?,
-        None => writeln!(out, "right  ServiceNow  no avatar")?,
+        None if state.chain.is_some() => writeln!(out, "right  ServiceNow  no avatar")?,
+        None => writeln!(out, "right  ServiceNow  not looked at")?,
+    }
+    if let Standing::Ambiguous { candidates, .. } = &state.standing {
+        for candidate in candidates {
+            let name = candidate.name.shown();
+            writeln!(
+                out,
+                "       might be    {name}, user_name {}, sys_id {}",
+                candidate.user_name.shown(),
+                candidate.id
+            )?;
+        }
     }
     if let Some(chain) = &state.chain {
         for record in &chain.records {

@@ -227,3 +227,6 @@ impl AvatarTarget for ServiceNowTarget {
         vec![self.client.caller().lane_state()]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,6 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 
 use tokio_util::sync::CancellationToken;
 
@@ -46,11 +45,7 @@ pub enum FindError {
         searched: Vec<String>,
     },
     /// Somebody in the target, whom nobody in the source matches.
-    #[error(
-        "\"{}\" exists in {target}, but nobody in {source_name} matches:{}",
-        clean(wanted),
-        lines(candidates)
-    )]
+    #[error("\"{}\" exists in {target}, but nobody in {source_name} matches", clean(wanted))]
     OnlyInTarget {
         /// What was typed.
         wanted: String,
@@ -62,12 +57,7 @@ pub enum FindError {
         candidates: Vec<FoundCandidate>,
     },
     /// Several people.
-    #[error(
-        "\"{}\" may be any of {} people; name one by an id:{}",
-        clean(wanted),
-        candidates.len(),
-        lines(candidates)
-    )]
+    #[error("\"{}\" may be any of {} people", clean(wanted), candidates.len())]
     Ambiguous {
         /// What was typed.
         wanted: String,
@@ -92,32 +82,6 @@ pub struct FoundCandidate {
     pub user_name: Option<RemoteText>,
     /// Id in the target.
     pub target: Option<TargetId>,
-}
-
-/// How many candidates an error names.
-const NAMED: usize = 10;
-
-fn lines(candidates: &[FoundCandidate]) -> String {
-    let mut lines = String::new();
-    for candidate in candidates.iter().take(NAMED) {
-        let sides = [
-            (&candidate.upn, candidate.source.as_ref().map(SourceId::as_str)),
-            (
-                &candidate.user_name,
-                candidate.target.as_ref().map(TargetId::as_str),
-            ),
-        ];
-        let _ = write!(lines, "\n  {}", candidate.name.shown());
-        for (sign_in, id) in sides {
-            if let (Some(sign_in), Some(id)) = (sign_in, id) {
-                let _ = write!(lines, " · {} ({})", sign_in.shown(), clean(id));
-            }
-        }
-    }
-    if candidates.len() > NAMED {
-        let _ = write!(lines, "\n  and {} more", candidates.len() - NAMED);
-    }
-    lines
 }
 
 impl Engine {
