@@ -217,7 +217,7 @@ async fn what_will_never_work_is_tried_once() {
             .send(read(&caller).needs("a right"))
             .await
             .expect_err("refused");
-        assert_eq!((failure.kind, service.seen().len()), (kind, 1), "{status}");
+        assert_eq!((failure.kind.clone(), service.seen().len()), (kind, 1), "{status}");
     }
 }
 
