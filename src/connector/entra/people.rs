@@ -412,17 +412,16 @@ fn people_of(rows: &[Box<RawValue>], page: usize) -> Result<Vec<SourcePerson>, F
     let mut people = Vec::with_capacity(rows.len());
     let mut nameless = 0;
     for (number, row) in rows.iter().enumerate() {
-        match person_of(row) {
-            Some(person) => {
-                nameless += usize::from(person.name.is_empty() && person.principal.is_empty());
-                people.push(person);
-            }
-            None => tracing::warn!(
+        let Some(person) = person_of(row) else {
+            tracing::warn!(
                 page,
                 row = number + 1,
                 "a person without a usable id was left out"
-            ),
-        }
+            );
+            continue;
+        };
+        nameless += usize::from(person.name.is_empty() && person.principal.is_empty());
+        people.push(person);
     }
     if !people.is_empty() && nameless == people.len() {
         let reason = Reason(

@@ -20,7 +20,7 @@ use crate::domain::text::clean;
 /// Without a byte for this long, a request is abandoned (`reliability.md` C4).
 const NO_PROGRESS: Duration = Duration::from_secs(20);
 /// A request that takes longer than this in all is abandoned.
-const TOTAL: Duration = Duration::from_secs(60);
+const TOTAL: Duration = Duration::from_mins(1);
 /// Bytes of an answer, expanded, unless the call says otherwise.
 const BODY_CAP: u64 = 32 * 1024 * 1024;
 

@@ -22,7 +22,7 @@ use crate::connector::{ErrorKind, LaneState};
 
 /// The most time one operation may take in flight, in back-off and behind an open circuit; pauses the service asks
 /// for and waits for a place are not counted (`reliability.md` 3).
-const OPERATION: Duration = Duration::from_secs(600);
+const OPERATION: Duration = Duration::from_mins(10);
 
 /// How often a request without any answer may be tried in all.
 const LOST_ATTEMPTS: u32 = 3;
