@@ -180,7 +180,7 @@ fn e09_a_photo_of_the_directory_store_has_any_size_and_a_capital_jpeg() {
 #[test]
 fn e10_the_documentations_sample_for_no_photo_is_one_pixel() {
     let tenant = Tenant::with_settings([person("kai")], |settings| {
-        settings.photo_style = PhotoStyle::Doc1x1
+        settings.photo_style = PhotoStyle::Doc1x1;
     });
     let answer = tenant.get(&photo_of("kai"));
     assert_eq!(answer.status, 200);

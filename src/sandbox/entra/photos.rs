@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Call;
 use super::answer::{Failure, PLAIN_JSON, ok, to_json};
+use super::groups::find_group;
 use super::path::{PhotoPart, UserKey};
 use super::permissions::{self, access_denied};
 use super::settings::{EtagStyle, NoSize, PhotoFailure, PhotoStyle};
@@ -117,7 +118,7 @@ impl Call<'_> {
     pub(super) fn group_photo(&self, key: &str) -> Result<Response, Failure> {
         self.require_get()?;
         permissions::GROUP_PHOTO.check(self.grant, None)?;
-        self.find_group(&self.service.world.directory.read(), key)?;
+        find_group(&self.service.world.directory.read(), key)?;
         Err(photo_failure(PhotoFailure::ImageNotFound, key))
     }
 
