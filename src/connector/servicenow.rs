@@ -223,3 +223,6 @@ impl AvatarTarget for ServiceNowTarget {
         vec![self.client.caller().lane_state()]
     }
 }
+
+#[cfg(test)]
+mod tests;

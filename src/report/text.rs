@@ -12,8 +12,8 @@ use crate::domain::run::Outcome;
 pub struct Look {
     /// Symbols and lines in ASCII alone.
     pub is_ascii: bool,
-    /// Columns of the terminal; for output that is not one, wide enough for everything.
-    pub width: usize,
+    /// Columns of the terminal; `None` for output that is not one, which nothing is cut for.
+    pub width: Option<usize>,
 }
 
 impl Look {

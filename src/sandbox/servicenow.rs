@@ -175,11 +175,7 @@ impl ServiceNowService {
             "/oauth_token.do" => self.gate.token(request, &settings.sign_in, now),
             "/oauth_revoke_token.do" => self.gate.revoke(request),
             _ if path.starts_with("/api/") => self.answer_api(request),
-            _ => match path
-                .trim_start_matches('/')
-                .strip_suffix(".iix")
-                .and_then(SysId::parse)
-            {
+            _ => match image_of(path) {
                 Some(sys_id) => self.image(request, compiled, sys_id, now),
                 None => errors::login_page(),
             },
@@ -327,19 +323,16 @@ impl ServiceNowService {
         add_common_headers(&mut response.headers, is_signed_in, transaction);
         let life = SignedDuration::from_secs(compiled.settings.sign_in.session_s.into());
         let mut sessions = self.sessions.lock();
-        match sessions::cookie(request).filter(|id| sessions.is_alive(*id, now, life)) {
-            Some(id) => {
-                if is_signed_in {
-                    sessions.sign_in(id);
-                }
-                response
+        let known = sessions::cookie(request).filter(|id| sessions.is_alive(*id, now, life));
+        if let Some(id) = known {
+            if is_signed_in {
+                sessions.sign_in(id);
             }
-            None => {
-                let id = sessions.open(now, is_signed_in);
-                drop(sessions);
-                sessions::with_cookies(response, id, compiled.settings.sign_in.session_s)
-            }
+            return response;
         }
+        let id = sessions.open(now, is_signed_in);
+        drop(sessions);
+        sessions::with_cookies(response, id, compiled.settings.sign_in.session_s)
     }
 
     /// Lets the request into its session, or answers it with 202 (E33).
@@ -476,12 +469,19 @@ impl Service for ServiceNowService {
         const LARGE_UPLOAD: usize = 256 * 1024;
         is_list(request)
             || request.path.ends_with("/batch")
-            || request.path.ends_with(".iix")
+            || image_of(&request.path).is_some()
             || request.path.contains("/stats/")
             || (request.path.contains("/attachment") && request.method != Method::POST)
             || (request.path.contains("/table/sys_attachment") && request.method != Method::DELETE)
             || request.body.len() > LARGE_UPLOAD
     }
+}
+
+/// The attachment that a path of the image provider names.
+fn image_of(path: &str) -> Option<SysId> {
+    path.trim_start_matches('/')
+        .strip_suffix(".iix")
+        .and_then(SysId::parse)
 }
 
 /// A `GET` of a page of rows.

@@ -75,6 +75,7 @@ impl Listing {
         let call = Call::get(address, self.operation)
             .needs(self.needs)
             .priority(priority)
+            .header(super::throttle_priority(), super::priority_value(priority))
             .within(
                 std::time::Duration::from_secs(60),
                 std::time::Duration::from_secs(100),

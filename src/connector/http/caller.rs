@@ -520,3 +520,6 @@ impl Went {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -311,3 +311,6 @@ impl BasicLogin {
         state.refusals = if let_in { 0 } else { state.refusals + 1 };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,7 @@ impl Draft {
                             TableName::Profile => ImageRecord::LiveProfile,
                             _ => ImageRecord::SysUser,
                         };
-                        instance.displayed_image(on, record, &view.avatar)
+                        instance.displayed_image(on, record, view.avatar)
                     }
                     _ => *id,
                 };

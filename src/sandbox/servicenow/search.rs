@@ -160,7 +160,8 @@ impl Search {
             })
     }
 
-    /// The rows of one page, and how many there are in all if `counts`. A row counts if `is_visible` says so too.
+    /// The rows of one page, and how many there are in all if `counts`. A row counts if `is_visible`, where there is
+    /// one, says so too.
     pub fn page(
         &self,
         instance: &Instance,
@@ -168,9 +169,11 @@ impl Search {
         offset: usize,
         limit: usize,
         counts: bool,
-        is_visible: &dyn Fn(Slot) -> bool,
+        is_visible: Option<&dyn Fn(Slot) -> bool>,
     ) -> (Vec<Slot>, Option<usize>) {
-        let keeps = |slot: &Slot| self.matches(instance, *slot, view) && is_visible(*slot);
+        let keeps = |slot: &Slot| {
+            self.matches(instance, *slot, view) && is_visible.is_none_or(|is_visible| is_visible(*slot))
+        };
         let candidates = self.candidates(instance);
         let direction = self.direction();
         if let (Some(descending), None) = (direction, &candidates) {
@@ -181,7 +184,15 @@ impl Search {
             } else {
                 rows().filter(keeps).skip(offset).take(limit).collect()
             };
-            return (page, counts.then(|| rows().filter(keeps).count()));
+            let is_whole_table = self.is_everything() && is_visible.is_none();
+            let count = || {
+                if is_whole_table {
+                    instance.count(self.table)
+                } else {
+                    rows().filter(keeps).count()
+                }
+            };
+            return (page, counts.then(count));
         }
         let mut rows = candidates.unwrap_or_else(|| instance.slots(self.table, self.bounds()).collect());
         rows.retain(keeps);

@@ -92,8 +92,14 @@ impl Call<'_> {
             (Vec::new(), Some(0))
         } else {
             let is_visible = |slot: Slot| self.is_in_domain(&instance, table, slot);
+            let is_visible: Option<&dyn Fn(Slot) -> bool> = if self.compiled.foreign_rows.contains_key(&table)
+            {
+                Some(&is_visible)
+            } else {
+                None
+            };
             let Window { limit, offset } = window;
-            search.page(&instance, &self.view, offset, limit, counts, &is_visible)
+            search.page(&instance, &self.view, offset, limit, counts, is_visible)
         };
         let is_cut = self.exceeds_quota(rows.len());
         if is_cut && !self.settings().quota.cut_off {

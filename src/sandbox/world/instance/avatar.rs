@@ -98,7 +98,7 @@ enum Offer {
 
 impl Instance {
     /// The avatar of a user (`servicenow.md` 9.3).
-    pub fn avatar(&self, user: SysId, rules: &AvatarRules) -> Option<Effective> {
+    pub fn avatar(&self, user: SysId, rules: AvatarRules) -> Option<Effective> {
         for profile in self.profiles_of(user, rules.newest_profile_first) {
             match self.offer(profile.sys_id, ImageRecord::LiveProfile, profile.photo(), rules) {
                 Offer::Picture(attachment) => {
@@ -121,7 +121,7 @@ impl Instance {
     }
 
     /// The picture an image field displays, which the raw column needs not name (`servicenow.md` 1.3, N7).
-    pub fn displayed_image(&self, on: ImageRecord, record: SysId, rules: &AvatarRules) -> Option<SysId> {
+    pub fn displayed_image(&self, on: ImageRecord, record: SysId, rules: AvatarRules) -> Option<SysId> {
         let column = match on {
             ImageRecord::LiveProfile => self.profiles.get(record)?.photo(),
             ImageRecord::SysUser => self.users.get(record)?.photo(),
@@ -227,7 +227,7 @@ impl Instance {
         &self,
         after: Option<SysId>,
         limit: usize,
-        rules: &AvatarRules,
+        rules: AvatarRules,
     ) -> Vec<UserPictures> {
         let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.users
@@ -237,7 +237,7 @@ impl Instance {
             .collect()
     }
 
-    fn pictures_of(&self, user: SysId, rules: &AvatarRules) -> UserPictures {
+    fn pictures_of(&self, user: SysId, rules: AvatarRules) -> UserPictures {
         let row = self.users.get(user).expect("called for users of the table");
         let profiles = self.profiles_of(user, false);
         let effective = self.avatar(user, rules);
@@ -309,7 +309,7 @@ impl Instance {
         profiles
     }
 
-    fn offer(&self, record: SysId, on: ImageRecord, column: Option<SysId>, rules: &AvatarRules) -> Offer {
+    fn offer(&self, record: SysId, on: ImageRecord, column: Option<SysId>, rules: AvatarRules) -> Offer {
         let named = column.filter(|id| self.attachments.find(*id).is_some());
         if column.is_some() && named.is_none() && rules.dangling_column_blocks {
             return Offer::Blocked;

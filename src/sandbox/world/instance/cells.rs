@@ -220,10 +220,7 @@ impl Instance {
             Source::SsoSource => Cell::Text((&**self.shared.text(row.sso_source)).into()),
             Source::CorrelationId => Cell::Text(row.correlation_id().into()),
             Source::Photo => Cell::Key(row.photo()),
-            Source::Avatar => Cell::Key(
-                self.avatar(row.sys_id, &view.avatar)
-                    .map(|found| found.attachment),
-            ),
+            Source::Avatar => Cell::Key(self.avatar(row.sys_id, view.avatar).map(|found| found.attachment)),
             source => self.audit_cell(row.sys_id, &row.audit, source),
         }
     }
