@@ -108,5 +108,5 @@ fn figures_with_300_000_people() {
 
 fn drawn() -> avatar_sync::sandbox::world::picture::Picture {
     use avatar_sync::sandbox::portraits::Portrait;
-    avatar_sync::sandbox::world::picture::Picture::Drawn(Portrait { seed: 1 })
+    avatar_sync::sandbox::world::picture::Picture::Drawn(Portrait::new(1, 1))
 }
