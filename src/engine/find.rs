@@ -45,7 +45,10 @@ pub enum FindError {
         searched: Vec<String>,
     },
     /// Somebody in the target, whom nobody in the source matches.
-    #[error("\"{}\" exists in {target}, but nobody in {source_name} matches", clean(wanted))]
+    #[error(
+        "\"{}\" exists in {target}, but nobody in {source_name} matches",
+        clean(wanted)
+    )]
     OnlyInTarget {
         /// What was typed.
         wanted: String,
