@@ -522,8 +522,10 @@ impl Pushing {
         let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
             Ok(prepared) => prepared,
             Err(PictureProblem::Placeholder) => return Err(no_photo()),
+            // A state of the tenant, not a failure of the run: it would fail every night.
             Err(problem) => {
-                return Err(failed(format!("the photo in {} {problem}", self.source.name())));
+                let why = format!("the photo in {} {problem}", self.source.name());
+                return Err(Halt::Ended(Outcome::Skipped, why));
             }
         };
         let sha256 = if prepared.is_original {
