@@ -150,6 +150,7 @@ impl Ended {
     fn of(halt: Halt) -> Self {
         match halt {
             Halt::Ended(outcome, detail) => Self::new(outcome, detail),
+            Halt::Over(ended) => *ended,
             Halt::TooLarge { limit } => Self::new(
                 Outcome::Failed,
                 format!("the photo is too large to be stored; the limit is {limit} bytes"),
@@ -192,6 +193,8 @@ impl Ended {
 enum Halt {
     /// That is how it ends.
     Ended(Outcome, String),
+    /// That is how it ends, with something learnt.
+    Over(Box<Ended>),
     /// The target takes smaller pictures only.
     TooLarge {
         /// In bytes.
@@ -521,12 +524,7 @@ impl Pushing {
         let FetchedPhoto { bytes, etag, .. } = fetched.ok_or_else(no_photo)?;
         let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
             Ok(prepared) => prepared,
-            Err(PictureProblem::Placeholder) => return Err(no_photo()),
-            // A state of the tenant, not a failure of the run: it would fail every night.
-            Err(problem) => {
-                let why = format!("the photo in {} {problem}", self.source.name());
-                return Err(Halt::Ended(Outcome::Skipped, why));
-            }
+            Err(problem) => return Err(self.unusable(person, etag, problem)),
         };
         let sha256 = if prepared.is_original {
             facts.sha256
@@ -546,6 +544,24 @@ impl Pushing {
             },
             bytes: prepared.bytes,
         })
+    }
+
+    /// A photo that cannot be pushed. That is a state of the tenant, not a failure of the run: it would fail every
+    /// night; and it is remembered, so that it is not fetched again until it changes.
+    fn unusable(&self, person: &PersonRef, etag: Option<String>, problem: PictureProblem) -> Halt {
+        let source = self.source.name();
+        let ended = match problem {
+            PictureProblem::Placeholder => Ended::new(Outcome::NoPhoto, format!("{source} has no photo")),
+            _ => Ended::new(Outcome::Skipped, format!("the photo in {source} {problem}")),
+        };
+        Halt::Over(Box::new(Ended {
+            lesson: Some(Lesson::Source {
+                person: person.source.clone(),
+                etag,
+                content: SourceContent { original: Content::Unsound(problem), prepared: None },
+            }),
+            ..ended
+        }))
     }
 
     /// Old and encrypted rows state no hash: those of the right size are read, so that a picture that is there is not
