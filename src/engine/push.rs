@@ -61,6 +61,8 @@ pub(super) struct Pace {
     scan_limit_when_stopping: Duration,
     /// Before the last look: rules that copy pictures act a second or two after a write (`servicenow.md` E52).
     settling: Duration,
+    /// Waits end at multiples of this: pushes that wait look again at common moments, so their reads share requests.
+    grid: Duration,
 }
 
 impl Pace {
@@ -69,11 +71,18 @@ impl Pace {
         scan_limit: Duration::from_secs(60),
         scan_limit_when_stopping: Duration::from_secs(5),
         settling: Duration::from_secs(2),
+        grid: Duration::from_millis(250),
+    };
+
+    #[cfg(test)]
+    pub(super) const IMPATIENT: Self = Self {
+        scan_interval: Duration::from_millis(1),
+        scan_limit: Duration::from_millis(50),
+        scan_limit_when_stopping: Duration::from_millis(5),
+        settling: Duration::from_millis(1),
+        grid: Duration::from_millis(1),
     };
 }
-
-/// Pushes that wait look again at common moments, so that their reads share requests.
-const GRID: Duration = Duration::from_millis(250);
 
 /// How often a write whose outcome nobody knew is tried in all.
 const ATTEMPTS: usize = 3;
@@ -177,7 +186,10 @@ impl Ended {
                 stop: Some(StopReason::Storage(error.sentence())),
                 ..Self::new(
                     Outcome::Failed,
-                    format!("nothing is written without a journal and a vault: {}", error.sentence()),
+                    format!(
+                        "nothing is written without a journal and a vault: {}",
+                        error.sentence()
+                    ),
                 )
             },
         }
@@ -218,6 +230,10 @@ fn failed(detail: impl Into<String>) -> Halt {
 
 fn changed(detail: impl Into<String>) -> Halt {
     Halt::Ended(Outcome::ChangedMeanwhile, detail.into())
+}
+
+fn somebody_elses() -> Halt {
+    changed("another picture is displayed meanwhile; it stays")
 }
 
 /// The photo on its way. The bytes are let go as soon as they are stored.
@@ -313,7 +329,8 @@ impl Pushing {
         let mut ended = match step.change {
             Change::Remove => self.remove_avatar(step, &mut turn).await,
             Change::Add | Change::Replace | Change::Repair => {
-                self.push(&step.person, step.change, Some(&step.expected), &mut turn).await
+                self.push(&step.person, step.change, Some(&step.expected), &mut turn)
+                    .await
             }
         };
         let record = StepRecord {
@@ -358,7 +375,10 @@ impl Pushing {
             match self.look_again(&work, turn).await {
                 Err(halt) => {
                     let unseen = Ended::of(halt);
-                    ended.detail = format!("{}; it could not be looked at again: {}", ended.detail, unseen.detail);
+                    ended.detail = format!(
+                        "{}; it could not be looked at again: {}",
+                        ended.detail, unseen.detail
+                    );
                     ended.stop = unseen.stop;
                     return ended;
                 }
@@ -431,7 +451,10 @@ impl Pushing {
         if work.is_committed {
             // The new picture is displayed, or the old ones are in the vault; the next start brings it to an end.
             not_brought.ended.settled = false;
-            not_brought.ended.detail.push_str("; what was replaced is in the vault");
+            not_brought
+                .ended
+                .detail
+                .push_str("; what was replaced is in the vault");
         } else if let Err(left_over) = self.take_back(&mut work).await {
             let left_over = Ended::of(left_over);
             not_brought.ended.settled = false;
@@ -492,7 +515,8 @@ impl Pushing {
         for place in &work.places {
             let Some(record) = &place.record else { continue };
             for row in &place.superseded {
-                self.keep(person, &work.before, place.place, record, row, &work.learned).await?;
+                self.keep(person, &work.before, place.place, record, row, &work.learned)
+                    .await?;
             }
         }
         Ok(Prepared::ToDo(Box::new(work)))
@@ -515,7 +539,11 @@ impl Pushing {
                 return Err(failed(format!("the photo in {} {problem}", self.source.name())));
             }
         };
-        let sha256 = if prepared.is_original { facts.sha256 } else { Sha256::of(&prepared.bytes) };
+        let sha256 = if prepared.is_original {
+            facts.sha256
+        } else {
+            Sha256::of(&prepared.bytes)
+        };
         Ok(Photo {
             wanted: Wanted {
                 sha256,
@@ -603,7 +631,10 @@ impl Pushing {
 
     /// S4 to S9.
     async fn carry_out(&self, work: &mut Work, turn: &mut Turn) -> Result<(), Halt> {
-        self.store.journal().begin_step(&self.run, &work.person, work.change).await?;
+        self.store
+            .journal()
+            .begin_step(&self.run, &work.person, work.change)
+            .await?;
         for position in 0..work.places.len() {
             if work.places[position].record.is_none() {
                 self.create_record(work, position).await?;
@@ -642,7 +673,9 @@ impl Pushing {
                 }
                 Look::Foreign(what) => return Err(changed(format!("{what}; it stays"))),
                 Look::Lost(place) => {
-                    return Err(failed(format!("the picture stored at {place} was gone a moment later")));
+                    return Err(failed(format!(
+                        "the picture stored at {place} was gone a moment later"
+                    )));
                 }
                 Look::Wait => {
                     let limit = if self.control.is_cancelled() {
@@ -666,23 +699,27 @@ impl Pushing {
     async fn make_displayed(&self, work: &mut Work, chain: &mut AvatarChain) -> Result<(), Halt> {
         let position = match self.shown(work, chain).await? {
             Shown::Wanted => return Ok(()),
-            Shown::Older { position, has_net: true } => {
+            Shown::Older {
+                position,
+                has_net: true,
+            } => {
                 // The older row alone hides ours. Deleting it costs one request less than setting a column, and
                 // should ours not be found then, the other record's old picture is displayed.
                 self.delete_superseded(work, chain, position).await?;
-                if self.shown(work, chain).await? == Shown::Wanted {
-                    return Ok(());
+                match self.shown(work, chain).await? {
+                    Shown::Wanted => return Ok(()),
+                    Shown::Unknown => return Err(somebody_elses()),
+                    Shown::Older { .. } | Shown::Other => position,
                 }
-                position
             }
             Shown::Older { position, .. } => position,
             Shown::Other => 0,
-            Shown::Unknown => return Err(changed("another picture is displayed meanwhile; it stays")),
+            Shown::Unknown => return Err(somebody_elses()),
         };
         self.set_column(work, chain, position).await?;
         match self.shown(work, chain).await? {
             Shown::Wanted => Ok(()),
-            Shown::Unknown => Err(changed("another picture is displayed meanwhile; it stays")),
+            Shown::Unknown => Err(somebody_elses()),
             Shown::Older { .. } | Shown::Other => Err(failed(format!(
                 "{} does not display the picture although its record names it",
                 self.target.name()
@@ -728,13 +765,21 @@ impl Pushing {
         };
         let kept: usize = work.places.iter().map(|place| place.superseded.len()).sum();
         if kept > 0 {
-            let (pictures, them) = if kept == 1 { ("picture", "it") } else { ("pictures", "them") };
-            detail.push_str(&format!("; {kept} old {pictures} replaced, a copy of {them} kept"));
+            let (pictures, them) = if kept == 1 {
+                ("picture", "it")
+            } else {
+                ("pictures", "them")
+            };
+            detail.push_str(&format!(
+                "; {kept} old {pictures} replaced, a copy of {them} kept"
+            ));
         }
         let mut ended = Ended::new(Outcome::Updated, detail);
         ended.settled = work.open == 0;
         if let Some(error) = &work.why_left {
-            ended.detail.push_str(&format!("; duplicate image rows are left: {}", in_words(error)));
+            ended
+                .detail
+                .push_str(&format!("; duplicate image rows are left: {}", in_words(error)));
             ended.hint.clone_from(&error.hint);
             // A right that is missing now is missing at the next start; anything else may have passed.
             ended.settled &= matches!(error.kind, ErrorKind::NotAllowed { .. } | ErrorKind::Refused);
@@ -746,13 +791,16 @@ impl Pushing {
     async fn rest(&self, turn: &mut Turn, duration: Duration) {
         turn.permit = None;
         let until = self.began.elapsed() + duration;
-        let steps = until.as_millis().div_ceil(GRID.as_millis()) as u32;
-        tokio::time::sleep_until(self.began + GRID * steps).await;
+        let steps = until.as_nanos().div_ceil(self.pace.grid.as_nanos()) as u32;
+        tokio::time::sleep_until(self.began + self.pace.grid * steps).await;
         turn.resume().await;
     }
 
     async fn chain(&self, target: &TargetId) -> Result<AvatarChain, Halt> {
-        let chains = self.target.chains(std::slice::from_ref(target), Priority::Background).await?;
+        let chains = self
+            .target
+            .chains(std::slice::from_ref(target), Priority::Background)
+            .await?;
         let chain = chains.into_iter().find(|(id, _)| id == target);
         chain.map(|(_, chain)| chain).ok_or_else(|| {
             Halt::Ended(
