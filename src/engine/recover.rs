@@ -11,10 +11,10 @@ use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RunControl};
 use crate::connector::{ConnectorError, Priority};
 use crate::domain::ids::PictureId;
-use crate::domain::photo::{AvatarChain, PictureForm, StoredPicture};
+use crate::domain::photo::{AvatarChain, AvatarRecord, PictureForm, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, StopReason};
-use crate::store::journal::{KeptPicture, StepRecord, Unfinished, WriteKind};
+use crate::store::journal::{KeptPicture, StepRecord, Unfinished, WriteKind, WriteRecord};
 use crate::store::{Access, StoreError};
 
 /// Why what was left could not be settled; nothing new may be sent.
@@ -53,9 +53,7 @@ fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
     let is_foreign = |row: &StoredPicture| {
         row.form == PictureForm::ImageField && !ours.contains(&row.id) && !kept.contains(&row.id)
     };
-    let written = |record: &&crate::domain::photo::AvatarRecord| {
-        record.pictures.iter().any(|row| ours.contains(&row.id))
-    };
+    let written = |record: &&AvatarRecord| record.pictures.iter().any(|row| ours.contains(&row.id));
     if ours.is_empty() {
         Decision::Nothing
     } else if chain
@@ -80,11 +78,11 @@ fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> 
             .iter()
             .filter(|write| write.intent.kind == WriteKind::Upload)
     };
-    let told: HashSet<PictureId> = uploads().filter_map(|write| write.uploaded()).collect();
+    let told: HashSet<PictureId> = uploads().filter_map(WriteRecord::uploaded).collect();
     let mut ours = HashSet::new();
     for record in &chain.records {
         for row in &record.pictures {
-            let has_bytes_of = |write: &crate::store::journal::WriteRecord| {
+            let has_bytes_of = |write: &WriteRecord| {
                 write.intent.record.as_ref() == Some(&record.id)
                     && write.intent.bytes == Some(row.bytes)
                     && write.intent.sha256 == row.sha256

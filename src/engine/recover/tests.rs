@@ -65,7 +65,7 @@ fn interrupted(answer: Option<Answer>) -> Unfinished {
             user_name: None,
         },
         change: Change::Replace,
-        writes: vec![crate::store::journal::WriteRecord::known(
+        writes: vec![WriteRecord::known(
             1,
             intent,
             answer.map(|answer| (answer, Timestamp::UNIX_EPOCH)),
