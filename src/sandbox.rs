@@ -112,7 +112,7 @@ pub enum SandboxError {
         /// What the system said.
         source: io::Error,
     },
-    /// The folder holds no world that can be used.
+    /// The world's files have a mistake.
     #[error(transparent)]
     World(#[from] WorldError),
     /// The system gives no threads or no event queue.

@@ -76,6 +76,7 @@ impl Ended {
     pub(super) fn of(halt: Halt) -> Self {
         match halt {
             Halt::Ended(outcome, detail) => Self::new(outcome, detail),
+            Halt::Over(ended) => *ended,
             Halt::TooLarge { limit } => Self::new(
                 Outcome::Failed,
                 format!("the photo is too large to be stored; the limit is {limit} bytes"),
@@ -118,6 +119,8 @@ impl Ended {
 pub(super) enum Halt {
     /// That is how it ends.
     Ended(Outcome, String),
+    /// That is how it ends, with something learnt.
+    Over(Box<Ended>),
     /// The target takes smaller pictures only.
     TooLarge {
         /// In bytes.

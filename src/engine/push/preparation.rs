@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::aim::{self, Learned, Wanted};
-use super::ending::{Halt, changed, failed};
+use super::ending::{Ended, Halt, changed, failed};
 use super::{Photo, PlaceWork, Pushing, Work, target_of};
 use crate::connector::{FetchedPhoto, Priority};
 use crate::domain::comparison::{Content, SourceContent};
@@ -13,6 +13,7 @@ use crate::domain::picture::PictureProblem;
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef};
 use crate::engine::decoding::UploadForm;
+use crate::engine::memory::Lesson;
 use crate::store::journal::KeptPicture;
 
 /// What came of S1 to S3.
@@ -88,10 +89,7 @@ impl Pushing {
         let FetchedPhoto { bytes, etag, .. } = fetched.ok_or_else(no_photo)?;
         let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
             Ok(prepared) => prepared,
-            Err(PictureProblem::Placeholder) => return Err(no_photo()),
-            Err(problem) => {
-                return Err(failed(format!("the photo in {} {problem}", self.source.name())));
-            }
+            Err(problem) => return Err(self.unusable(person, etag, problem)),
         };
         let sha256 = if prepared.is_original {
             facts.sha256
@@ -111,6 +109,27 @@ impl Pushing {
             },
             bytes: prepared.bytes,
         })
+    }
+
+    /// A photo that cannot be pushed. That is a state of the tenant, not a failure of the run: it would fail every
+    /// night; and it is remembered, so that it is not fetched again until it changes.
+    fn unusable(&self, person: &PersonRef, etag: Option<String>, problem: PictureProblem) -> Halt {
+        let source = self.source.name();
+        let ended = match problem {
+            PictureProblem::Placeholder => Ended::new(Outcome::NoPhoto, format!("{source} has no photo")),
+            _ => Ended::new(Outcome::Skipped, format!("the photo in {source} {problem}")),
+        };
+        Halt::Over(Box::new(Ended {
+            lesson: Some(Lesson::Source {
+                person: person.source.clone(),
+                etag,
+                content: SourceContent {
+                    original: Content::Unsound(problem),
+                    prepared: None,
+                },
+            }),
+            ..ended
+        }))
     }
 
     /// Old and encrypted rows state no hash: those of the right size are read, so that a picture that is there is not
