@@ -370,7 +370,7 @@ async fn without_a_usable_photo_nothing_is_written() {
     for (photo, outcome) in [
         (None, Outcome::NoPhoto),
         (Some(crate::engine::fakes::placeholder()), Outcome::NoPhoto),
-        (Some(crate::engine::fakes::cut_off(1)), Outcome::Failed),
+        (Some(crate::engine::fakes::cut_off(1)), Outcome::Skipped),
     ] {
         let scene = Scene::of(ada_with_old_picture());
         scene.world.set_photo("ada", photo);
