@@ -218,7 +218,25 @@ impl Reads {
     }
 
     /// The people for whom any of `wanted` holds.
-    pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+    pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, Failure> {
+        self.lookup_among(&Filter::fixed("", &[]), &self.person, wanted).await
+    }
+
+    /// The people in scope for whom any of `wanted` holds.
+    pub(super) async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, Failure> {
+        let subject = Subject {
+            operation: self.person.operation,
+            ..self.people.clone()
+        };
+        self.lookup_among(&self.scope, &subject, wanted).await
+    }
+
+    async fn lookup_among(
+        &self,
+        everybody: &Filter,
+        subject: &Subject,
+        wanted: &[TargetLookup],
+    ) -> Result<Vec<TargetPerson>, Failure> {
         let mut by_column: HashMap<&str, Vec<String>> = HashMap::new();
         for lookup in wanted {
             let (column, value) = match lookup {
@@ -251,6 +269,10 @@ impl Reads {
             let wanted: HashSet<String> = values.iter().map(|value| value.to_lowercase()).collect();
             let (listable, odd): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| fits_a_list(value));
             let parse = |row: &Row<'_>| {
+                // A condition on a column that no row shows may have been dropped by the instance.
+                for used in everybody.columns() {
+                    row.required(used)?;
+                }
                 let value = row.required(column)?.trim().to_lowercase();
                 if wanted.contains(&value) {
                     row.person(self.source_key.as_deref()).map(Some)
@@ -259,17 +281,17 @@ impl Reads {
                 }
             };
             let listed =
-                |values: &[String]| Filter::fixed(&any_of(column, values.iter().map(String::as_str)), &[]);
-            let single = |values: &[String]| Filter::fixed(&equals(column, &values[0]), &[]);
+                |values: &[String]| everybody.clone().and(&any_of(column, values.iter().map(String::as_str)));
+            let single = |values: &[String]| everybody.clone().and(&equals(column, &values[0]));
             let mut pieces = self
                 .client
-                .by_keys(&self.person, listable, Priority::Foreground, &listed, &parse)
+                .by_keys(subject, listable, Priority::Foreground, &listed, &parse)
                 .await;
             for value in odd {
                 let keys = vec![value];
                 pieces.extend(
                     self.client
-                        .by_keys(&self.person, keys, Priority::Foreground, &single, &parse)
+                        .by_keys(subject, keys, Priority::Foreground, &single, &parse)
                         .await,
                 );
             }
