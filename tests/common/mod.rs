@@ -146,16 +146,51 @@ impl Stage {
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program to its end. Whatever it says, no secret may be in it.
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        finish(&mut self.command(arguments))
+        self.checked(finish(&mut self.command(arguments)))
+    }
+
+    fn checked(&self, ended: Ended) -> Ended {
+        for (what, form) in self.secret_forms() {
+            for output in [&ended.stdout, &ended.stderr] {
+                assert!(!output.contains(&form), "{what} is in the output:\n{output}");
+            }
+        }
+        ended
+    }
+
+    /// Every secret of this stage as it is, in base64 and percent-encoded (`reliability.md` M4).
+    fn secret_forms(&self) -> Vec<(String, String)> {
+        use base64::Engine as _;
+        let ready = self.sandbox.ready_line();
+        let secrets = ready
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(key, _)| key.ends_with("secret") || key.ends_with("password"));
+        let mut forms = Vec::new();
+        for (key, value) in secrets {
+            let secret = value.as_str().expect("text");
+            forms.push((key.clone(), secret.to_owned()));
+            forms.push((
+                format!("{key} in base64"),
+                base64::engine::general_purpose::STANDARD.encode(secret),
+            ));
+            let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            forms.push((format!("{key} percent-encoded"), encoded));
+        }
+        // Entra's tokens are JWTs; all begin like this.
+        forms.push(("an access token".into(), "eyJ0eXAiOiJKV1Qi".into()));
+        forms.push(("an access token".into(), "eyJhbGciOi".into()));
+        forms
     }
 
     /// Runs the program with some variables set differently.
     pub fn run_with(&self, extra: &[(&str, &str)], arguments: &[&str]) -> Ended {
         let mut command = self.command(arguments);
         command.envs(extra.iter().copied());
-        finish(&mut command)
+        self.checked(finish(&mut command))
     }
 
     /// `GET` on the control address.
@@ -206,6 +241,29 @@ impl Stage {
             .filter_map(|(_, count)| count.as_u64())
             .sum();
         (counted["total"].as_u64().expect("a number"), matching)
+    }
+}
+
+/// No secret may be in any file that the program has left: journal, memory, vault, plans.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let forms = self.secret_forms();
+        let mut folders = vec![self.home().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if let Ok(bytes) = std::fs::read(entry.path()) {
+                    for (what, form) in &forms {
+                        let is_in = bytes.windows(form.len()).any(|window| window == form.as_bytes());
+                        assert!(!is_in, "{what} is in {}", entry.path().display());
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use avatar_sync::sandbox::entra::{EtagStyle, NoSize, PhotoFailure, PhotoStyle};
 use avatar_sync::sandbox::world::directory::Mailbox;
+use avatar_sync::sandbox::world::picture::Picture;
 use http::Method;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -180,7 +181,7 @@ fn e09_a_photo_of_the_directory_store_has_any_size_and_a_capital_jpeg() {
 #[test]
 fn e10_the_documentations_sample_for_no_photo_is_one_pixel() {
     let tenant = Tenant::with_settings([person("kai")], |settings| {
-        settings.photo_style = PhotoStyle::Doc1x1
+        settings.photo_style = PhotoStyle::Doc1x1;
     });
     let answer = tenant.get(&photo_of("kai"));
     assert_eq!(answer.status, 200);
@@ -192,6 +193,18 @@ fn e10_the_documentations_sample_for_no_photo_is_one_pixel() {
     let bytes = tenant.get(&format!("{}/$value", photo_of("kai")));
     assert_eq!(bytes.header("content-type"), "image/gif");
     assert_eq!(dimensions(&bytes.body), (1, 1));
+}
+
+#[test]
+fn a_stored_picture_of_one_pixel_is_that_sample_too() {
+    let pixel = Picture::single_pixel().bytes().to_vec();
+    let tenant = Tenant::with([person("dana").picture(pixel.clone())]);
+    let metadata = tenant.get(&photo_of("dana")).json();
+    assert_eq!(
+        (&metadata["id"], &metadata["@odata.mediaEtag"]),
+        (&json!("1x1"), &json!(""))
+    );
+    assert_eq!(tenant.get(&format!("{}/$value", photo_of("dana"))).body, pixel);
 }
 
 #[test]
@@ -379,7 +392,7 @@ fn an_etag_changes_with_the_photo_and_never_comes_back() {
     let tenant = Tenant::with([person("dana").photo(96)]);
     let etag = || tenant.get(&photo_of("dana")).json()["@odata.mediaEtag"].to_string();
     let set = |picture: Option<Vec<u8>>| {
-        let picture = picture.map(avatar_sync::sandbox::world::picture::Picture::from_bytes);
+        let picture = picture.map(Picture::from_bytes);
         assert!(
             tenant
                 .world

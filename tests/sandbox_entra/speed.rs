@@ -59,7 +59,9 @@ fn figures_with_300_000_people() {
         .collect();
     let photos = rate(100_000, |number| {
         let request = &requests[number as usize % requests.len()];
-        let admission = tenant.service.admit(request).ok().expect("let in");
+        let Ok(admission) = tenant.service.admit(request) else {
+            panic!("refused");
+        };
         black_box(tenant.service.answer_admitted(request, &admission));
     });
     println!("photo metadata: {photos:.0}/s");
@@ -72,7 +74,9 @@ fn figures_with_300_000_people() {
         .collect();
     let users = rate(100_000, |number| {
         let request = &requests[number as usize % requests.len()];
-        let admission = tenant.service.admit(request).ok().expect("let in");
+        let Ok(admission) = tenant.service.admit(request) else {
+            panic!("refused");
+        };
         black_box(tenant.service.answer_admitted(request, &admission));
     });
     println!("one user: {users:.0}/s");
@@ -104,5 +108,5 @@ fn figures_with_300_000_people() {
 
 fn drawn() -> avatar_sync::sandbox::world::picture::Picture {
     use avatar_sync::sandbox::portraits::Portrait;
-    avatar_sync::sandbox::world::picture::Picture::Drawn(Portrait { seed: 1 })
+    avatar_sync::sandbox::world::picture::Picture::Drawn(Portrait::new(1, 1))
 }

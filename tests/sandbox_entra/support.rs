@@ -1,8 +1,5 @@
 //! A small tenant and a client for it.
 
-use std::sync::Arc;
-
-use avatar_sync::sandbox::clock::Clock;
 use avatar_sync::sandbox::entra::{EntraService, EntraSettings};
 use avatar_sync::sandbox::exchange::{Request, Response, Service};
 use avatar_sync::sandbox::world::directory::{Directory, DirectoryUser, Mailbox};
@@ -11,7 +8,6 @@ use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::world::{Credentials, World};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::SignedDuration;
-use parking_lot::RwLock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -42,20 +38,16 @@ impl Tenant {
         for person in people {
             directory.add(person.user).expect("nobody twice");
         }
-        let world = World {
-            clock: Arc::new(Clock::default()),
-            directory: Arc::new(RwLock::new(directory)),
-            instance: Arc::new(RwLock::new(Instance::default())),
-            credentials: Arc::new(Credentials {
-                tenant_id: TENANT.to_owned(),
-                client_id: CLIENT.to_owned(),
-                client_secret: SECRET.to_owned(),
-                servicenow_username: String::new(),
-                servicenow_password: String::new(),
-                servicenow_client_id: String::new(),
-                servicenow_client_secret: String::new(),
-            }),
+        let credentials = Credentials {
+            tenant_id: TENANT.to_owned(),
+            client_id: CLIENT.to_owned(),
+            client_secret: SECRET.to_owned(),
+            servicenow_username: String::new(),
+            servicenow_password: String::new(),
+            servicenow_client_id: String::new(),
+            servicenow_client_secret: String::new(),
         };
+        let world = World::new(directory, Instance::default(), credentials);
         let mut settings = EntraSettings::default();
         change(&mut settings);
         let mut tenant = Self {

@@ -329,7 +329,7 @@ impl EntraSource {
             .expect(Expect::Bytes)
             .needs(PHOTO_RIGHT)
             .at_most(PHOTO_CAP)
-            .within(Duration::from_secs(20), Duration::from_secs(60))
+            .within(Duration::from_secs(20), Duration::from_mins(1))
             .header(throttle_priority(), priority_value(priority))
     }
 
