@@ -121,7 +121,6 @@ impl AvatarTarget for ServiceNowTarget {
         Ok(self.reads.lookup_in_scope(wanted).await?)
     }
 
-
     async fn all_chains(
         &self,
         people: &[TargetPerson],

@@ -219,11 +219,15 @@ impl Reads {
 
     /// The people for whom any of `wanted` holds.
     pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, Failure> {
-        self.lookup_among(&Filter::fixed("", &[]), &self.person, wanted).await
+        self.lookup_among(&Filter::fixed("", &[]), &self.person, wanted)
+            .await
     }
 
     /// The people in scope for whom any of `wanted` holds.
-    pub(super) async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, Failure> {
+    pub(super) async fn lookup_in_scope(
+        &self,
+        wanted: &[TargetLookup],
+    ) -> Result<Vec<TargetPerson>, Failure> {
         let subject = Subject {
             operation: self.person.operation,
             ..self.people.clone()
@@ -280,8 +284,11 @@ impl Reads {
                     Ok(None)
                 }
             };
-            let listed =
-                |values: &[String]| everybody.clone().and(&any_of(column, values.iter().map(String::as_str)));
+            let listed = |values: &[String]| {
+                everybody
+                    .clone()
+                    .and(&any_of(column, values.iter().map(String::as_str)))
+            };
             let single = |values: &[String]| everybody.clone().and(&equals(column, &values[0]));
             let mut pieces = self
                 .client
