@@ -149,6 +149,7 @@ pub(super) struct Reads {
     background: Loaders,
     foreground: Loaders,
     displayed: SharedReads<TargetId, Column>,
+    by_id: SharedReads<TargetId, TargetPerson>,
 }
 
 impl Reads {
@@ -166,12 +167,23 @@ impl Reads {
                 async move { fetch_displayed(&client, keys).await }.boxed()
             }
         };
+        let person = Subject {
+            operation: "look people up",
+            ..people_subject(settings, &[])
+        };
+        let by_id = {
+            let (client, subject) = (Arc::clone(client), person.clone());
+            let source_key = settings.source_key_column.clone();
+            move |keys| {
+                let (client, subject, source_key) =
+                    (Arc::clone(&client), subject.clone(), source_key.clone());
+                async move { fetch_people(&client, &subject, source_key.as_deref(), keys).await }.boxed()
+            }
+        };
         Self {
             people: people_subject(settings, scope.columns()),
-            person: Subject {
-                operation: "look people up",
-                ..people_subject(settings, &[])
-            },
+            person,
+            by_id: SharedReads::new(CHUNK_START, by_id),
             source_key: settings.source_key_column.clone(),
             profiles_optional,
             background: Loaders::new(client, Priority::Background, profiles_optional),
@@ -219,8 +231,24 @@ impl Reads {
 
     /// The people for whom any of `wanted` holds.
     pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, Failure> {
-        self.lookup_among(&Filter::fixed("", &[]), &self.person, wanted)
-            .await
+        let mut ids = Vec::new();
+        let mut others = Vec::new();
+        for lookup in wanted {
+            match lookup {
+                TargetLookup::Id(id) if is_sys_id(id.trim()) => ids.push(TargetId::new(id.trim())),
+                // Nobody has an id that is none.
+                TargetLookup::Id(_) => {}
+                other => others.push(other.clone()),
+            }
+        }
+        let mut people = self.by_id.load(ids).await?;
+        for person in self
+            .lookup_among(&Filter::fixed("", &[]), &self.person, &others)
+            .await?
+        {
+            people.insert(person.id.clone(), person);
+        }
+        Ok(people.into_values().collect())
     }
 
     /// The people in scope for whom any of `wanted` holds.
@@ -546,7 +574,8 @@ async fn assemble_few(
         .collect())
 }
 
-/// Gives every key its rows. `keys_of` names the keys a row belongs to; a row of none was not asked for.
+/// Gives every key its rows. `keys_of` names the keys a row belongs to; a row of none was not asked for and is left
+/// out.
 fn distribute<K, T, V>(
     pieces: Vec<Piece<K, T>>,
     start: impl Fn() -> Option<V>,
@@ -620,6 +649,25 @@ async fn fetch_columns_of(
         || None,
         |(id, _)| vec![(place, id.clone())],
         |answers, key, (_, column)| _ = answers.insert(key, Ok(column.clone())),
+    )
+}
+
+async fn fetch_people(
+    client: &Client,
+    subject: &Subject,
+    source_key: Option<&str>,
+    keys: Vec<TargetId>,
+) -> Answers<TargetId, TargetPerson> {
+    let query = |keys: &[TargetId]| Filter::fixed(&any_of("sys_id", keys.iter().map(TargetId::as_str)), &[]);
+    let parse = |row: &Row<'_>| row.person(source_key).map(Some);
+    let pieces = client
+        .by_keys(subject, keys, Priority::Foreground, &query, &parse)
+        .await;
+    distribute(
+        pieces,
+        || None,
+        |person| vec![person.id.clone()],
+        |answers, key, person| _ = answers.insert(key, Ok(person.clone())),
     )
 }
 
