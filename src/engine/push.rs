@@ -177,7 +177,10 @@ impl Ended {
                 stop: Some(StopReason::Storage(error.sentence())),
                 ..Self::new(
                     Outcome::Failed,
-                    format!("nothing is written without a journal and a vault: {}", error.sentence()),
+                    format!(
+                        "nothing is written without a journal and a vault: {}",
+                        error.sentence()
+                    ),
                 )
             },
         }
@@ -313,7 +316,8 @@ impl Pushing {
         let mut ended = match step.change {
             Change::Remove => self.remove_avatar(step, &mut turn).await,
             Change::Add | Change::Replace | Change::Repair => {
-                self.push(&step.person, step.change, Some(&step.expected), &mut turn).await
+                self.push(&step.person, step.change, Some(&step.expected), &mut turn)
+                    .await
             }
         };
         let record = StepRecord {
@@ -358,7 +362,10 @@ impl Pushing {
             match self.look_again(&work, turn).await {
                 Err(halt) => {
                     let unseen = Ended::of(halt);
-                    ended.detail = format!("{}; it could not be looked at again: {}", ended.detail, unseen.detail);
+                    ended.detail = format!(
+                        "{}; it could not be looked at again: {}",
+                        ended.detail, unseen.detail
+                    );
                     ended.stop = unseen.stop;
                     return ended;
                 }
@@ -431,7 +438,10 @@ impl Pushing {
         if work.is_committed {
             // The new picture is displayed, or the old ones are in the vault; the next start brings it to an end.
             not_brought.ended.settled = false;
-            not_brought.ended.detail.push_str("; what was replaced is in the vault");
+            not_brought
+                .ended
+                .detail
+                .push_str("; what was replaced is in the vault");
         } else if let Err(left_over) = self.take_back(&mut work).await {
             let left_over = Ended::of(left_over);
             not_brought.ended.settled = false;
@@ -492,7 +502,8 @@ impl Pushing {
         for place in &work.places {
             let Some(record) = &place.record else { continue };
             for row in &place.superseded {
-                self.keep(person, &work.before, place.place, record, row, &work.learned).await?;
+                self.keep(person, &work.before, place.place, record, row, &work.learned)
+                    .await?;
             }
         }
         Ok(Prepared::ToDo(Box::new(work)))
@@ -511,11 +522,17 @@ impl Pushing {
         let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
             Ok(prepared) => prepared,
             Err(PictureProblem::Placeholder) => return Err(no_photo()),
+            // A state of the tenant, not a failure of the run: it would fail every night.
             Err(problem) => {
-                return Err(failed(format!("the photo in {} {problem}", self.source.name())));
+                let why = format!("the photo in {} {problem}", self.source.name());
+                return Err(Halt::Ended(Outcome::Skipped, why));
             }
         };
-        let sha256 = if prepared.is_original { facts.sha256 } else { Sha256::of(&prepared.bytes) };
+        let sha256 = if prepared.is_original {
+            facts.sha256
+        } else {
+            Sha256::of(&prepared.bytes)
+        };
         Ok(Photo {
             wanted: Wanted {
                 sha256,
@@ -603,7 +620,10 @@ impl Pushing {
 
     /// S4 to S9.
     async fn carry_out(&self, work: &mut Work, turn: &mut Turn) -> Result<(), Halt> {
-        self.store.journal().begin_step(&self.run, &work.person, work.change).await?;
+        self.store
+            .journal()
+            .begin_step(&self.run, &work.person, work.change)
+            .await?;
         for position in 0..work.places.len() {
             if work.places[position].record.is_none() {
                 self.create_record(work, position).await?;
@@ -642,7 +662,9 @@ impl Pushing {
                 }
                 Look::Foreign(what) => return Err(changed(format!("{what}; it stays"))),
                 Look::Lost(place) => {
-                    return Err(failed(format!("the picture stored at {place} was gone a moment later")));
+                    return Err(failed(format!(
+                        "the picture stored at {place} was gone a moment later"
+                    )));
                 }
                 Look::Wait => {
                     let limit = if self.control.is_cancelled() {
@@ -666,7 +688,10 @@ impl Pushing {
     async fn make_displayed(&self, work: &mut Work, chain: &mut AvatarChain) -> Result<(), Halt> {
         let position = match self.shown(work, chain).await? {
             Shown::Wanted => return Ok(()),
-            Shown::Older { position, has_net: true } => {
+            Shown::Older {
+                position,
+                has_net: true,
+            } => {
                 // The older row alone hides ours. Deleting it costs one request less than setting a column, and
                 // should ours not be found then, the other record's old picture is displayed.
                 self.delete_superseded(work, chain, position).await?;
@@ -728,13 +753,21 @@ impl Pushing {
         };
         let kept: usize = work.places.iter().map(|place| place.superseded.len()).sum();
         if kept > 0 {
-            let (pictures, them) = if kept == 1 { ("picture", "it") } else { ("pictures", "them") };
-            detail.push_str(&format!("; {kept} old {pictures} replaced, a copy of {them} kept"));
+            let (pictures, them) = if kept == 1 {
+                ("picture", "it")
+            } else {
+                ("pictures", "them")
+            };
+            detail.push_str(&format!(
+                "; {kept} old {pictures} replaced, a copy of {them} kept"
+            ));
         }
         let mut ended = Ended::new(Outcome::Updated, detail);
         ended.settled = work.open == 0;
         if let Some(error) = &work.why_left {
-            ended.detail.push_str(&format!("; duplicate image rows are left: {}", in_words(error)));
+            ended
+                .detail
+                .push_str(&format!("; duplicate image rows are left: {}", in_words(error)));
             ended.hint.clone_from(&error.hint);
             // A right that is missing now is missing at the next start; anything else may have passed.
             ended.settled &= matches!(error.kind, ErrorKind::NotAllowed { .. } | ErrorKind::Refused);
@@ -752,7 +785,10 @@ impl Pushing {
     }
 
     async fn chain(&self, target: &TargetId) -> Result<AvatarChain, Halt> {
-        let chains = self.target.chains(std::slice::from_ref(target), Priority::Background).await?;
+        let chains = self
+            .target
+            .chains(std::slice::from_ref(target), Priority::Background)
+            .await?;
         let chain = chains.into_iter().find(|(id, _)| id == target);
         chain.map(|(_, chain)| chain).ok_or_else(|| {
             Halt::Ended(

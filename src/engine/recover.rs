@@ -74,7 +74,12 @@ fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
 /// Rows that the interrupted push stored: those it was told of, and those with the bytes of an announced upload at
 /// the announced record.
 fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
-    let uploads = || person.writes.iter().filter(|write| write.intent.kind == WriteKind::Upload);
+    let uploads = || {
+        person
+            .writes
+            .iter()
+            .filter(|write| write.intent.kind == WriteKind::Upload)
+    };
     let told: HashSet<PictureId> = uploads().filter_map(|write| write.uploaded()).collect();
     let mut ours = HashSet::new();
     for record in &chain.records {
@@ -141,7 +146,10 @@ impl Engine {
 
     async fn settle_person(&self, pushing: &Pushing, person: &Unfinished) -> Result<Ended, RecoverError> {
         let Some(chain) = self.chain_of(person).await? else {
-            return Ok(Ended::new(Outcome::Skipped, "this person is gone from the target"));
+            return Ok(Ended::new(
+                Outcome::Skipped,
+                "this person is gone from the target",
+            ));
         };
         match decide(person, &chain) {
             Decision::Nothing => Ok(Ended::new(Outcome::Skipped, "nothing of it was left behind")),
@@ -172,8 +180,14 @@ impl Engine {
         let Some(target) = &person.person.target else {
             return Ok(None);
         };
-        let chains = self.target.chains(std::slice::from_ref(target), Priority::Background).await?;
-        Ok(chains.into_iter().find(|(id, _)| id == target).map(|(_, chain)| chain))
+        let chains = self
+            .target
+            .chains(std::slice::from_ref(target), Priority::Background)
+            .await?;
+        Ok(chains
+            .into_iter()
+            .find(|(id, _)| id == target)
+            .map(|(_, chain)| chain))
     }
 
     /// Removes what is ours and not displayed; if ours is displayed, removes what it has superseded.
