@@ -33,7 +33,7 @@ use crate::domain::text::clean;
 const SYSTEM: &str = "Entra ID";
 
 /// How long before its end a token is renewed (`reliability.md` D2).
-const RENEW: Duration = Duration::from_secs(300);
+const RENEW: Duration = Duration::from_mins(5);
 
 /// The Graph hosts of the clouds (`entra.md` 6). Their tokens are asked for by their own name.
 const GRAPH_HOSTS: [&str; 4] = [

@@ -45,7 +45,8 @@ impl Engine {
             person: state.reference(),
             judgement: state.judgement.clone(),
             expected: state.chain.as_ref().map(AvatarChain::stamp),
-            photo_is_unusable: photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
+            photo_is_unusable: matches!(state.photo, SourcePhoto::OutOfReach(_))
+                || photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
             photo,
             push_would_change: state.chain.as_ref().is_some_and(|chain| {
                 push_would_change(self.target.as_ref(), chain, upload, &state.displayed)

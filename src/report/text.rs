@@ -144,7 +144,7 @@ mod tests {
     fn cells_have_their_width_whatever_is_in_them() {
         let look = Look {
             is_ascii: false,
-            width: 80,
+            width: Some(80),
         };
         for text in ["", "Ada", "Adele Vance-Wilber", "山田太郎さん", "José\u{301}"] {
             assert_eq!(look.cell(text, 8).width(), 8, "{text}");

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use avatar_sync::sandbox::clock::Clock;
 use avatar_sync::sandbox::exchange::{Request, Response, Service};
 use avatar_sync::sandbox::servicenow::{ServiceNowService, ServiceNowSettings};
+use avatar_sync::sandbox::world::directory::Directory;
 use avatar_sync::sandbox::world::instance::{
     AttachmentRow, Audit, Instance, ProfileRow, ScanState, SysId, UserRow,
 };
@@ -107,20 +107,16 @@ impl Practice {
     pub fn with(fill: impl FnOnce(&mut Instance)) -> Self {
         let mut instance = Instance::default();
         fill(&mut instance);
-        let world = World {
-            clock: Arc::new(Clock::default()),
-            directory: Arc::default(),
-            instance: Arc::new(parking_lot::RwLock::new(instance)),
-            credentials: Arc::new(Credentials {
-                tenant_id: String::new(),
-                client_id: String::new(),
-                client_secret: String::new(),
-                servicenow_username: ACCOUNT.to_owned(),
-                servicenow_password: PASSWORD.to_owned(),
-                servicenow_client_id: "c1".to_owned(),
-                servicenow_client_secret: "s1".to_owned(),
-            }),
+        let credentials = Credentials {
+            tenant_id: String::new(),
+            client_id: String::new(),
+            client_secret: String::new(),
+            servicenow_username: ACCOUNT.to_owned(),
+            servicenow_password: PASSWORD.to_owned(),
+            servicenow_client_id: "c1".to_owned(),
+            servicenow_client_secret: "s1".to_owned(),
         };
+        let world = World::new(Directory::default(), instance, credentials);
         Self {
             service: ServiceNowService::new(world.clone(), ServiceNowSettings::default()),
             world,

@@ -167,9 +167,9 @@ async fn everybody_is_listed_by_pages_of_999_with_exactly_the_columns_needed() {
         "the link is followed as it is"
     );
     assert!(requests.iter().all(|seen| seen.header("cookie").is_none()));
-    let ids: HashMap<_, _> = requests
+    let ids: HashSet<Option<&str>> = requests
         .iter()
-        .map(|seen| (seen.header("client-request-id").map(str::to_owned), ()))
+        .map(|seen| seen.header("client-request-id"))
         .collect();
     assert_eq!(ids.len(), 2, "every attempt has an id of its own");
 }
@@ -505,7 +505,7 @@ async fn a_service_that_stays_away_ends_the_sweep_instead_of_failing_everybody()
     let start = Instant::now();
     let error = stamps(&source, 0..2_000).await.expect_err("gone");
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(start.elapsed() < Duration::from_secs(1_500));
+    assert!(start.elapsed() < Duration::from_mins(25));
     assert!(requests(&service).len() < 30);
 }
 

@@ -55,7 +55,7 @@ impl TokenSource for Issuer {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(Token {
             value: Secret::new(format!("t{number}")),
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
         })
     }
 }
@@ -217,7 +217,7 @@ async fn what_will_never_work_is_tried_once() {
             .send(read(&caller).needs("a right"))
             .await
             .expect_err("refused");
-        assert_eq!((failure.kind, service.seen().len()), (kind, 1), "{status}");
+        assert_eq!((&failure.kind, service.seen().len()), (&kind, 1), "{status}");
     }
 }
 
@@ -249,7 +249,7 @@ async fn fifty_requests_with_a_token_gone_stale_cause_one_sign_in() {
         None => Reply::status(500),
     });
     let caller =
-        caller_with(&service, 50, 50).with_token(TokenCache::new(issuer.clone(), Duration::from_secs(300)));
+        caller_with(&service, 50, 50).with_token(TokenCache::new(issuer.clone(), Duration::from_mins(5)));
     let all = join_all((0..50).map(|_| caller.send(read(&caller)))).await;
     assert!(all.iter().all(Result::is_ok));
     assert_eq!(
@@ -265,7 +265,7 @@ async fn fifty_requests_with_a_token_gone_stale_cause_one_sign_in() {
 async fn a_fresh_token_that_is_refused_ends_it() {
     let issuer = Issuer::default();
     let service = Service::in_order([Reply::status(401)]);
-    let caller = caller(&service).with_token(TokenCache::new(issuer.clone(), Duration::from_secs(300)));
+    let caller = caller(&service).with_token(TokenCache::new(issuer.clone(), Duration::from_mins(5)));
     let failure = caller.send(read(&caller)).await.expect_err("refused");
     assert_eq!(failure.kind, ErrorKind::SignInRejected);
     assert!(failure.kind.stops_run());
@@ -284,14 +284,16 @@ async fn no_401_is_ever_seen_in_three_hours_because_tokens_are_renewed_ahead() {
             .and_then(|header| header.strip_prefix("Bearer t"))
             .and_then(|number| number.parse().ok())
             .unwrap_or(0);
-        let age = seen.at - start - Duration::from_secs(3300) * (number - 1);
-        if age > Duration::from_secs(3600) {
+        let age = (seen.at - start)
+            .checked_sub(Duration::from_mins(55) * (number - 1))
+            .unwrap();
+        if age > Duration::from_hours(1) {
             Reply::status(401)
         } else {
             ok()
         }
     });
-    let caller = caller(&service).with_token(TokenCache::new(issuer, Duration::from_secs(300)));
+    let caller = caller(&service).with_token(TokenCache::new(issuer, Duration::from_mins(5)));
     for _ in 0..(3 * 3600 / 10) {
         caller.send(read(&caller)).await.expect("always signed in");
         sleep(Duration::from_secs(10)).await;
@@ -304,7 +306,7 @@ async fn no_401_is_ever_seen_in_three_hours_because_tokens_are_renewed_ahead() {
 async fn a_token_that_ends_during_a_pause_is_replaced_before_sending() {
     let issuer = Issuer::default();
     let service = Service::in_order([ok(), throttled("4000"), ok()]);
-    let caller = caller_with(&service, 1, 1).with_token(TokenCache::new(issuer, Duration::from_secs(300)));
+    let caller = caller_with(&service, 1, 1).with_token(TokenCache::new(issuer, Duration::from_mins(5)));
     caller.send(read(&caller)).await.expect("before");
     caller.send(read(&caller)).await.expect("after the pause");
     let tokens: Vec<String> = service
@@ -404,7 +406,7 @@ async fn a_session_that_may_still_be_busy_is_not_used_again() {
 async fn five_minutes_of_outage_are_survived_with_one_probe_at_a_time() {
     let start = Instant::now();
     let service = Service::new(move |seen: &Seen| {
-        if seen.at - start < Duration::from_secs(300) {
+        if seen.at - start < Duration::from_mins(5) {
             Reply::status(503)
         } else {
             ok()
@@ -508,7 +510,7 @@ async fn the_log_of_requests_holds_no_secret_and_no_personal_value() {
         cap: 1,
     });
     let caller = Caller::new("the service", &transport, origin(), lane)
-        .with_token(TokenCache::new(issuer, Duration::from_secs(300)));
+        .with_token(TokenCache::new(issuer, Duration::from_mins(5)));
     for _ in 0..3 {
         let address = caller.address(&["users"], &[("$filter", "mail eq 'ada@x.org'")]);
         // The outcomes are in the log.

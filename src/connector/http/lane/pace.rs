@@ -167,7 +167,7 @@ mod tests {
                 count += 1;
             }
             answers.push(count);
-            now += Duration::from_secs(60);
+            now += Duration::from_mins(1);
             pace.refused(now, 5, now);
         }
         // Climbing back from 2 to 4 takes a hundred.

@@ -134,10 +134,10 @@ async fn a_password_is_tried_twice_and_then_never_again() {
         words: Mutex::new(VecDeque::from([Err(ErrorKind::SignInRejected)])),
         asked: Arc::clone(&asked),
     };
-    let cache = TokenCache::for_password(source, Duration::from_secs(60));
+    let cache = TokenCache::for_password(source, Duration::from_mins(1));
     for _ in 0..10 {
         cache.token().await.expect_err("refused");
-        advance(Duration::from_secs(3600)).await;
+        advance(Duration::from_hours(1)).await;
     }
     assert_eq!(*asked.lock(), 2);
 }
