@@ -28,8 +28,15 @@ use output::Output;
 
 /// Brings people's Microsoft Entra ID photos into ServiceNow: see both sides, push the right ones, prove it.
 #[derive(Debug, Parser)]
-#[command(name = "avatar-sync", version, max_term_width = 100, arg_required_else_help = false)]
-#[command(after_help = "Start with `avatar-sync demo`: a practice tenant and instance, nothing to configure.")]
+#[command(
+    name = "avatar-sync",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = false
+)]
+#[command(
+    after_help = "Start with `avatar-sync demo`: a practice tenant and instance, nothing to configure."
+)]
 struct Arguments {
     #[command(flatten)]
     global: GlobalArguments,
@@ -145,7 +152,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
     let global = arguments.global;
-    let Some(command) = arguments.command else { return no_command(output, &global) };
+    let Some(command) = arguments.command else {
+        return no_command(output, &global);
+    };
     match command {
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Config(command) => configuration::run(output, &global, &command),
@@ -166,9 +175,9 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
 async fn dispatch_async(output: &Output, global: &GlobalArguments, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Demo(arguments) => demo::run(output, global, arguments).await,
-        Command::Sandbox(arguments) => {
-            sandbox::run(arguments).await.map_err(|error| Failure::new(exit::USAGE, error))
-        }
+        Command::Sandbox(arguments) => sandbox::run(arguments)
+            .await
+            .map_err(|error| Failure::new(exit::USAGE, error)),
         Command::History(arguments) => history::run(output, global, &arguments).await,
         Command::Check(arguments) => check::run(output, global, &arguments).await,
         Command::Status(arguments) => status::run(output, global, &arguments).await,
@@ -199,7 +208,10 @@ fn no_command(output: &Output, global: &GlobalArguments) -> Result<u8, Failure> 
     output.talk("  avatar-sync demo      try it on a practice tenant and instance");
     output.talk("  avatar-sync --help    all commands");
     output.talk("");
-    output.talk(&format!("Configuration goes to {} or into the environment:", file.display()));
+    output.talk(&format!(
+        "Configuration goes to {} or into the environment:",
+        file.display()
+    ));
     output.talk("  AVATAR_SYNC_ENTRA_TENANT, AVATAR_SYNC_ENTRA_CLIENT_ID, AVATAR_SYNC_ENTRA_CLIENT_SECRET,");
     output.talk("  AVATAR_SYNC_SERVICENOW_INSTANCE, AVATAR_SYNC_SERVICENOW_CLIENT_ID, AVATAR_SYNC_SERVICENOW_CLIENT_SECRET");
     Ok(exit::USAGE)

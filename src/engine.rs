@@ -8,9 +8,12 @@
 //! find      PERSON argument ─► one person of the source, looked up on both sides
 //! planning  a scan ─► a plan; pure but for the sightings of absences
 //! pictures  both sides' bytes of one person
+//! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
+//! recover   what an interrupted run has left ─► finished or taken back
 //! check     harmless probes
 //! ```
 
+mod apply;
 mod check;
 mod decoding;
 mod find;
@@ -18,6 +21,8 @@ mod load;
 mod memory;
 mod pictures;
 mod planning;
+mod push;
+mod recover;
 mod roster;
 mod scan;
 mod settle;
@@ -44,8 +49,10 @@ use crate::domain::run::PersonRef;
 use crate::domain::scope::{Exclusion, OptOut};
 use crate::store::Store;
 
+pub use apply::{ApplyError, RunControl, RunReport};
 pub use find::{FindError, Found, FoundCandidate};
 pub use pictures::{SidePicture, SidePictures};
+pub use recover::RecoverError;
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 
 /// Tells the time; a test brings its own.
@@ -61,6 +68,7 @@ pub struct Engine {
     settings: EngineSettings,
     clock: Clock,
     decoding: decoding::Decoding,
+    account: String,
 }
 
 impl Engine {
@@ -78,7 +86,15 @@ impl Engine {
             settings,
             clock: Arc::new(Timestamp::now),
             decoding: decoding::Decoding::new(),
+            account: String::new(),
         }
+    }
+
+    /// The same engine, naming the account in the target for the audit trail.
+    #[must_use]
+    pub fn with_account(mut self, account: impl Into<String>) -> Self {
+        self.account = account.into();
+        self
     }
 
     /// The same engine with another clock.

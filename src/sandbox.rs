@@ -31,12 +31,13 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use control::{Control, Switches};
+use control::Control;
 use counts::{Counts, RequestCounts, Traffic};
+use entra::{EntraService, EntraSettings};
 use exchange::Service;
 use faults::FaultRules;
 use server::{Front, LatencyModel, ServiceFront, Shared};
-use servicenow::ServiceNowService;
+use servicenow::{ServiceNowService, ServiceNowSettings};
 use world::World;
 
 pub use server::Latency;
@@ -110,6 +111,12 @@ pub enum SandboxError {
         /// What the system said.
         source: io::Error,
     },
+    /// Worlds from files are not read yet.
+    #[error("{} cannot be read as a world", folder.display())]
+    NoWorldFile {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The system gives no threads or no event queue.
     #[error("the sandbox cannot start its threads")]
     Runtime(#[source] io::Error),
@@ -119,21 +126,57 @@ pub enum SandboxError {
 pub struct Parts {
     /// State of both sides.
     pub world: World,
-    /// Who answers for log-in and Graph.
-    pub entra: Arc<dyn Service>,
-    /// Who answers for the instance.
-    pub servicenow: Arc<dyn Service>,
-    /// The switches of each service, by its name.
-    pub switches: Vec<(&'static str, Box<dyn Switches>)>,
-    /// The instance as the control address knows it: avatars, the write log, what people do in the user interface.
+    /// The practice tenant.
+    pub tenant: Arc<EntraService>,
+    /// The practice instance.
     pub instance: Arc<ServiceNowService>,
-    /// Fault rules, which a service may consult as well.
-    pub faults: Arc<FaultRules>,
+    /// Who answers at the address of log-in and Graph: the tenant, or something in its place.
+    pub entra: Arc<dyn Service>,
+    /// Who answers at the address of the instance.
+    pub servicenow: Arc<dyn Service>,
+}
+
+impl Parts {
+    /// Both services over a world, each answering at its own address.
+    pub fn new(world: World, entra: EntraSettings, servicenow: ServiceNowSettings) -> Self {
+        let tenant = Arc::new(EntraService::new(world.clone(), entra));
+        let instance = Arc::new(ServiceNowService::new(world.clone(), servicenow));
+        Self {
+            world,
+            entra: Arc::clone(&tenant) as Arc<dyn Service>,
+            servicenow: Arc::clone(&instance) as Arc<dyn Service>,
+            tenant,
+            instance,
+        }
+    }
+}
+
+/// Invents or loads a world and serves it.
+///
+/// Runs on the calling thread until everything is listening: for 300,000 people that is a few seconds.
+pub fn start(options: &SandboxOptions) -> Result<Sandbox, SandboxError> {
+    let world = match &options.world {
+        Some(folder) => {
+            return Err(SandboxError::NoWorldFile {
+                folder: folder.clone(),
+            });
+        }
+        None => World::invent(options.users, options.seed),
+    };
+    let entra = EntraSettings {
+        throttling: options.is_throttled,
+        ..EntraSettings::default()
+    };
+    let mut servicenow = ServiceNowSettings::default();
+    servicenow.throttle.enabled = options.is_throttled;
+    Sandbox::serve(Parts::new(world, entra, servicenow), options)
 }
 
 /// A running sandbox. Dropping it stops it at once; [`Sandbox::shutdown`] lets open requests finish.
 pub struct Sandbox {
     world: World,
+    tenant: Arc<EntraService>,
+    instance: Arc<ServiceNowService>,
     entra_url: String,
     servicenow_url: String,
     control_url: String,
@@ -162,15 +205,15 @@ impl Sandbox {
 
         let shared = Arc::new(Shared {
             clock: Arc::clone(&parts.world.clock),
-            faults: parts.faults,
+            faults: Arc::new(FaultRules::new(options.seed)),
             counts: Arc::new(Counts::default()),
             latency: LatencyModel::new(options.latency, options.seed),
         });
         let door = Arc::new(Control::new(
             parts.world.clone(),
             Arc::clone(&shared),
-            parts.instance,
-            parts.switches,
+            Arc::clone(&parts.tenant),
+            Arc::clone(&parts.instance),
         ));
         let service = |service| {
             Front::Service(ServiceFront {
@@ -195,6 +238,8 @@ impl Sandbox {
         let [entra_url, servicenow_url, control_url] = urls;
         Ok(Self {
             world: parts.world,
+            tenant: parts.tenant,
+            instance: parts.instance,
             entra_url,
             servicenow_url,
             control_url,
@@ -223,6 +268,16 @@ impl Sandbox {
     /// The state of both sides, shared with the services: a test may look and change things without HTTP.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The practice tenant: its switches and counters.
+    pub fn tenant(&self) -> &Arc<EntraService> {
+        &self.tenant
+    }
+
+    /// The practice instance: its switches and counters, the write log, everybody's avatars.
+    pub fn instance(&self) -> &Arc<ServiceNowService> {
+        &self.instance
     }
 
     /// Fault rules in force.
@@ -313,8 +368,4 @@ fn listen(address: SocketAddr, what: &'static str) -> Result<(TcpListener, Socke
         what,
         source,
     })
-}
-/// TEMP
-pub fn start(_: &SandboxOptions) -> Result<Sandbox, SandboxError> {
-    unimplemented!()
 }

@@ -1,24 +1,25 @@
 //! The sandbox's HTTP server and control address, over real sockets, with services so small that only the server can
 //! be at fault.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use avatar_sync::sandbox::counts::Lane;
+use avatar_sync::sandbox::entra::EntraSettings;
 use avatar_sync::sandbox::exchange::{Admission, Request, Response, Service};
-use avatar_sync::sandbox::faults::FaultRules;
 use avatar_sync::sandbox::server::LARGEST_BODY;
-use avatar_sync::sandbox::servicenow::{ServiceNowService, ServiceNowSettings};
+use avatar_sync::sandbox::servicenow::ServiceNowSettings;
 use avatar_sync::sandbox::world::directory::{Directory, DirectoryUser, Mailbox};
 use avatar_sync::sandbox::world::instance::{
     Actor, Audit, Instance, NewAttachment, ScanState, SysId, UserRow,
 };
 use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::world::{Credentials, World};
-use avatar_sync::sandbox::{Latency, Parts, Sandbox, SandboxError, SandboxOptions};
+use avatar_sync::sandbox::{self, Latency, Parts, Sandbox, SandboxError, SandboxOptions};
 use serde_json::{Value, json};
 
 const BODY: &str = r#"{"value":"0123456789012345678901234567890123456789"}"#;
@@ -194,13 +195,7 @@ fn parts(servicenow: Arc<Small>) -> Parts {
     Parts {
         entra: Small::new("entra"),
         servicenow,
-        switches: Vec::new(),
-        instance: Arc::new(ServiceNowService::new(
-            world.clone(),
-            ServiceNowSettings::default(),
-        )),
-        faults: Arc::new(FaultRules::new(1)),
-        world,
+        ..Parts::new(world, EntraSettings::default(), ServiceNowSettings::default())
     }
 }
 
@@ -1074,10 +1069,10 @@ async fn mistakes_at_the_control_address_are_answered_with_a_sentence() {
         ),
         (
             "GET",
-            "/settings/entra",
+            "/settings/google",
             Value::Null,
             404,
-            "There are no settings of `entra`, only of server.",
+            "There are no settings of `google`, only of entra, servicenow and server.",
         ),
         (
             "DELETE",
@@ -1102,4 +1097,205 @@ async fn mistakes_at_the_control_address_are_answered_with_a_sentence() {
             "{method} {path}"
         );
     }
+}
+
+// The whole sandbox
+
+fn whole(users: usize) -> Sandbox {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let options = SandboxOptions {
+        users,
+        is_throttled: false,
+        ..SandboxOptions::default()
+    };
+    sandbox::start(&options).expect("the sandbox starts")
+}
+
+#[tokio::test]
+async fn a_started_sandbox_serves_both_services_with_the_credentials_of_its_ready_line() {
+    let sandbox = whole(20);
+    let ready = sandbox.ready_line();
+    let text = |key: &str| ready[key].as_str().expect("text").to_owned();
+    let client = reqwest::Client::new();
+    let form = [
+        ("grant_type", "client_credentials".to_owned()),
+        ("client_id", text("client_id")),
+        ("client_secret", text("client_secret")),
+        ("scope", "https://graph.microsoft.com/.default".to_owned()),
+    ];
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish();
+    let token = client
+        .post(format!(
+            "{}/{}/oauth2/v2.0/token",
+            text("entra_url"),
+            text("tenant_id")
+        ))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form)
+        .send()
+        .await
+        .expect("answered");
+    let token: Value = serde_json::from_str(&token.text().await.expect("text")).expect("JSON");
+    let users = client
+        .get(format!("{}/v1.0/users?$top=999", text("entra_url")))
+        .bearer_auth(token["access_token"].as_str().expect("a token"))
+        .send()
+        .await
+        .expect("answered");
+    let users: Value = serde_json::from_str(&users.text().await.expect("text")).expect("JSON");
+    assert_eq!(users["value"].as_array().expect("a list").len(), 20);
+
+    let rows = client
+        .get(format!(
+            "{}/api/now/table/sys_user?sysparm_limit=1",
+            text("servicenow_url")
+        ))
+        .basic_auth(text("servicenow_username"), Some(text("servicenow_password")))
+        .send()
+        .await
+        .expect("answered");
+    assert_eq!(rows.status(), 200);
+    assert_eq!(sandbox.requests().total, 3);
+}
+
+#[tokio::test]
+async fn the_control_address_tells_who_was_invented_and_changes_switches() {
+    let sandbox = whole(50);
+    let client = reqwest::Client::new();
+    let get = async |path: &str| -> Value {
+        let url = format!("{}{path}", sandbox.control_url());
+        let response = client.get(url).send().await.expect("answered");
+        serde_json::from_str(&response.text().await.expect("text")).expect("JSON")
+    };
+    let people = get("/people").await;
+    assert_eq!(people["people"].as_array().expect("a list").len(), 50);
+    let first = &people["people"][0];
+    let kinds = people["kinds"].as_array().expect("a list");
+    assert!(kinds.iter().any(|kind| kind["name"] == first["kind"]));
+
+    assert_eq!(get("/settings/entra").await["throttling"], false);
+    assert_eq!(get("/settings/servicenow").await["throttle"]["enabled"], false);
+    let change = async |service: &str, change: Value| -> (u16, Value) {
+        let url = format!("{}/settings/{service}", sandbox.control_url());
+        let response = client
+            .patch(url)
+            .body(change.to_string())
+            .send()
+            .await
+            .expect("answered");
+        let status = response.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&response.text().await.expect("text")).expect("JSON"),
+        )
+    };
+    let (status, settings) = change("servicenow", json!({"throttle": {"threads": 2}})).await;
+    assert_eq!((status, &settings["throttle"]["threads"]), (200, &json!(2)));
+    assert_eq!(settings["throttle"]["enabled"], false, "the rest stays");
+    let (status, complaint) = change("entra", json!({"photo_stile": "doc1x1"})).await;
+    assert_eq!(status, 400);
+    assert_eq!(
+        complaint["error"],
+        "`photo_stile` is not a key of the Entra settings. Did you mean `photo_style`?"
+    );
+    let avatars = get("/avatars").await;
+    assert!(
+        avatars
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|user| user["effective"].is_object())
+    );
+}
+
+// The command
+
+/// `avatar-sync sandbox` as another program starts it.
+struct Running {
+    child: std::process::Child,
+    ready: Value,
+    output: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(stdin: Stdio) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_avatar-sync"))
+            .args(["sandbox", "--users", "5"])
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut output = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a first line");
+        let ready = serde_json::from_str(&line).expect("the first line is JSON");
+        Self { child, ready, output }
+    }
+
+    fn is_listening(&self) -> bool {
+        let address = self.ready["control_url"]
+            .as_str()
+            .expect("text")
+            .trim_start_matches("http://");
+        TcpStream::connect(address).is_ok()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is what most of these tests are about.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_command_prints_one_line_and_ends_when_its_input_pipe_closes() {
+    let mut running = Running::start(Stdio::piped());
+    assert!(running.is_listening());
+    assert_eq!(running.ready.as_object().expect("an object").len(), 10);
+
+    drop(running.child.stdin.take());
+    let status = running.child.wait().expect("it ends");
+    assert!(status.success(), "{status}");
+    let mut rest = String::new();
+    running.output.read_to_string(&mut rest).expect("text");
+    assert_eq!(rest, "", "nothing but the ready line on standard output");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_command_goes_on_without_an_input_until_a_signal_ends_it() {
+    use rustix::process::{Pid, Signal, kill_process};
+    for (signal, reason) in [(Signal::TERM, "asked to stop"), (Signal::INT, "interrupted")] {
+        let mut running = Running::start(Stdio::null());
+        assert!(running.is_listening());
+        kill_process(Pid::from_child(&running.child), signal).expect("the signal is sent");
+
+        let status = running.child.wait().expect("it ends");
+        assert!(status.success(), "{signal:?}: {status}");
+        let mut talk = String::new();
+        let mut errors = running.child.stderr.take().expect("a pipe");
+        errors.read_to_string(&mut talk).expect("text");
+        // Had the null device counted as a closed pipe, that would be the reason.
+        assert!(talk.contains(&format!("sandbox: {reason}; stopping")), "{talk}");
+    }
+}
+
+#[test]
+fn the_command_refuses_addresses_other_machines_can_reach() {
+    let output = Command::new(env!("CARGO_BIN_EXE_avatar-sync"))
+        .args(["sandbox", "--control", "0.0.0.0:0"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        complaint.contains("the sandbox serves this machine only"),
+        "{complaint}"
+    );
 }

@@ -46,12 +46,18 @@ fn every_planted_case_gets_its_verdict() {
     let people = statuses(&stage, &["status", "--deep", "--json"]);
     let mut seen = HashSet::new();
     let mut wrong = Vec::new();
-    for (kind, upn) in stage.sandbox.world().planted() {
-        let Some(expected) = kind.verdict else { continue };
-        let person = people.get(upn.as_str()).unwrap_or_else(|| panic!("{upn} is listed"));
+    for planted in stage.sandbox.world().planted() {
+        let (kind, upn) = (planted.kind, planted.principal);
+        let expected = kind.verdict;
+        let person = people
+            .get(upn.as_str())
+            .unwrap_or_else(|| panic!("{upn} is listed"));
         seen.insert(kind.name);
         if person["verdict"] != expected {
-            wrong.push(format!("{}: {upn} is {} ({}), not {expected}", kind.name, person["verdict"], person["reason"]));
+            wrong.push(format!(
+                "{}: {upn} is {} ({}), not {expected}",
+                kind.name, person["verdict"], person["reason"]
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -69,7 +75,8 @@ fn without_deep_nothing_is_claimed_that_was_not_seen() {
         if person["verdict"] != "undecided" && person["verdict"] != deep[upn]["verdict"] {
             // A photo that is there may still turn out to be no picture.
             assert!(
-                person["verdict"] == "missing" && ["broken", "neither"].contains(&deep[upn]["verdict"].as_str().expect("text")),
+                person["verdict"] == "missing"
+                    && ["broken", "neither"].contains(&deep[upn]["verdict"].as_str().expect("text")),
                 "{upn}: {} became {}",
                 person["verdict"],
                 deep[upn]["verdict"]
@@ -84,13 +91,25 @@ fn a_full_run_brings_everybody_into_sync_and_a_second_one_writes_nothing() {
     let before = avatars(&stage);
     let first = stage.run(&["sync", "--yes", "--json"]).expect_code(0);
     let summary = first.summary();
-    let total: u64 = ["updated", "unchanged", "no_photo", "skipped", "changed_meanwhile", "failed", "removed"]
-        .iter()
-        .map(|key| summary[key].as_u64().expect("a number"))
-        .sum();
+    let total: u64 = [
+        "updated",
+        "unchanged",
+        "no_photo",
+        "skipped",
+        "changed_meanwhile",
+        "failed",
+        "removed",
+    ]
+    .iter()
+    .map(|key| summary[key].as_u64().expect("a number"))
+    .sum();
     assert_eq!(summary["selected"], total, "the numbers add up: {summary}");
     assert_eq!(summary["failed"], 0, "{summary}");
-    let steps = first.events().iter().filter(|event| event["event"] == "step").count() as u64;
+    let steps = first
+        .events()
+        .iter()
+        .filter(|event| event["event"] == "step")
+        .count() as u64;
     assert_eq!(steps, total, "every person gets one event");
 
     // Proved by what ServiceNow holds, not by what we said.
@@ -98,17 +117,27 @@ fn a_full_run_brings_everybody_into_sync_and_a_second_one_writes_nothing() {
     let people = statuses(&stage, &["status", "--deep", "--json"]);
     let mut in_sync = 0;
     for (upn, person) in &people {
-        let (Some(user_name), verdict) = (person["user_name"].as_str(), person["verdict"].as_str().expect("text")) else {
+        let (Some(user_name), verdict) = (
+            person["user_name"].as_str(),
+            person["verdict"].as_str().expect("text"),
+        ) else {
             continue;
         };
         let user = &after[user_name];
         match verdict {
             "in_sync" => {
-                assert_eq!(user["effective"]["sha256"].as_str(), photo_hash(&stage, upn).as_deref(), "{upn}");
+                assert_eq!(
+                    user["effective"]["sha256"].as_str(),
+                    photo_hash(&stage, upn).as_deref(),
+                    "{upn}"
+                );
                 in_sync += 1;
             }
             "same_picture" | "only_in_servicenow" | "neither" => {
-                assert_eq!(user["effective"], before[user_name]["effective"], "{upn} was left alone");
+                assert_eq!(
+                    user["effective"], before[user_name]["effective"],
+                    "{upn} was left alone"
+                );
             }
             "broken" => {}
             other => panic!("{upn} is still {other}: {}", person["reason"]),
@@ -131,7 +160,11 @@ fn a_full_run_brings_everybody_into_sync_and_a_second_one_writes_nothing() {
     let (requests, _) = stage.requests(&[]);
     let people = 1_000;
     let budget = people / 999 + people / 20 + 5 * people / 1_000 + 20;
-    assert!(requests <= budget, "{requests} requests, {budget} allowed: {}", stage.control("/requests"));
+    assert!(
+        requests <= budget,
+        "{requests} requests, {budget} allowed: {}",
+        stage.control("/requests")
+    );
 }
 
 /// Nothing of ours that nobody shows, at most one image row a record that we wrote, and no column that names a picture
@@ -146,7 +179,9 @@ fn assert_no_litter(stage: &Stage, before: &HashMap<String, Value>) {
     let mut ours: HashMap<(String, String), u32> = HashMap::new();
     for row in instance.attachments() {
         if !known.contains(&row.sys_id.to_string()) && row.table_name.starts_with("ZZ_YY") {
-            *ours.entry((row.table_name.to_string(), row.table_sys_id.to_string())).or_default() += 1;
+            *ours
+                .entry((row.table_name.to_string(), row.table_sys_id.to_string()))
+                .or_default() += 1;
         }
     }
     assert!(!ours.is_empty());
@@ -178,7 +213,11 @@ fn a_dry_run_writes_nothing() {
 /// A small picture of its own for every colour.
 fn picture(red: u8, green: u8, blue: u8) -> Vec<u8> {
     let pixels = image::RgbImage::from_fn(96, 96, |x, y| {
-        if (x / 24 + y / 24) % 2 == 0 { image::Rgb([red, green, blue]) } else { image::Rgb([blue, red, green]) }
+        if (x / 24 + y / 24) % 2 == 0 {
+            image::Rgb([red, green, blue])
+        } else {
+            image::Rgb([blue, red, green])
+        }
     });
     let mut bytes = Vec::new();
     jpeg_encoder::Encoder::new(&mut bytes, 90)
@@ -188,7 +227,10 @@ fn picture(red: u8, green: u8, blue: u8) -> Vec<u8> {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Ada has a new photo and an old avatar, Bob no avatar, Cy no photo.
@@ -222,13 +264,23 @@ fn small_world() -> Stage {
 #[test]
 fn a_push_replaces_both_pictures_and_leaves_nothing_behind() {
     let stage = small_world();
-    let summary = stage.run(&["push", "ada@contoso.example", "--json"]).expect_code(0).summary();
-    assert_eq!((&summary["selected"], &summary["updated"]), (&json!(1), &json!(1)));
+    let summary = stage
+        .run(&["push", "ada@contoso.example", "--json"])
+        .expect_code(0)
+        .summary();
+    assert_eq!(
+        (&summary["selected"], &summary["updated"]),
+        (&json!(1), &json!(1))
+    );
     let ada = &avatars(&stage)["ada@contoso.example"];
     assert_eq!(ada["effective"]["sha256"], hash(&picture(200, 30, 60)));
     assert_eq!(ada["effective"]["from"], "live_profile");
     let rows = ada["attachments"].as_array().expect("a list");
-    assert_eq!(rows.len(), 2, "one picture for each record, the old ones are gone: {rows:?}");
+    assert_eq!(
+        rows.len(),
+        2,
+        "one picture for each record, the old ones are gone: {rows:?}"
+    );
     // Nobody else was touched.
     assert!(avatars(&stage)["bhale"]["effective"].is_null());
 }
@@ -236,7 +288,9 @@ fn a_push_replaces_both_pictures_and_leaves_nothing_behind() {
 #[test]
 fn the_replaced_picture_is_kept_on_this_side() {
     let stage = small_world();
-    stage.run(&["push", "ada@contoso.example", "--yes"]).expect_code(0);
+    stage
+        .run(&["push", "ada@contoso.example", "--yes"])
+        .expect_code(0);
     let info = stage.run(&["info", "--json"]).expect_code(0).json();
     let vault = std::path::PathBuf::from(info["vault"].as_str().expect("a path"));
     let wanted = hash(&picture(10, 10, 180));
@@ -291,10 +345,18 @@ fn an_avatar_without_a_photo_stays_unless_removal_is_asked_for() {
     let mirror = [("AVATAR_SYNC_POLICY_MIRROR_REMOVALS", "true")];
     stage.run_with(&mirror, &["sync", "--yes"]).expect_code(0);
     assert!(!avatars(&stage)["cy@contoso.example"]["effective"].is_null());
-    let now = [("AVATAR_SYNC_POLICY_MIRROR_REMOVALS", "true"), ("AVATAR_SYNC_POLICY_ABSENCE_HOURS", "0")];
-    let brake = stage.run_with(&now, &["sync", "--yes", "--max-removals", "0"]).expect_code(6);
+    let now = [
+        ("AVATAR_SYNC_POLICY_MIRROR_REMOVALS", "true"),
+        ("AVATAR_SYNC_POLICY_ABSENCE_HOURS", "0"),
+    ];
+    let brake = stage
+        .run_with(&now, &["sync", "--yes", "--max-removals", "0"])
+        .expect_code(6);
     assert!(brake.stderr.contains("--max-removals"), "{}", brake.stderr);
-    let summary = stage.run_with(&now, &["sync", "--yes", "--json"]).expect_code(0).summary();
+    let summary = stage
+        .run_with(&now, &["sync", "--yes", "--json"])
+        .expect_code(0)
+        .summary();
     assert_eq!(summary["removed"], 1, "{summary}");
     assert!(avatars(&stage)["cy@contoso.example"]["effective"].is_null());
 }
@@ -308,21 +370,49 @@ fn a_plan_is_applied_exactly_or_called_stale() {
     assert_eq!(stage.writes(), Vec::<Value>::new());
     // Meanwhile somebody gives Ada another avatar in ServiceNow.
     let theirs = picture(1, 2, 3);
-    stage.request(reqwest::Method::PUT, "/servicenow/users/ada@contoso.example/avatar", theirs.clone());
-    let summary = stage.run(&["apply", plan, "--yes", "--json"]).expect_code(0).summary();
-    assert_eq!((&summary["changed_meanwhile"], &summary["updated"]), (&json!(1), &json!(1)), "{summary}");
+    stage.request(
+        reqwest::Method::PUT,
+        "/servicenow/users/ada@contoso.example/avatar",
+        theirs.clone(),
+    );
+    let summary = stage
+        .run(&["apply", plan, "--yes", "--json"])
+        .expect_code(0)
+        .summary();
+    assert_eq!(
+        (&summary["changed_meanwhile"], &summary["updated"]),
+        (&json!(1), &json!(1)),
+        "{summary}"
+    );
     let after = avatars(&stage);
-    assert_eq!(after["ada@contoso.example"]["effective"]["sha256"], hash(&theirs), "theirs stays");
-    assert!(!after["bhale"]["effective"].is_null(), "the rest of the plan was done");
+    assert_eq!(
+        after["ada@contoso.example"]["effective"]["sha256"],
+        hash(&theirs),
+        "theirs stays"
+    );
+    assert!(
+        !after["bhale"]["effective"].is_null(),
+        "the rest of the plan was done"
+    );
 }
 
 #[test]
 fn only_empty_avatars_are_filled_when_the_policy_says_so() {
     let stage = small_world();
     let policy = [("AVATAR_SYNC_POLICY_OVERWRITE", "only_if_empty")];
-    let summary = stage.run_with(&policy, &["sync", "--yes", "--json"]).expect_code(0).summary();
-    assert_eq!((&summary["updated"], &summary["skipped"]), (&json!(1), &json!(1)), "{summary}");
-    assert_eq!(avatars(&stage)["ada@contoso.example"]["effective"]["sha256"], hash(&picture(10, 10, 180)));
+    let summary = stage
+        .run_with(&policy, &["sync", "--yes", "--json"])
+        .expect_code(0)
+        .summary();
+    assert_eq!(
+        (&summary["updated"], &summary["skipped"]),
+        (&json!(1), &json!(1)),
+        "{summary}"
+    );
+    assert_eq!(
+        avatars(&stage)["ada@contoso.example"]["effective"]["sha256"],
+        hash(&picture(10, 10, 180))
+    );
 }
 
 #[test]
@@ -330,17 +420,28 @@ fn a_photo_that_changes_later_is_pushed_by_the_next_run() {
     let stage = small_world();
     stage.run(&["sync", "--yes"]).expect_code(0);
     let newer = picture(250, 250, 0);
-    stage.request(reqwest::Method::PUT, "/entra/users/ada@contoso.example/photo", newer.clone());
+    stage.request(
+        reqwest::Method::PUT,
+        "/entra/users/ada@contoso.example/photo",
+        newer.clone(),
+    );
     let summary = stage.run(&["sync", "--yes", "--json"]).expect_code(0).summary();
     assert_eq!(summary["updated"], 1, "{summary}");
-    assert_eq!(avatars(&stage)["ada@contoso.example"]["effective"]["sha256"], hash(&newer));
+    assert_eq!(
+        avatars(&stage)["ada@contoso.example"]["effective"]["sha256"],
+        hash(&newer)
+    );
 }
 
 #[test]
 fn too_many_changes_stop_before_the_first_one() {
     let stage = small_world();
     let ended = stage.run(&["sync", "--yes", "--max-changes", "1"]).expect_code(6);
-    assert!(ended.stderr.contains("changes 2 people; the limit is 1"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("changes 2 people; the limit is 1"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(stage.writes(), Vec::<Value>::new());
 }
 
@@ -353,7 +454,11 @@ fn runs_are_listed_afterwards() {
     assert_eq!(history[0]["summary"]["updated"], 2, "{history:?}");
     let run = history[0]["run"].as_str().expect("text");
     let steps = stage.run(&["history", run, "--json"]).expect_code(0).events();
-    assert!(steps.iter().any(|step| step["person"]["upn"] == "ada@contoso.example" && step["outcome"] == "updated"));
+    assert!(
+        steps
+            .iter()
+            .any(|step| step["person"]["upn"] == "ada@contoso.example" && step["outcome"] == "updated")
+    );
 }
 
 #[test]
@@ -370,11 +475,21 @@ fn throttled_and_failing_services_do_not_lose_anybody() {
         stage.post("/faults", &fault);
     }
     let summary = stage.run(&["sync", "--yes", "--json"]).expect_code(0).summary();
-    assert_eq!((&summary["updated"], &summary["failed"]), (&json!(2), &json!(0)), "{summary}");
+    assert_eq!(
+        (&summary["updated"], &summary["failed"]),
+        (&json!(2), &json!(0)),
+        "{summary}"
+    );
     let after = avatars(&stage);
-    for (user_name, expected) in [("ada@contoso.example", picture(200, 30, 60)), ("bhale", picture(20, 160, 60))] {
+    for (user_name, expected) in [
+        ("ada@contoso.example", picture(200, 30, 60)),
+        ("bhale", picture(20, 160, 60)),
+    ] {
         assert_eq!(after[user_name]["effective"]["sha256"], hash(&expected));
         let rows = after[user_name]["attachments"].as_array().expect("a list").len();
-        assert_eq!(rows, 2, "an upload whose answer was lost is adopted, not repeated");
+        assert_eq!(
+            rows, 2,
+            "an upload whose answer was lost is adopted, not repeated"
+        );
     }
 }

@@ -20,7 +20,11 @@ pub struct ApplyArguments {
 }
 
 /// Does exactly what the plan says; a step whose target has moved since is left alone and reported.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &ApplyArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &ApplyArguments,
+) -> Result<u8, Failure> {
     let plan = writing::load_plan(&arguments.file)?;
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     if plan.profile != configuration.profile {
@@ -29,7 +33,10 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &ApplyArg
             crate::domain::text::clean(&plan.profile),
             configuration.profile
         ))
-        .with_hint(format!("run it with --profile {}", crate::domain::text::clean(&plan.profile))));
+        .with_hint(format!(
+            "run it with --profile {}",
+            crate::domain::text::clean(&plan.profile)
+        )));
     }
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     writing::carry_out(output, &session, plan, &arguments.write).await

@@ -31,7 +31,11 @@ struct JsonProbe<'a> {
 }
 
 /// Runs the probes and prints them.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &CheckArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &CheckArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
     let progress = output.progress(true);
@@ -42,11 +46,24 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &CheckArg
         for probe in &probes {
             let (word, colour, seen, hint) = parts(probe);
             if arguments.json {
-                json::line(out, &JsonProbe { what: &probe.what, result: word, seen, hint })?;
+                json::line(
+                    out,
+                    &JsonProbe {
+                        what: &probe.what,
+                        result: word,
+                        seen,
+                        hint,
+                    },
+                )?;
                 continue;
             }
             let style = colour.on_default();
-            writeln!(out, "{style}{word:<8}{style:#} {}: {}", clean(&probe.what), clean(seen))?;
+            writeln!(
+                out,
+                "{style}{word:<8}{style:#} {}: {}",
+                clean(&probe.what),
+                clean(seen)
+            )?;
             for line in hint.into_iter().flat_map(str::lines) {
                 writeln!(out, "         {}", clean(line))?;
             }

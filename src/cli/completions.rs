@@ -17,7 +17,12 @@ pub struct CompletionsArguments {
 /// Prints the completions.
 pub fn run(arguments: &CompletionsArguments) -> Result<u8, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "avatar-sync", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut Arguments::command(),
+        "avatar-sync",
+        &mut script,
+    );
     match std::io::Write::write_all(&mut std::io::stdout(), &script) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(exit::OK),

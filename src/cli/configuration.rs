@@ -41,7 +41,11 @@ pub fn run(output: &Output, global: &GlobalArguments, command: &ConfigCommand) -
             }
             let line = match effective {
                 Some(effective) => {
-                    format!("{} = {}", setting.name(), Configuration::shown(setting, &effective.value))
+                    format!(
+                        "{} = {}",
+                        setting.name(),
+                        Configuration::shown(setting, &effective.value)
+                    )
                 }
                 None => format!("# {} is not set", setting.name()),
             };
@@ -52,7 +56,11 @@ pub fn run(output: &Output, global: &GlobalArguments, command: &ConfigCommand) -
         }
         for opt_out in &configuration.opt_outs {
             writeln!(out, "\n[[profiles.{}.scope.opt_out]]", configuration.profile)?;
-            writeln!(out, "person = {:?}\nreason = {:?}", opt_out.person, opt_out.reason)?;
+            writeln!(
+                out,
+                "person = {:?}\nreason = {:?}",
+                opt_out.person, opt_out.reason
+            )?;
             if let Some(until) = opt_out.until {
                 writeln!(out, "until = {until}")?;
             }

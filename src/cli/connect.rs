@@ -27,7 +27,9 @@ use crate::store::{Access, Store, StoreError, StorePaths};
 
 /// Reads the configuration with the process's environment.
 pub fn configuration(global: &GlobalArguments, flags: FlagValues) -> Result<Configuration, Failure> {
-    Ok(config::load(global.profile.as_deref(), flags, &|name| std::env::var(name).ok())?)
+    Ok(config::load(global.profile.as_deref(), flags, &|name| {
+        std::env::var(name).ok()
+    })?)
 }
 
 /// Where a profile's local data is.
@@ -72,7 +74,10 @@ impl Session {
         let servicenow = servicenow_settings(&values.servicenow)?;
         let instance = servicenow.origin.to_string();
         let target = {
-            let transport = transport(values.servicenow.ca_file.as_deref(), values.servicenow.concurrency.cap);
+            let transport = transport(
+                values.servicenow.ca_file.as_deref(),
+                values.servicenow.concurrency.cap,
+            );
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
         let store = open_store(configuration, access)?;
@@ -80,7 +85,12 @@ impl Session {
             tracing::warn!(note);
         }
         Ok(Self {
-            engine: Arc::new(Engine::new(Arc::new(source), Arc::new(target), Arc::new(store), values.engine)),
+            engine: Arc::new(Engine::new(
+                Arc::new(source),
+                Arc::new(target),
+                Arc::new(store),
+                values.engine,
+            )),
             limits: values.limits,
             tenant: clean(&values.entra.tenant).into_owned(),
             instance,
@@ -91,7 +101,13 @@ impl Session {
     /// Which systems, under which profile.
     pub fn headline(&self, look: Look) -> String {
         let arrow = look.arrow();
-        format!("{} {arrow} {}{}profile {}", self.tenant, self.instance, look.dot(), self.profile)
+        format!(
+            "{} {arrow} {}{}profile {}",
+            self.tenant,
+            self.instance,
+            look.dot(),
+            self.profile
+        )
     }
 
     /// A full scan with progress; Ctrl-C ends it.
@@ -114,7 +130,10 @@ impl Session {
 
     /// The people named by PERSON arguments.
     pub async fn scan_people(&self, people: &[String], depth: Depth) -> Result<Scan, Failure> {
-        self.engine.scan_people(people, depth).await.map_err(engine_failure)
+        self.engine
+            .scan_people(people, depth)
+            .await
+            .map_err(engine_failure)
     }
 
     /// Finishes what a run that was cut off has left, before anything new is sent.
@@ -131,7 +150,12 @@ impl Session {
     }
 
     /// Says on the progress line when a service makes us wait, so that nobody takes a pause for a standstill.
-    async fn watching_waits<T>(&self, progress: &Progress, is_ascii: bool, work: impl Future<Output = T>) -> T {
+    async fn watching_waits<T>(
+        &self,
+        progress: &Progress,
+        is_ascii: bool,
+        work: impl Future<Output = T>,
+    ) -> T {
         tokio::pin!(work);
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(500));
         loop {
@@ -149,25 +173,38 @@ impl Session {
 
 fn show(progress: &Progress, event: &ScanEvent<'_>, is_ascii: bool) {
     match event {
-        ScanEvent::SourcePage { listed, .. } => progress.counting("listing people in Entra ID", *listed, is_ascii),
-        ScanEvent::TargetPage { listed, .. } => progress.counting("listing people in ServiceNow", *listed, is_ascii),
+        ScanEvent::SourcePage { listed, .. } => {
+            progress.counting("listing people in Entra ID", *listed, is_ascii)
+        }
+        ScanEvent::TargetPage { listed, .. } => {
+            progress.counting("listing people in ServiceNow", *listed, is_ascii)
+        }
         ScanEvent::Paired { paired, .. } => progress.counting("matched", *paired, is_ascii),
-        ScanEvent::Stamps { done, total } => progress.measured("asking for photo stamps", *done, *total, is_ascii),
+        ScanEvent::Stamps { done, total } => {
+            progress.measured("asking for photo stamps", *done, *total, is_ascii)
+        }
         ScanEvent::Chains { people } => progress.counting("reading avatars", *people, is_ascii),
-        ScanEvent::Settling { done, total } => progress.measured("comparing pictures", *done, *total, is_ascii),
+        ScanEvent::Settling { done, total } => {
+            progress.measured("comparing pictures", *done, *total, is_ascii)
+        }
         ScanEvent::Problem(problem) => progress.line(&format!("warning: {}", clean(problem))),
     }
 }
 
 fn origin(key: &'static str, text: &str) -> Result<Origin, Failure> {
     Origin::parse(text).map_err(|error| {
-        Failure::usage(format!("{key}: {error}")).with_hint("an address begins with https://; http:// is for this machine alone")
+        Failure::usage(format!("{key}: {error}"))
+            .with_hint("an address begins with https://; http:// is for this machine alone")
     })
 }
 
 /// Connections of one service's own; no proxy unless one is configured.
 fn transport(ca_file: Option<&Path>, connections: usize) -> Transport {
-    Transport::new(TransportSettings { ca_file: ca_file.map(Path::to_owned), connections, ..Default::default() })
+    Transport::new(TransportSettings {
+        ca_file: ca_file.map(Path::to_owned),
+        connections,
+        ..Default::default()
+    })
 }
 
 fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
@@ -180,7 +217,10 @@ fn entra_settings(values: &EntraValues) -> Result<EntraSettings, Failure> {
     );
     settings.photo_size = values.photo_size.map_or(PhotoSize::Largest, PhotoSize::Pixels);
     settings.filter.clone_from(&values.filter);
-    settings.photos = Concurrency { start: values.concurrency.start, cap: values.concurrency.cap };
+    settings.photos = Concurrency {
+        start: values.concurrency.start,
+        cap: values.concurrency.cap,
+    };
     Ok(settings)
 }
 
@@ -190,18 +230,31 @@ fn servicenow_settings(values: &ServiceNowValues) -> Result<ServiceNowSettings, 
             .with_hint("give the instance's name (dev12345), its host, or its https:// address")
     })?;
     let auth = match values.sign_in.clone() {
-        SignIn::Client { id, secret } => ServiceNowAuth::ClientCredentials { client_id: id, client_secret: secret },
-        SignIn::PasswordGrant { id, secret, username, password } => {
-            ServiceNowAuth::Password { client_id: id, client_secret: secret, username, password }
-        }
+        SignIn::Client { id, secret } => ServiceNowAuth::ClientCredentials {
+            client_id: id,
+            client_secret: secret,
+        },
+        SignIn::PasswordGrant {
+            id,
+            secret,
+            username,
+            password,
+        } => ServiceNowAuth::Password {
+            client_id: id,
+            client_secret: secret,
+            username,
+            password,
+        },
         SignIn::Basic { username, password } => ServiceNowAuth::Basic { username, password },
     };
     let mut settings = ServiceNowSettings::new(origin, auth);
     settings.scope.clone_from(&values.scope);
     settings.source_key_column.clone_from(&values.object_id_column);
     settings.page_size = values.page_size;
-    settings.write_mode =
-        WriteMode::ALL.into_iter().find(|mode| mode.name() == values.write_target).unwrap_or_default();
+    settings.write_mode = WriteMode::ALL
+        .into_iter()
+        .find(|mode| mode.name() == values.write_target)
+        .unwrap_or_default();
     settings.create_live_profile = values.create_live_profile;
     settings.session_cookies = values.session_cookies;
     settings.lane_start = values.concurrency.start;
@@ -231,21 +284,26 @@ pub fn engine_failure(error: EngineError) -> Failure {
         EngineError::Find(find) => find_hint(find).or(hint),
         _ => hint,
     };
-    Failure { error: error.into(), hint, code }
+    Failure {
+        error: error.into(),
+        hint,
+        code,
+    }
 }
 
 fn find_hint(error: &FindError) -> Option<String> {
     match error {
-        FindError::NotFound { searched, .. } => Some(format!(
-            "looked in {}; give a sign-in name, e-mail address, Entra object id, ServiceNow user_name or sys_id",
-            searched.join(", ")
+        FindError::NotFound { .. } => Some(
+            "give a sign-in name, e-mail address, Entra object id, ServiceNow user_name or sys_id".into(),
+        ),
+        FindError::OnlyInTarget { candidates, .. } => Some(format!(
+            "nobody in Entra ID matches:\n{}",
+            candidate_lines(candidates)
         )),
-        FindError::OnlyInTarget { candidates, .. } => {
-            Some(format!("nobody in Entra ID matches:\n{}", candidate_lines(candidates)))
-        }
-        FindError::Ambiguous { candidates, .. } => {
-            Some(format!("say which one, by an id:\n{}", candidate_lines(candidates)))
-        }
+        FindError::Ambiguous { candidates, .. } => Some(format!(
+            "say which one, by an id:\n{}",
+            candidate_lines(candidates)
+        )),
         FindError::Connector(_) => None,
     }
 }
@@ -255,10 +313,30 @@ fn candidate_lines(candidates: &[FoundCandidate]) -> String {
         .iter()
         .map(|candidate| {
             let mut parts = vec![candidate.name.shown().into_owned()];
-            parts.extend(candidate.upn.as_ref().map(|upn| format!("sign-in {}", upn.shown())));
-            parts.extend(candidate.source.as_ref().map(|id| format!("Entra {}", clean(id.as_str()))));
-            parts.extend(candidate.user_name.as_ref().map(|name| format!("user_name {}", name.shown())));
-            parts.extend(candidate.target.as_ref().map(|id| format!("sys_id {}", clean(id.as_str()))));
+            parts.extend(
+                candidate
+                    .upn
+                    .as_ref()
+                    .map(|upn| format!("sign-in {}", upn.shown())),
+            );
+            parts.extend(
+                candidate
+                    .source
+                    .as_ref()
+                    .map(|id| format!("Entra {}", clean(id.as_str()))),
+            );
+            parts.extend(
+                candidate
+                    .user_name
+                    .as_ref()
+                    .map(|name| format!("user_name {}", name.shown())),
+            );
+            parts.extend(
+                candidate
+                    .target
+                    .as_ref()
+                    .map(|id| format!("sys_id {}", clean(id.as_str()))),
+            );
             parts.join(", ")
         })
         .collect();

@@ -41,7 +41,11 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
     output.talk("A practice tenant and instance run in this process; nothing leaves this machine.");
     output.talk("");
 
-    let access = if global.readonly { Access::Read } else { Access::Write };
+    let access = if global.readonly {
+        Access::Read
+    } else {
+        Access::Write
+    };
     let session = Session::open(&configuration, access)?;
     show_status(output, &session).await?;
     if global.readonly {
@@ -51,7 +55,10 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
     let scan = session.scan(output, Depth::Settled).await?;
     let plan = session.engine.plan(&scan).await;
     drop(scan);
-    let write = WriteArguments { yes: true, ..WriteArguments::default() };
+    let write = WriteArguments {
+        yes: true,
+        ..WriteArguments::default()
+    };
     let code = writing::carry_out(output, &session, plan, &write).await?;
     output.talk("");
     show_status(output, &session).await?;
@@ -67,7 +74,14 @@ async fn show_status(output: &Output, session: &Session) -> Result<(), Failure> 
     let scan = session.scan(output, Depth::Deep).await?;
     output.data(|out| {
         let headline = session.headline(output.look);
-        status::write_human(out, output.look, &headline, &scan, &Filter::default(), Listing::NeedsALook)
+        status::write_human(
+            out,
+            output.look,
+            &headline,
+            &scan,
+            &Filter::default(),
+            Listing::NeedsALook,
+        )
     })?;
     Ok(())
 }
@@ -109,7 +123,13 @@ fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration
         .iter()
         .filter_map(|setting| {
             let value = setting.default_value()?;
-            Some((setting.key, Effective { value, origin: Origin::Default }))
+            Some((
+                setting.key,
+                Effective {
+                    value,
+                    origin: Origin::Default,
+                },
+            ))
         })
         .collect();
     for (key, value) in [
@@ -122,7 +142,13 @@ fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration
         ("servicenow.client_id", text("servicenow_client_id")),
         ("servicenow.client_secret", text("servicenow_client_secret")),
     ] {
-        values.insert(key, Effective { value, origin: Origin::Flag("demo") });
+        values.insert(
+            key,
+            Effective {
+                value,
+                origin: Origin::Flag("demo"),
+            },
+        );
     }
     Configuration {
         profile: "demo".into(),

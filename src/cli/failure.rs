@@ -18,7 +18,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with an exit code.
     pub fn new(code: u8, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { error: error.into(), hint: None, code }
+        Self {
+            error: error.into(),
+            hint: None,
+            code,
+        }
     }
 
     /// A mistake on the command line or in the configuration.
@@ -43,7 +47,10 @@ impl From<crate::config::ConfigurationError> for Failure {
 impl From<crate::config::ValuesError> for Failure {
     fn from(error: crate::config::ValuesError) -> Self {
         let hint = error.hint();
-        Self { hint, ..Self::usage(error) }
+        Self {
+            hint,
+            ..Self::usage(error)
+        }
     }
 }
 

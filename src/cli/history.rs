@@ -11,10 +11,10 @@ use super::{GlobalArguments, connect, exit};
 use crate::domain::ids::RunId;
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef, Summary};
+use crate::report::json;
 use crate::report::run::{duration, stop_sentence, write_step};
 use crate::report::status::whole_seconds;
 use crate::report::text::{Look, moment, number};
-use crate::report::json;
 use crate::store::Access;
 use crate::store::journal::{RunRecord, StepRecord};
 
@@ -58,7 +58,11 @@ struct JsonStep<'a> {
 }
 
 /// Prints runs from the journal; asks no service.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &HistoryArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &HistoryArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let store = connect::open_store(&configuration, Access::Read)?;
     let journal = store.journal();
@@ -66,7 +70,10 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &HistoryA
     match &arguments.run {
         None => {
             let runs = journal.runs(arguments.limit).await.map_err(unreadable)?;
-            output.data(|out| runs.iter().try_for_each(|run| write_run(out, run, arguments.json)))?;
+            output.data(|out| {
+                runs.iter()
+                    .try_for_each(|run| write_run(out, run, arguments.json))
+            })?;
             if runs.is_empty() {
                 output.talk("No run has written anything yet.");
             }
@@ -74,15 +81,20 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &HistoryA
         Some(wanted) => {
             let id = RunId::new(wanted.as_str());
             let run = journal.run(&id).await.map_err(unreadable)?.ok_or_else(|| {
-                Failure::usage(format!("there is no run {:?}", crate::domain::text::clean(wanted)))
-                    .with_hint("`avatar-sync history` lists them")
+                Failure::usage(format!(
+                    "there is no run {:?}",
+                    crate::domain::text::clean(wanted)
+                ))
+                .with_hint("`avatar-sync history` lists them")
             })?;
             let steps = journal.steps(&id).await.map_err(unreadable)?;
             output.data(|out| {
                 if !arguments.json {
                     write_run(out, &run, false)?;
                 }
-                steps.iter().try_for_each(|step| write_recorded(out, output.look, step, arguments.json))
+                steps
+                    .iter()
+                    .try_for_each(|step| write_recorded(out, output.look, step, arguments.json))
             })?;
         }
     }
@@ -108,7 +120,9 @@ fn write_run(out: &mut dyn std::io::Write, run: &RunRecord, is_json: bool) -> st
     }
     let took = run.finished.map_or_else(
         || "not finished".to_owned(),
-        |finished| duration(Duration::try_from(finished.duration_since(run.start.started)).unwrap_or_default()),
+        |finished| {
+            duration(Duration::try_from(finished.duration_since(run.start.started)).unwrap_or_default())
+        },
     );
     let summary = run.summary.unwrap_or_default();
     writeln!(
@@ -152,5 +166,12 @@ fn write_recorded(
             },
         );
     }
-    write_step(out, look, &step.person, step.outcome, &step.detail, step.hint.as_deref())
+    write_step(
+        out,
+        look,
+        &step.person,
+        step.outcome,
+        &step.detail,
+        step.hint.as_deref(),
+    )
 }

@@ -61,14 +61,19 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
         writeln!(out, "state          {}  {}", info.state, size(info.state_bytes))?;
         writeln!(out, "  of it vault  {}  {}", info.vault, size(info.vault_bytes))?;
         writeln!(out, "cache          {}  {}", info.cache, size(info.cache_bytes))?;
-        writeln!(out, "The state folder holds the journal and replaced pictures; the cache can be deleted.")
+        writeln!(
+            out,
+            "The state folder holds the journal and replaced pictures; the cache can be deleted."
+        )
     })?;
     Ok(exit::OK)
 }
 
 /// Bytes of all files below a folder; links are not followed, what cannot be read counts nothing.
 fn folder_size(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
     entries
         .flatten()
         .map(|entry| match entry.metadata() {

@@ -29,11 +29,9 @@ impl Output {
         choice.write_global();
         let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         let is_ascii = global.ascii || is_dumb || !speaks_utf8();
-        let width = if io::stdout().is_terminal() {
-            crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns).max(40))
-        } else {
-            usize::MAX
-        };
+        let width = io::stdout()
+            .is_terminal()
+            .then(|| crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns).max(40)));
         let err_is_terminal = io::stderr().is_terminal();
         Self {
             look: Look { is_ascii, width },

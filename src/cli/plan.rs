@@ -33,7 +33,11 @@ pub struct PlanArguments {
 }
 
 /// Scans, plans and prints; nothing is written to ServiceNow.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PlanArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &PlanArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
     let scan = if arguments.people.is_empty() {
@@ -42,15 +46,27 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PlanArgu
         session.scan_people(&arguments.people, Depth::Settled).await?
     };
     let plan = session.engine.plan(&scan).await;
-    let to_stdout = arguments.json || arguments.output.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let to_stdout = arguments.json
+        || arguments
+            .output
+            .as_ref()
+            .is_some_and(|path| path.as_os_str() == "-");
     if to_stdout {
         output.data(|out| report::json::line(out, &plan))?;
     } else {
         output.data(|out| report::plan::write_human(out, output.look, &plan, arguments.all))?;
         if let Some(path) = &arguments.output {
             writing::save_plan(path, &plan)?;
-            output.talk(&format!("Plan written to {}; `avatar-sync apply {}` does it.", path.display(), path.display()));
+            output.talk(&format!(
+                "Plan written to {}; `avatar-sync apply {}` does it.",
+                path.display(),
+                path.display()
+            ));
         }
     }
-    Ok(if arguments.exit_code && !plan.steps.is_empty() { exit::DIFFERENCES } else { exit::OK })
+    Ok(if arguments.exit_code && !plan.steps.is_empty() {
+        exit::DIFFERENCES
+    } else {
+        exit::OK
+    })
 }

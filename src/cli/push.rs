@@ -19,7 +19,11 @@ pub struct PushArguments {
 }
 
 /// Brings these people's photos into ServiceNow.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &PushArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &PushArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     session.recover(output).await?;

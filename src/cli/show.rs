@@ -7,9 +7,10 @@ use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, exit};
+use crate::domain::photo::SourcePhoto;
 use crate::domain::picture;
 use crate::domain::text::clean;
-use crate::engine::{Depth, PersonState, SidePicture};
+use crate::engine::{Depth, PersonState, SidePicture, Standing};
 use crate::graphics::{Drawn, compose, print_inline};
 use crate::report::json;
 use crate::report::status::StatusPerson;
@@ -28,13 +29,20 @@ pub struct ShowArguments {
 }
 
 /// Prints both pictures inline, side by side, with the reasons.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &ShowArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &ShowArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
-    let scan = session.scan_people(std::slice::from_ref(&arguments.person), Depth::Deep).await?;
-    let state = scan.people.first().ok_or_else(|| {
-        Failure::usage(format!("nobody is called {:?}", clean(&arguments.person)))
-    })?;
+    let scan = session
+        .scan_people(std::slice::from_ref(&arguments.person), Depth::Deep)
+        .await?;
+    let state = scan
+        .people
+        .first()
+        .ok_or_else(|| Failure::usage(format!("nobody is called {:?}", clean(&arguments.person))))?;
     if arguments.json {
         output.data(|out| json::line(out, &StatusPerson::of(state)))?;
         return Ok(exit::OK);
@@ -49,7 +57,10 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: &ShowArgu
     if left.is_some() || right.is_some() {
         match print_inline(&compose(left.as_ref(), right.as_ref())) {
             Ok(Drawn::With(_) | Drawn::NotATerminal) => {}
-            Err(error) => output.talk(&format!("the pictures could not be drawn: {}", clean(&error.to_string()))),
+            Err(error) => output.talk(&format!(
+                "the pictures could not be drawn: {}",
+                clean(&error.to_string())
+            )),
         }
     }
     Ok(exit::OK)
@@ -66,16 +77,31 @@ fn decoded(output: &Output, side: &str, picture: &SidePicture) -> Option<Dynamic
             }
         },
         SidePicture::Failed(why) => {
-            output.talk(&format!("the picture in {side} could not be read: {}", clean(why)));
+            output.talk(&format!(
+                "the picture in {side} could not be read: {}",
+                clean(why)
+            ));
             None
         }
+    }
+}
+
+/// *Unknown* is never *absent*.
+fn words_for_photo(photo: &SourcePhoto) -> &'static str {
+    match photo {
+        SourcePhoto::Unknown => "not looked at",
+        SourcePhoto::Absent => "no photo",
+        SourcePhoto::Present(_) => "a photo",
+        SourcePhoto::Unreadable(_) => "cannot be read",
     }
 }
 
 fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) -> std::io::Result<()> {
     let person = &state.source;
     let optional = |text: &Option<crate::domain::text::RemoteText>| {
-        text.as_ref().map(|text| format!("{}{}", look.dot(), text.shown())).unwrap_or_default()
+        text.as_ref()
+            .map(|text| format!("{}{}", look.dot(), text.shown()))
+            .unwrap_or_default()
     };
     writeln!(
         out,
@@ -87,15 +113,27 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
     )?;
     let verdict = state.judgement.verdict;
     let style = verdict_style(verdict);
-    writeln!(out, "{style}{}{style:#}: {}", look.verdict(verdict), state.judgement.reason)?;
+    writeln!(
+        out,
+        "{style}{}{style:#}: {}",
+        look.verdict(verdict),
+        state.judgement.reason
+    )?;
     let json = StatusPerson::of(state);
     match &json.entra {
         Some(photo) => {
-            let bytes = photo.bytes.map(|bytes| format!("{}{}", look.dot(), size(bytes))).unwrap_or_default();
+            let bytes = photo
+                .bytes
+                .map(|bytes| format!("{}{}", look.dot(), size(bytes)))
+                .unwrap_or_default();
             let (width, height, kind) = (photo.width, photo.height, clean(&photo.content_type));
-            writeln!(out, "left   Entra ID    {width} x {height}{}{kind}{bytes}", look.dot())?;
+            writeln!(
+                out,
+                "left   Entra ID    {width} x {height}{}{kind}{bytes}",
+                look.dot()
+            )?;
         }
-        None => writeln!(out, "left   Entra ID    no photo")?,
+        None => writeln!(out, "left   Entra ID    {}", words_for_photo(&state.photo))?,
     }
     match &json.servicenow {
         Some(avatar) => writeln!(
@@ -107,16 +145,42 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
             look.dot(),
             avatar.attachment
         )?,
-        None => writeln!(out, "right  ServiceNow  no avatar")?,
+        None if state.chain.is_some() => writeln!(out, "right  ServiceNow  no avatar")?,
+        None => writeln!(out, "right  ServiceNow  not looked at")?,
+    }
+    if let Standing::Ambiguous { candidates, .. } = &state.standing {
+        for candidate in candidates {
+            let name = candidate.name.shown();
+            writeln!(
+                out,
+                "       might be    {name}, user_name {}, sys_id {}",
+                candidate.user_name.shown(),
+                candidate.id
+            )?;
+        }
     }
     if let Some(chain) = &state.chain {
         for record in &chain.records {
-            let pictures: Vec<String> =
-                record.pictures.iter().map(|picture| format!("{} ({})", picture.id, size(picture.bytes))).collect();
-            let pictures = if pictures.is_empty() { "no picture".into() } else { pictures.join(", ") };
-            let wins = chain.served.as_ref().is_some_and(|served| served.record == record.id);
+            let pictures: Vec<String> = record
+                .pictures
+                .iter()
+                .map(|picture| format!("{} ({})", picture.id, size(picture.bytes)))
+                .collect();
+            let pictures = if pictures.is_empty() {
+                "no picture".into()
+            } else {
+                pictures.join(", ")
+            };
+            let wins = chain
+                .served
+                .as_ref()
+                .is_some_and(|served| served.record == record.id);
             let wins = if wins { "  <- displayed" } else { "" };
-            writeln!(out, "       {:<12} {}  {pictures}{wins}", record.place.0, record.id)?;
+            writeln!(
+                out,
+                "       {:<12} {}  {pictures}{wins}",
+                record.place.0, record.id
+            )?;
         }
     }
     Ok(())

@@ -32,23 +32,45 @@ pub struct StatusArguments {
 }
 
 /// Scans and prints.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &StatusArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &StatusArguments,
+) -> Result<u8, Failure> {
     let filter = Filter::parse(&arguments.filter.join(" "))?;
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
-    let depth = if arguments.deep { Depth::Deep } else { Depth::Stamps };
+    let depth = if arguments.deep {
+        Depth::Deep
+    } else {
+        Depth::Stamps
+    };
     let scan = session.scan(output, depth).await?;
 
     output.data(|out| {
         if arguments.json {
             return status::write_json(out, &configuration.profile, &scan, &filter);
         }
-        let listing = if arguments.all || !filter.is_empty() { Listing::Everybody } else { Listing::NeedsALook };
-        status::write_human(out, output.look, &session.headline(output.look), &scan, &filter, listing)
+        let listing = if arguments.all || !filter.is_empty() {
+            Listing::Everybody
+        } else {
+            Listing::NeedsALook
+        };
+        status::write_human(
+            out,
+            output.look,
+            &session.headline(output.look),
+            &scan,
+            &filter,
+            listing,
+        )
     })?;
-    let differs = scan
-        .people
-        .iter()
-        .any(|person| person.judgement.verdict.is_difference() && filter.matches(&person.source, person.judgement.verdict));
-    Ok(if arguments.exit_code && differs { exit::DIFFERENCES } else { exit::OK })
+    let differs = scan.people.iter().any(|person| {
+        person.judgement.verdict.is_difference() && filter.matches(&person.source, person.judgement.verdict)
+    });
+    Ok(if arguments.exit_code && differs {
+        exit::DIFFERENCES
+    } else {
+        exit::OK
+    })
 }

@@ -16,7 +16,11 @@ pub struct SyncArguments {
 }
 
 /// Scans everybody, plans and applies.
-pub async fn run(output: &Output, global: &GlobalArguments, arguments: &SyncArguments) -> Result<u8, Failure> {
+pub async fn run(
+    output: &Output,
+    global: &GlobalArguments,
+    arguments: &SyncArguments,
+) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     session.recover(output).await?;

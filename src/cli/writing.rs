@@ -38,10 +38,18 @@ pub fn flags(arguments: &WriteArguments) -> FlagValues {
         }
     }
     if let Some(number) = arguments.max_changes {
-        flags.push(("limits.max_changes", "--max-changes", Value::Number(number.into())));
+        flags.push((
+            "limits.max_changes",
+            "--max-changes",
+            Value::Number(number.into()),
+        ));
     }
     if let Some(number) = arguments.max_removals {
-        flags.push(("limits.max_removals", "--max-removals", Value::Number(number.into())));
+        flags.push((
+            "limits.max_removals",
+            "--max-removals",
+            Value::Number(number.into()),
+        ));
     }
     flags
 }
@@ -66,18 +74,27 @@ pub fn save_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
         options.mode(0o600);
     }
     let failed = |error: std::io::Error| {
-        Failure::new(exit::UNEXPECTED, format!("the plan cannot be written to {}: {error}", path.display()))
+        Failure::new(
+            exit::UNEXPECTED,
+            format!("the plan cannot be written to {}: {error}", path.display()),
+        )
     };
     let mut file = options.open(path).map_err(failed)?;
     let text = serde_json::to_vec_pretty(plan).map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
-    file.write_all(&text).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)
+    file.write_all(&text)
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
 }
 
 /// Reads a plan file.
 pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
     let bad = |why: String| {
-        Failure::usage(format!("{} is not a plan that can be applied: {why}", path.display()))
-            .with_hint("make a new one with `avatar-sync plan -o FILE`")
+        Failure::usage(format!(
+            "{} is not a plan that can be applied: {why}",
+            path.display()
+        ))
+        .with_hint("make a new one with `avatar-sync plan -o FILE`")
     };
     let length = fs::metadata(path).map_err(|error| bad(error.to_string()))?.len();
     if length > PLAN_FILE_LIMIT {
@@ -86,10 +103,16 @@ pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
     let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
     let plan: Plan = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
     if plan.schema != PLAN_SCHEMA {
-        return Err(bad(format!("its format is {:?}, not {PLAN_SCHEMA:?}", crate::domain::text::clean(&plan.schema))));
+        return Err(bad(format!(
+            "its format is {:?}, not {PLAN_SCHEMA:?}",
+            crate::domain::text::clean(&plan.schema)
+        )));
     }
     if let Some(step) = plan.steps.iter().find(|step| step.person.target.is_none()) {
-        return Err(bad(format!("the step for {} names nobody in ServiceNow", step.person.upn.shown())));
+        return Err(bad(format!(
+            "the step for {} names nobody in ServiceNow",
+            step.person.upn.shown()
+        )));
     }
     Ok(plan)
 }
@@ -114,8 +137,13 @@ pub async fn carry_out(
         report::plan::write_human(&mut err, output.look, &plan, false)?;
         drop(err);
         let steps = plan.steps.len() as u64;
-        let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > plan.selected() * TYPED_SHARE);
-        let question = format!("\nChange {} in {}?", report::text::people(steps), session.instance);
+        let is_large =
+            steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > plan.selected() * TYPED_SHARE);
+        let question = format!(
+            "\nChange {} in {}?",
+            report::text::people(steps),
+            session.instance
+        );
         if !output.confirm(&question, is_large.then_some(steps))? {
             output.talk("Nothing was changed.");
             return Ok(exit::OK);
@@ -196,7 +224,10 @@ async fn apply(output: &Output, session: &Session, plan: Plan, is_json: bool) ->
 
 /// True for outcomes of steps; skips are counted, not pushed.
 fn is_a_push(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Updated | Outcome::Removed | Outcome::ChangedMeanwhile | Outcome::Failed)
+    matches!(
+        outcome,
+        Outcome::Updated | Outcome::Removed | Outcome::ChangedMeanwhile | Outcome::Failed
+    )
 }
 
 fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
@@ -204,10 +235,17 @@ fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), F
         output.data(|out| report::run::write_json(out, event))?;
         return Ok(());
     }
-    if let RunEvent::Step { person, outcome, detail, hint } = event
+    if let RunEvent::Step {
+        person,
+        outcome,
+        detail,
+        hint,
+    } = event
         && is_a_push(*outcome)
     {
-        output.data(|out| report::run::write_step(out, output.look, person, *outcome, detail, hint.as_deref()))?;
+        output.data(|out| {
+            report::run::write_step(out, output.look, person, *outcome, detail, hint.as_deref())
+        })?;
     }
     Ok(())
 }

@@ -49,7 +49,9 @@ const fn setting(key: &'static str, kind: Kind, default: &'static str, help: &'s
 }
 
 const RULES: &[&str] = &["object_id", "employee_number", "user_name", "mail"];
-const PHOTO_SIZES: &[&str] = &["48", "64", "96", "120", "240", "360", "432", "504", "648", "largest"];
+const PHOTO_SIZES: &[&str] = &[
+    "48", "64", "96", "120", "240", "360", "432", "504", "648", "largest",
+];
 const CLOUDS: &[&str] = &["global", "us_government_l4", "us_government_l5", "china"];
 const WRITE_TARGETS: &[&str] = &["both", "live-profile", "sys-user", "effective", "seed-article"];
 

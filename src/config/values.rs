@@ -114,7 +114,10 @@ pub struct Concurrency {
 impl Concurrency {
     /// Starts carefully unless somebody chose a figure, which is then taken at its word.
     fn new(cap: usize, careful_start: usize, is_chosen: bool) -> Self {
-        Self { start: if is_chosen { cap } else { careful_start.min(cap) }, cap }
+        Self {
+            start: if is_chosen { cap } else { careful_start.min(cap) },
+            cap,
+        }
     }
 }
 
@@ -166,11 +169,21 @@ impl Values {
     /// Gives a configuration its meaning.
     pub fn of(configuration: &Configuration) -> Result<Self, ValuesError> {
         let read = Reader { configuration };
-        let needed =
-            ["entra.tenant", "entra.client_id", "entra.client_secret", "servicenow.instance"];
-        let missing: Vec<&'static str> = needed.into_iter().filter(|key| read.text(key).is_none()).collect();
+        let needed = [
+            "entra.tenant",
+            "entra.client_id",
+            "entra.client_secret",
+            "servicenow.instance",
+        ];
+        let missing: Vec<&'static str> = needed
+            .into_iter()
+            .filter(|key| read.text(key).is_none())
+            .collect();
         if !missing.is_empty() {
-            return Err(ValuesError::Missing { profile: configuration.profile.clone(), keys: missing });
+            return Err(ValuesError::Missing {
+                profile: configuration.profile.clone(),
+                keys: missing,
+            });
         }
         Ok(Self {
             entra: read.entra(),
@@ -188,8 +201,14 @@ impl Values {
 fn cloud_addresses(cloud: &str) -> (&'static str, &'static str) {
     match cloud {
         "us_government_l4" => ("https://login.microsoftonline.us", "https://graph.microsoft.us"),
-        "us_government_l5" => ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
-        "china" => ("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn"),
+        "us_government_l5" => (
+            "https://login.microsoftonline.us",
+            "https://dod-graph.microsoft.us",
+        ),
+        "china" => (
+            "https://login.partner.microsoftonline.cn",
+            "https://microsoftgraph.chinacloudapi.cn",
+        ),
         _ => ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
     }
 }
@@ -201,7 +220,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn value(&self, key: &str) -> Option<&Value> {
-        self.configuration.values.get(key).map(|effective| &effective.value)
+        self.configuration
+            .values
+            .get(key)
+            .map(|effective| &effective.value)
     }
 
     fn text(&self, key: &str) -> Option<String> {
@@ -238,11 +260,18 @@ impl Reader<'_> {
     }
 
     fn is_chosen(&self, key: &str) -> bool {
-        self.configuration.values.get(key).is_some_and(|effective| effective.origin != Origin::Default)
+        self.configuration
+            .values
+            .get(key)
+            .is_some_and(|effective| effective.origin != Origin::Default)
     }
 
     fn concurrency(&self, key: &str, careful_start: usize) -> Concurrency {
-        Concurrency::new(self.number_or(key, 4) as usize, careful_start, self.is_chosen(key))
+        Concurrency::new(
+            self.number_or(key, 4) as usize,
+            careful_start,
+            self.is_chosen(key),
+        )
     }
 
     fn photo_size(&self) -> Option<u16> {
@@ -254,7 +283,9 @@ impl Reader<'_> {
         EntraValues {
             tenant: self.text("entra.tenant").unwrap_or_default(),
             client_id: self.text("entra.client_id").unwrap_or_default(),
-            client_secret: self.secret("entra.client_secret").unwrap_or_else(|| Secret::new("")),
+            client_secret: self
+                .secret("entra.client_secret")
+                .unwrap_or_else(|| Secret::new("")),
             login_url: self.text("entra.login_url").unwrap_or_else(|| login.to_owned()),
             graph_url: self.text("entra.graph_url").unwrap_or_else(|| graph.to_owned()),
             photo_size: self.photo_size(),
@@ -269,7 +300,9 @@ impl Reader<'_> {
             instance: self.text("servicenow.instance").unwrap_or_default(),
             sign_in: self.sign_in()?,
             scope: self.text("servicenow.scope").unwrap_or_default(),
-            object_id_column: self.text("servicenow.object_id_column").filter(|column| column != "none"),
+            object_id_column: self
+                .text("servicenow.object_id_column")
+                .filter(|column| column != "none"),
             write_target: self.text("servicenow.write_target").unwrap_or_default(),
             create_live_profile: self.flag("servicenow.create_live_profile"),
             session_cookies: self.flag("servicenow.session_cookies"),
@@ -282,20 +315,33 @@ impl Reader<'_> {
 
     /// A client with an account is the password grant, a client alone client credentials, an account alone basic.
     fn sign_in(&self) -> Result<SignIn, ValuesError> {
-        let client = self.text("servicenow.client_id").zip(self.secret("servicenow.client_secret"));
-        let account = self.text("servicenow.username").zip(self.secret("servicenow.password"));
+        let client = self
+            .text("servicenow.client_id")
+            .zip(self.secret("servicenow.client_secret"));
+        let account = self
+            .text("servicenow.username")
+            .zip(self.secret("servicenow.password"));
         match (client, account) {
             (Some((id, secret)), None) => Ok(SignIn::Client { id, secret }),
-            (Some((id, secret)), Some((username, password))) => {
-                Ok(SignIn::PasswordGrant { id, secret, username, password })
-            }
+            (Some((id, secret)), Some((username, password))) => Ok(SignIn::PasswordGrant {
+                id,
+                secret,
+                username,
+                password,
+            }),
             (None, Some((username, password))) => Ok(SignIn::Basic { username, password }),
-            (None, None) => Err(ValuesError::NoSignIn { profile: self.configuration.profile.clone() }),
+            (None, None) => Err(ValuesError::NoSignIn {
+                profile: self.configuration.profile.clone(),
+            }),
         }
     }
 
     fn engine(&self) -> EngineSettings {
-        let rules = self.list("match.rules").iter().filter_map(|code| rule(code)).collect();
+        let rules = self
+            .list("match.rules")
+            .iter()
+            .filter_map(|code| rule(code))
+            .collect();
         let overwrite = match self.text("policy.overwrite").as_deref() {
             Some("only_if_empty") => OverwritePolicy::OnlyIfEmpty,
             _ => OverwritePolicy::Overwrite,
@@ -321,13 +367,19 @@ impl Reader<'_> {
 }
 
 fn rule(code: &str) -> Option<MatchRule> {
-    MatchRule::DEFAULT_ORDER.into_iter().find(|rule| rule.code() == code)
+    MatchRule::DEFAULT_ORDER
+        .into_iter()
+        .find(|rule| rule.code() == code)
 }
 
 /// The error type of [`Values::of`] and of [`super::load`] meet at the command line.
 impl From<ValuesError> for ConfigurationError {
     fn from(error: ValuesError) -> Self {
-        Self::Value { setting: "profile", origin: Origin::Default, message: error.to_string() }
+        Self::Value {
+            setting: "profile",
+            origin: Origin::Default,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -338,19 +390,27 @@ mod tests {
     fn values(pairs: &[(&str, &str)]) -> Result<Values, ValuesError> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let folder = folder.path().to_string_lossy().into_owned();
-        let pairs: Vec<(String, String)> =
-            pairs.iter().map(|(name, value)| (format!("AVATAR_SYNC_{name}"), (*value).to_owned())).collect();
+        let pairs: Vec<(String, String)> = pairs
+            .iter()
+            .map(|(name, value)| (format!("AVATAR_SYNC_{name}"), (*value).to_owned()))
+            .collect();
         let environment = move |name: &str| {
             if name.ends_with("_DIR") {
                 return Some(folder.clone());
             }
-            pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            pairs
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
         };
         Values::of(&super::super::load(None, Vec::new(), &environment).expect("loads"))
     }
 
-    const ENTRA: [(&str, &str); 3] =
-        [("ENTRA_TENANT", "t"), ("ENTRA_CLIENT_ID", "c"), ("ENTRA_CLIENT_SECRET", "canary-entra")];
+    const ENTRA: [(&str, &str); 3] = [
+        ("ENTRA_TENANT", "t"),
+        ("ENTRA_CLIENT_ID", "c"),
+        ("ENTRA_CLIENT_SECRET", "canary-entra"),
+    ];
 
     fn with(extra: &[(&str, &str)]) -> Result<Values, ValuesError> {
         values(&[&ENTRA[..], extra].concat())
@@ -359,8 +419,18 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_its_environment_variable() {
         let error = values(&[("ENTRA_TENANT", "t")]).expect_err("incomplete");
-        assert!(error.to_string().contains("entra.client_id, entra.client_secret, servicenow.instance"), "{error}");
-        assert!(error.hint().expect("a hint").contains("AVATAR_SYNC_SERVICENOW_INSTANCE"));
+        assert!(
+            error
+                .to_string()
+                .contains("entra.client_id, entra.client_secret, servicenow.instance"),
+            "{error}"
+        );
+        assert!(
+            error
+                .hint()
+                .expect("a hint")
+                .contains("AVATAR_SYNC_SERVICENOW_INSTANCE")
+        );
     }
 
     #[test]
@@ -368,9 +438,16 @@ mod tests {
         let instance = ("SERVICENOW_INSTANCE", "dev1");
         let client = [("SERVICENOW_CLIENT_ID", "i"), ("SERVICENOW_CLIENT_SECRET", "s")];
         let account = [("SERVICENOW_USERNAME", "u"), ("SERVICENOW_PASSWORD", "p")];
-        let sign_in = |pairs: &[(&'static str, &'static str)]| with(pairs).map(|values| values.servicenow.sign_in);
-        assert!(matches!(sign_in(&[&[instance], &client[..]].concat()), Ok(SignIn::Client { .. })));
-        assert!(matches!(sign_in(&[&[instance], &account[..]].concat()), Ok(SignIn::Basic { .. })));
+        let sign_in =
+            |pairs: &[(&'static str, &'static str)]| with(pairs).map(|values| values.servicenow.sign_in);
+        assert!(matches!(
+            sign_in(&[&[instance], &client[..]].concat()),
+            Ok(SignIn::Client { .. })
+        ));
+        assert!(matches!(
+            sign_in(&[&[instance], &account[..]].concat()),
+            Ok(SignIn::Basic { .. })
+        ));
         let both = [&[instance], &client[..], &account[..]].concat();
         assert!(matches!(sign_in(&both), Ok(SignIn::PasswordGrant { .. })));
         assert!(matches!(sign_in(&[instance]), Err(ValuesError::NoSignIn { .. })));
@@ -378,17 +455,26 @@ mod tests {
 
     #[test]
     fn addresses_follow_the_cloud_unless_given() {
-        let common = [("SERVICENOW_INSTANCE", "dev1"), ("SERVICENOW_USERNAME", "u"), ("SERVICENOW_PASSWORD", "p")];
+        let common = [
+            ("SERVICENOW_INSTANCE", "dev1"),
+            ("SERVICENOW_USERNAME", "u"),
+            ("SERVICENOW_PASSWORD", "p"),
+        ];
         let china = with(&[&common[..], &[("ENTRA_CLOUD", "china")]].concat()).expect("complete");
         assert_eq!(china.entra.graph_url, "https://microsoftgraph.chinacloudapi.cn");
-        let own = with(&[&common[..], &[("ENTRA_GRAPH_URL", "http://127.0.0.1:1")]].concat()).expect("complete");
+        let own =
+            with(&[&common[..], &[("ENTRA_GRAPH_URL", "http://127.0.0.1:1")]].concat()).expect("complete");
         assert_eq!(own.entra.graph_url, "http://127.0.0.1:1");
         assert_eq!(own.entra.login_url, "https://login.microsoftonline.com");
     }
 
     #[test]
     fn a_chosen_concurrency_is_taken_at_its_word_and_the_default_starts_carefully() {
-        let common = [("SERVICENOW_INSTANCE", "dev1"), ("SERVICENOW_USERNAME", "u"), ("SERVICENOW_PASSWORD", "p")];
+        let common = [
+            ("SERVICENOW_INSTANCE", "dev1"),
+            ("SERVICENOW_USERNAME", "u"),
+            ("SERVICENOW_PASSWORD", "p"),
+        ];
         assert_eq!(
             with(&common).expect("complete").servicenow.concurrency,
             Concurrency { start: 2, cap: 4 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use ::http::HeaderName;
+use ::http::{HeaderName, HeaderValue};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
@@ -33,7 +33,7 @@ use crate::domain::text::clean;
 const SYSTEM: &str = "Entra ID";
 
 /// How long before its end a token is renewed (`reliability.md` D2).
-const RENEW: Duration = Duration::from_secs(300);
+const RENEW: Duration = Duration::from_mins(5);
 
 /// The Graph hosts of the clouds (`entra.md` 6). Their tokens are asked for by their own name.
 const GRAPH_HOSTS: [&str; 4] = [
@@ -225,6 +225,18 @@ impl EntraSource {
             small: Mutex::default(),
         })
     }
+}
+
+/// The header that tells Graph whose requests to throttle first (`entra.md` 7.2).
+fn throttle_priority() -> HeaderName {
+    HeaderName::from_static("x-ms-throttle-priority")
+}
+
+fn priority_value(priority: Priority) -> HeaderValue {
+    HeaderValue::from_static(match priority {
+        Priority::Background => "Low",
+        Priority::Foreground => "High",
+    })
 }
 
 #[async_trait]

@@ -3,7 +3,7 @@
 //! A [`Caller`] sends [`Call`]s to one [`Origin`] through one [`Lane`]: it signs them (a [`TokenCache`] or a
 //! [`BasicLogin`]), waits for their turn, repeats what may be repeated, and returns an [`Answer`] or a [`Failure`]
 //! that says what happened in the service's own, cleaned words. What an answer means is decided in one place,
-//! [`classify`]; the rules are those of `reliability.md` 3.
+//! [`classify()`]; the rules are those of `reliability.md` 3.
 //!
 //! ```text
 //! Transport ─ one a program          TLS, connections, the log of recent requests
@@ -26,7 +26,7 @@ mod token;
 mod wait;
 mod wire;
 
-pub use self::call::{Answer, Call, Failure, Inside, Reason, Repeat, ServiceWords};
+pub use self::call::{Answer, Call, Failure, FailureParts, Inside, Reason, Repeat, ServiceWords};
 pub use self::caller::Caller;
 pub use self::classify::{Class, Expect, classify};
 pub use self::lane::{Lane, LaneSettings};

@@ -117,6 +117,10 @@ impl AvatarTarget for ServiceNowTarget {
         self.reads.lookup(wanted).await
     }
 
+    async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+        self.reads.lookup_in_scope(wanted).await
+    }
+
     async fn all_chains(
         &self,
         people: &[TargetPerson],
@@ -223,3 +227,6 @@ impl AvatarTarget for ServiceNowTarget {
         vec![self.client.caller().lane_state()]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -345,7 +345,7 @@ pub fn judge_unpaired(why: &Unpaired) -> Judgement {
             let tried: Vec<&str> = rules.iter().map(|rule| rule.words()).collect();
             Judgement::new(
                 Verdict::Unmatched,
-                format!("nobody in scope in ServiceNow has this {}", tried.join(", ")),
+                format!("nobody in ServiceNow's scope has the same {}", either(&tried)),
             )
         }
         Unpaired::Ambiguous(Ambiguity::SeveralTargets { rule, candidates }) => Judgement::new(
@@ -359,6 +359,15 @@ pub fn judge_unpaired(why: &Unpaired) -> Judgement {
                 rule.words()
             ),
         ),
+    }
+}
+
+/// "a, b or c".
+fn either(words: &[&str]) -> String {
+    match words {
+        [] => "key".into(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

@@ -877,6 +877,16 @@ fn probe(what: &str, result: Result<(), ConnectorError>) -> Probe {
     }
 }
 
+fn refusal(operation: &str, kind: ErrorKind) -> ConnectorError {
+    ConnectorError {
+        system: "ServiceNow",
+        operation: operation.into(),
+        kind,
+        hint: None,
+        source: None,
+    }
+}
+
 #[async_trait]
 impl AvatarTarget for World {
     fn name(&self) -> &'static str {
@@ -905,6 +915,16 @@ impl AvatarTarget for World {
 
     async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
         self.begin("target.lookup")?;
+        let is_unsafe = |wanted: &TargetLookup| match wanted {
+            TargetLookup::Id(value)
+            | TargetLookup::UserName(value)
+            | TargetLookup::Mail(value)
+            | TargetLookup::EmployeeNumber(value)
+            | TargetLookup::SourceKey(value) => value.chars().any(char::is_control),
+        };
+        if wanted.iter().any(is_unsafe) {
+            return Err(refusal("look people up", ErrorKind::Refused));
+        }
         let state = self.0.lock();
         Ok(state
             .targets
@@ -1035,13 +1055,7 @@ impl AvatarTarget for World {
             .find(|found| &found.id == record && found.place == place);
         found
             .map(|found| found.column.clone())
-            .ok_or_else(|| ConnectorError {
-                system: "ServiceNow",
-                operation: format!("read {place} {record}"),
-                kind: ErrorKind::NotFound,
-                hint: None,
-                source: None,
-            })
+            .ok_or_else(|| refusal(&format!("read {place} {record}"), ErrorKind::NotFound))
     }
 
     async fn set_column(

@@ -11,7 +11,6 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 
 use tokio_util::sync::CancellationToken;
 
@@ -47,9 +46,8 @@ pub enum FindError {
     },
     /// Somebody in the target, whom nobody in the source matches.
     #[error(
-        "\"{}\" exists in {target}, but nobody in {source_name} matches:{}",
-        clean(wanted),
-        lines(candidates)
+        "\"{}\" exists in {target}, but nobody in {source_name} matches",
+        clean(wanted)
     )]
     OnlyInTarget {
         /// What was typed.
@@ -62,12 +60,7 @@ pub enum FindError {
         candidates: Vec<FoundCandidate>,
     },
     /// Several people.
-    #[error(
-        "\"{}\" may be any of {} people; name one by an id:{}",
-        clean(wanted),
-        candidates.len(),
-        lines(candidates)
-    )]
+    #[error("\"{}\" may be any of {} people", clean(wanted), candidates.len())]
     Ambiguous {
         /// What was typed.
         wanted: String,
@@ -92,32 +85,6 @@ pub struct FoundCandidate {
     pub user_name: Option<RemoteText>,
     /// Id in the target.
     pub target: Option<TargetId>,
-}
-
-/// How many candidates an error names.
-const NAMED: usize = 10;
-
-fn lines(candidates: &[FoundCandidate]) -> String {
-    let mut lines = String::new();
-    for candidate in candidates.iter().take(NAMED) {
-        let sides = [
-            (&candidate.upn, candidate.source.as_ref().map(SourceId::as_str)),
-            (
-                &candidate.user_name,
-                candidate.target.as_ref().map(TargetId::as_str),
-            ),
-        ];
-        let _ = write!(lines, "\n  {}", candidate.name.shown());
-        for (sign_in, id) in sides {
-            if let (Some(sign_in), Some(id)) = (sign_in, id) {
-                let _ = write!(lines, " · {} ({})", sign_in.shown(), clean(id));
-            }
-        }
-    }
-    if candidates.len() > NAMED {
-        let _ = write!(lines, "\n  and {} more", candidates.len() - NAMED);
-    }
-    lines
 }
 
 impl Engine {
@@ -314,11 +281,10 @@ impl Typed {
             return lookups;
         }
         lookups.push(TargetLookup::UserName(self.text.clone()));
-        if is_record_id(&self.folded) {
-            lookups.push(TargetLookup::Id(self.folded.clone()));
-        }
         if self.is_address() {
             lookups.push(TargetLookup::Mail(self.text.clone()));
+        } else {
+            lookups.push(TargetLookup::Id(self.text.clone()));
         }
         lookups
     }
@@ -331,10 +297,8 @@ impl Typed {
         if self.is_address() {
             searched.push(format!("sign-in names and e-mail addresses in {source}"));
             searched.push(format!("user names and e-mail addresses in {target}"));
-        } else if is_record_id(&self.folded) {
-            searched.push(format!("user names and ids in {target}"));
         } else {
-            searched.push(format!("user names in {target}"));
+            searched.push(format!("user names and ids in {target}"));
         }
         searched
     }
@@ -373,18 +337,20 @@ fn is_object_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
-/// The shape of a target's id: 32 hexadecimal digits.
-fn is_record_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// The value of one side as it is looked up on the other; `None` for what can be nobody's name there. A directory's
+/// texts are not ours, and one odd value must not spoil the look-up of everybody else.
+fn name(value: Option<&str>) -> Option<String> {
+    const LONGEST: usize = 256;
+    let value = value?.trim();
+    let breaks_lines =
+        |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    let is_name = !value.is_empty() && value.len() <= LONGEST && !value.chars().any(breaks_lines);
+    is_name.then(|| value.to_owned())
 }
 
 /// How to find the source people whom `rule` would pair with `target`.
 fn source_lookup(rule: MatchRule, target: &TargetPerson) -> Option<SourceLookup> {
-    let value = rule.target_value(target)?.trim();
-    if value.is_empty() {
-        return None;
-    }
-    let value = value.to_owned();
+    let value = name(rule.target_value(target))?;
     match rule {
         MatchRule::ObjectId => is_object_id(&value).then(|| SourceLookup::Id(value.to_ascii_lowercase())),
         MatchRule::EmployeeNumber => Some(SourceLookup::EmployeeId(value)),
@@ -395,11 +361,7 @@ fn source_lookup(rule: MatchRule, target: &TargetPerson) -> Option<SourceLookup>
 
 /// How to find the target people whom `rule` would pair with `source`.
 fn target_lookup(rule: MatchRule, source: &SourcePerson) -> Option<TargetLookup> {
-    let value = rule.source_value(source)?.trim();
-    if value.is_empty() {
-        return None;
-    }
-    let value = value.to_owned();
+    let value = name(rule.source_value(source))?;
     Some(match rule {
         MatchRule::ObjectId => TargetLookup::SourceKey(value),
         MatchRule::EmployeeNumber => TargetLookup::EmployeeNumber(value),

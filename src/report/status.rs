@@ -298,12 +298,12 @@ fn write_people(
     for person in scan.people.iter().filter(is_listed) {
         let style = verdict_style(person.judgement.verdict);
         let used = name_width + upn_width + 26;
-        let why = if used + 20 <= look.width {
-            look.cell(&person.judgement.reason, look.width - used)
+        let why = match look.width {
+            Some(width) if used + 20 <= width => look
+                .cell(&person.judgement.reason, width - used)
                 .trim_end()
-                .to_owned()
-        } else {
-            person.judgement.reason.clone()
+                .to_owned(),
+            _ => person.judgement.reason.clone(),
         };
         writeln!(
             out,

@@ -12,8 +12,8 @@ use crate::domain::run::Outcome;
 pub struct Look {
     /// Symbols and lines in ASCII alone.
     pub is_ascii: bool,
-    /// Columns of the terminal; for output that is not one, wide enough for everything.
-    pub width: usize,
+    /// Columns of the terminal; `None` for output that is not one, which nothing is cut for.
+    pub width: Option<usize>,
 }
 
 impl Look {
@@ -144,7 +144,7 @@ mod tests {
     fn cells_have_their_width_whatever_is_in_them() {
         let look = Look {
             is_ascii: false,
-            width: 80,
+            width: Some(80),
         };
         for text in ["", "Ada", "Adele Vance-Wilber", "山田太郎さん", "José\u{301}"] {
             assert_eq!(look.cell(text, 8).width(), 8, "{text}");

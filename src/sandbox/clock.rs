@@ -65,7 +65,7 @@ mod tests {
 
         assert_eq!(clock.advanced(), SignedDuration::from_hours(1));
         assert!(clock.now() > Timestamp::now() + SignedDuration::from_mins(59));
-        assert!(clock.system_time() > SystemTime::now() + Duration::from_secs(59 * 60));
+        assert!(clock.system_time() > SystemTime::now() + Duration::from_mins(59));
         assert!(clock.unix_millis() > Timestamp::now().as_millisecond() + 59 * 60 * 1000);
     }
 

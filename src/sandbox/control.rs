@@ -3,11 +3,12 @@
 //! | Request | What |
 //! |---|---|
 //! | `GET /requests`, `DELETE /requests` | requests by route since the start or the last reset |
-//! | `GET /traffic?log=N` | by lane: requests, in flight, most in flight, retries, throttled, early (inside a pause), dropped, abandoned, with a cookie; ServiceNow sessions; the latest N requests |
+//! | `GET /traffic?log=N` | by lane: requests, in flight, most in flight, retries, throttled, early (inside a pause), dropped, abandoned, with a cookie; ServiceNow sessions; what each service counts by itself; the latest N requests |
 //! | `GET /faults`, `POST /faults`, `DELETE /faults`, `DELETE /faults/{id}` | fault rules ([`super::faults`]) |
 //! | `GET /clock`, `POST /clock` | `{"advance_s":3600}` |
 //! | `GET /settings/server`, `PATCH …` | `{"latency_ms":90,"latency_p99_ms":400}` |
 //! | `GET /settings/entra`, `PATCH …`, also `servicenow` | the switches of that service; a change is a JSON merge patch |
+//! | `GET /people` | the kinds of people that were invented, and who is which; empty for a world from files |
 //! | `GET /log?after=SEQ` | JSON lines: every write that ServiceNow carried out |
 //! | `GET /avatars?user_name=NAME` | what every ServiceNow user (or that one) shows and has stored |
 //! | `PUT`, `DELETE /entra/users/{id or UPN}/photo` | the person changes or removes the photo |
@@ -28,15 +29,16 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::entra::EntraService;
 use super::exchange::{Request, Response};
 use super::faults::{Kept, Meanwhile};
 use super::server::{Latency, Shared};
 use super::servicenow::ServiceNowService;
 use super::world::World;
 use fields::Fields;
+use settings::{Panel, Switches};
 
 pub use fields::FieldError;
-pub use settings::{Panel, Switches};
 
 const JSON: &str = "application/json";
 
@@ -57,8 +59,10 @@ pub(crate) enum Reply {
 pub(crate) struct Control {
     world: World,
     shared: Arc<Shared>,
+    tenant: Arc<EntraService>,
     instance: Arc<ServiceNowService>,
-    switches: Vec<(&'static str, Box<dyn Switches>)>,
+    entra_switches: Box<dyn Switches>,
+    servicenow_switches: Box<dyn Switches>,
 }
 
 /// Why a control request is not carried out.
@@ -83,14 +87,28 @@ impl Control {
     pub(crate) fn new(
         world: World,
         shared: Arc<Shared>,
+        tenant: Arc<EntraService>,
         instance: Arc<ServiceNowService>,
-        switches: Vec<(&'static str, Box<dyn Switches>)>,
     ) -> Self {
+        let (reader, writer) = (Arc::clone(&tenant), Arc::clone(&tenant));
+        let entra_switches = Box::new(Panel::new(
+            "the Entra settings",
+            move || (*reader.settings()).clone(),
+            move |settings| writer.set_settings(settings),
+        ));
+        let (reader, writer) = (Arc::clone(&instance), Arc::clone(&instance));
+        let servicenow_switches = Box::new(Panel::new(
+            "the ServiceNow settings",
+            move || reader.settings(),
+            move |settings| writer.set_settings(settings),
+        ));
         Self {
             world,
             shared,
+            tenant,
             instance,
-            switches,
+            entra_switches,
+            servicenow_switches,
         }
     }
 
@@ -151,7 +169,7 @@ impl Control {
             }
             (&Method::GET, ["traffic"]) => {
                 let most = whole_parameter(request, "log")?.unwrap_or(0);
-                ok(&self.shared.counts.traffic(most))
+                ok(&self.traffic(most))
             }
             (&Method::GET, ["faults"]) => ok(&self.shared.faults.list()),
             (&Method::POST, ["faults"]) => {
@@ -192,6 +210,12 @@ impl Control {
                 let avatar = (request.method == Method::PUT).then(|| request.body.clone());
                 people::set_avatar(&self.instance, user_name, on, avatar)?;
                 Response::empty(204)
+            }
+            (&Method::GET, ["people"]) => {
+                return Ok(Reply::Stream {
+                    content_type: JSON,
+                    pieces: people::planted(self.world.clone()),
+                });
             }
             (&Method::GET, ["log"]) => {
                 let after = whole_parameter(request, "after")?.unwrap_or(0);
@@ -240,19 +264,22 @@ impl Control {
     }
 
     fn switches(&self, service: &str) -> Result<&dyn Switches, Refusal> {
-        let found = self.switches.iter().find(|(name, _)| *name == service);
-        found.map(|(_, switches)| &**switches).ok_or_else(|| {
-            let known: Vec<_> = self
-                .switches
-                .iter()
-                .map(|(name, _)| *name)
-                .chain(["server"])
-                .collect();
-            Refusal::NotFound(format!(
-                "There are no settings of `{service}`, only of {}.",
-                known.join(", ")
-            ))
-        })
+        match service {
+            "entra" => Ok(&*self.entra_switches),
+            "servicenow" => Ok(&*self.servicenow_switches),
+            other => Err(Refusal::NotFound(format!(
+                "There are no settings of `{other}`, only of entra, servicenow and server."
+            ))),
+        }
+    }
+
+    /// What the server has counted, and what each service counts by itself.
+    fn traffic(&self, log: usize) -> Value {
+        let mut traffic =
+            serde_json::to_value(self.shared.counts.traffic(log)).expect("counts are plain data");
+        traffic["entra"] = json!(self.tenant.throttle_counters());
+        traffic["servicenow"] = json!(self.instance.counts());
+        traffic
     }
 
     fn time(&self) -> Response {

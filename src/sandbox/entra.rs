@@ -317,12 +317,15 @@ impl Service for EntraService {
             return false;
         };
         match Resource::parse(rest) {
-            Ok(Resource::User(_, UserPart::Photo(PhotoPart::Value(_)))) => true,
             Ok(Resource::Batch) => {
                 let bytes = &request.body;
                 bytes.windows(5).any(|window| window == b"value") || bytes.len() > 16 * 1024
             }
-            Ok(Resource::UserDelta | Resource::Group(_, GroupPart::Members { .. })) => true,
+            Ok(
+                Resource::User(_, UserPart::Photo(PhotoPart::Value(_)))
+                | Resource::UserDelta
+                | Resource::Group(_, GroupPart::Members { .. }),
+            ) => true,
             // A page of a thousand, or a look at everybody.
             Ok(Resource::Users | Resource::UserCount) => !request.query.is_empty(),
             _ => false,

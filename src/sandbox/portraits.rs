@@ -193,6 +193,11 @@ impl Portrait {
         })
     }
 
+    /// True if both show the same person on the same day: to the eye the same picture, whatever its size and form.
+    pub fn shows_the_same_as(&self, other: &Self) -> bool {
+        (self.face, self.look, self.shape) == (other.face, other.look, other.shape)
+    }
+
     fn upright(&self) -> (u16, u16) {
         match self.shape {
             Shape::Square => (self.width, self.width),

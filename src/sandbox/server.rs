@@ -45,7 +45,7 @@ pub const LARGEST_BODY: usize = 32 * 1024 * 1024;
 /// The largest request line with headers that is read, in bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
 /// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(120);
+const BODY_PATIENCE: Duration = Duration::from_mins(2);
 /// Connections to one address at a time; more wait to be accepted.
 const MOST_CONNECTIONS: usize = 4_096;
 /// How long open requests may go on when the sandbox stops.

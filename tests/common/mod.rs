@@ -49,7 +49,11 @@ impl Ended {
     /// Fails with everything that was said unless it ended with this code.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
@@ -57,7 +61,11 @@ impl Ended {
 impl Stage {
     /// A tenant of invented people, without throttling and latency.
     pub fn invented(users: usize) -> Self {
-        Self::with(&SandboxOptions { users, is_throttled: false, ..SandboxOptions::default() })
+        Self::with(&SandboxOptions {
+            users,
+            is_throttled: false,
+            ..SandboxOptions::default()
+        })
     }
 
     /// A world from files: `world.json` and pictures by name.
@@ -85,7 +93,12 @@ impl Stage {
             avatar_sync::sandbox::start(options).expect("a sandbox on loopback")
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { sandbox, home: tempfile::tempdir().expect("a temporary folder"), runtime, client: reqwest::Client::new() }
+        Self {
+            sandbox,
+            home: tempfile::tempdir().expect("a temporary folder"),
+            runtime,
+            client: reqwest::Client::new(),
+        }
     }
 
     /// The folder that stands for the user's home.
@@ -103,7 +116,12 @@ impl Stage {
     /// The environment that `cli.md` says is enough.
     pub fn environment(&self) -> Vec<(String, String)> {
         let ready = self.sandbox.ready_line();
-        let text = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("{key} in {ready}")).to_owned();
+        let text = |key: &str| {
+            ready[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("{key} in {ready}"))
+                .to_owned()
+        };
         [
             ("AVATAR_SYNC_ENTRA_TENANT", text("tenant_id")),
             ("AVATAR_SYNC_ENTRA_CLIENT_ID", text("client_id")),
@@ -112,7 +130,10 @@ impl Stage {
             ("AVATAR_SYNC_ENTRA_GRAPH_URL", text("entra_url")),
             ("AVATAR_SYNC_SERVICENOW_INSTANCE", text("servicenow_url")),
             ("AVATAR_SYNC_SERVICENOW_CLIENT_ID", text("servicenow_client_id")),
-            ("AVATAR_SYNC_SERVICENOW_CLIENT_SECRET", text("servicenow_client_secret")),
+            (
+                "AVATAR_SYNC_SERVICENOW_CLIENT_SECRET",
+                text("servicenow_client_secret"),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
@@ -125,16 +146,51 @@ impl Stage {
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program to its end. Whatever it says, no secret may be in it.
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        finish(&mut self.command(arguments))
+        self.checked(finish(&mut self.command(arguments)))
+    }
+
+    fn checked(&self, ended: Ended) -> Ended {
+        for (what, form) in self.secret_forms() {
+            for output in [&ended.stdout, &ended.stderr] {
+                assert!(!output.contains(&form), "{what} is in the output:\n{output}");
+            }
+        }
+        ended
+    }
+
+    /// Every secret of this stage as it is, in base64 and percent-encoded (`reliability.md` M4).
+    fn secret_forms(&self) -> Vec<(String, String)> {
+        use base64::Engine as _;
+        let ready = self.sandbox.ready_line();
+        let secrets = ready
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(key, _)| key.ends_with("secret") || key.ends_with("password"));
+        let mut forms = Vec::new();
+        for (key, value) in secrets {
+            let secret = value.as_str().expect("text");
+            forms.push((key.clone(), secret.to_owned()));
+            forms.push((
+                format!("{key} in base64"),
+                base64::engine::general_purpose::STANDARD.encode(secret),
+            ));
+            let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            forms.push((format!("{key} percent-encoded"), encoded));
+        }
+        // Entra's tokens are JWTs; all begin like this.
+        forms.push(("an access token".into(), "eyJ0eXAiOiJKV1Qi".into()));
+        forms.push(("an access token".into(), "eyJhbGciOi".into()));
+        forms
     }
 
     /// Runs the program with some variables set differently.
     pub fn run_with(&self, extra: &[(&str, &str)], arguments: &[&str]) -> Ended {
         let mut command = self.command(arguments);
         command.envs(extra.iter().copied());
-        finish(&mut command)
+        self.checked(finish(&mut command))
     }
 
     /// `GET` on the control address.
@@ -146,7 +202,9 @@ impl Stage {
     /// `GET /log`: every write that ServiceNow has carried out.
     pub fn writes(&self) -> Vec<Value> {
         let text = self.request(reqwest::Method::GET, "/log", Vec::new());
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("JSON lines"))
+            .collect()
     }
 
     /// `POST` on the control address.
@@ -158,8 +216,13 @@ impl Stage {
     pub fn request(&self, method: reqwest::Method, path: &str, body: Vec<u8>) -> String {
         let url = format!("{}{path}", self.sandbox.control_url());
         self.runtime.block_on(async {
-            let answer =
-                self.client.request(method, &url).body(body).send().await.expect("the control address answers");
+            let answer = self
+                .client
+                .request(method, &url)
+                .body(body)
+                .send()
+                .await
+                .expect("the control address answers");
             let status = answer.status();
             let text = answer.text().await.expect("a body");
             assert!(status.is_success(), "{url}: {status} {text}");
@@ -181,11 +244,42 @@ impl Stage {
     }
 }
 
+/// No secret may be in any file that the program has left: journal, memory, vault, plans.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let forms = self.secret_forms();
+        let mut folders = vec![self.home().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if let Ok(bytes) = std::fs::read(entry.path()) {
+                    for (what, form) in &forms {
+                        let is_in = bytes.windows(form.len()).any(|window| window == form.as_bytes());
+                        assert!(!is_in, "{what} is in {}", entry.path().display());
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The program with an empty environment but for a home that is this folder.
 pub fn bare_command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_avatar-sync"));
-    command.args(arguments).env_clear().stdin(Stdio::null()).current_dir(home);
-    for name in ["AVATAR_SYNC_CONFIG_DIR", "AVATAR_SYNC_STATE_DIR", "AVATAR_SYNC_CACHE_DIR"] {
+    command
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .current_dir(home);
+    for name in [
+        "AVATAR_SYNC_CONFIG_DIR",
+        "AVATAR_SYNC_STATE_DIR",
+        "AVATAR_SYNC_CACHE_DIR",
+    ] {
         command.env(name, home.join(name.to_lowercase()));
     }
     // What programs on Windows cannot start without.
@@ -199,7 +293,11 @@ pub fn bare_command(home: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Ended {
-    let Output { status, stdout, stderr } = command.output().expect("the program starts");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("the program starts");
     Ended {
         code: status.code().unwrap_or(-1),
         stdout: String::from_utf8(stdout).expect("output is UTF-8"),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -10,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{EntraSource, SYSTEM};
-use crate::connector::http::{Address, Answer, Call, Failure};
+use crate::connector::http::{Address, Answer, Call, Failure, Reason};
 use crate::connector::{ConnectorError, ErrorKind, Priority, SourceLookup};
 use crate::domain::ids::SourceId;
 use crate::domain::person::{AccountKind, SourcePerson};
@@ -22,6 +23,9 @@ const PAGE: &str = "999";
 const PAGES: usize = 10_000;
 /// Values of one `in` filter: the service's maximum.
 const IN_LIST: usize = 15;
+/// How long a list may stand still, and how long it may take in all (`entra.md` 7.2).
+const LIST_STANDS_STILL: Duration = Duration::from_mins(1);
+const LIST_TAKES: Duration = Duration::from_secs(100);
 /// Look-up requests in flight; the lane decides how many really go.
 const LOOKUPS: usize = 4;
 
@@ -75,17 +79,15 @@ impl Listing {
         let call = Call::get(address, self.operation)
             .needs(self.needs)
             .priority(priority)
-            .within(
-                std::time::Duration::from_secs(60),
-                std::time::Duration::from_secs(100),
-            );
+            .header(super::throttle_priority(), super::priority_value(priority))
+            .within(LIST_STANDS_STILL, LIST_TAKES);
         if self.advanced { advanced(call) } else { call }
     }
 
     /// Reads a page and notes where the next one is.
     fn read(&mut self, source: &EntraSource, answer: &Answer) -> Result<Vec<Box<RawValue>>, Failure> {
         let broken = |reason: String| {
-            let reason = crate::connector::http::Reason(reason);
+            let reason = Reason(reason);
             Failure::because(SYSTEM, self.operation, ErrorKind::UnexpectedAnswer, reason)
         };
         let page: Page = parse(answer)
@@ -186,12 +188,9 @@ impl EntraSource {
                 Err(failure) if filter.is_some() && !is_advanced && is_unsupported_query(&failure) => {
                     is_advanced = true;
                 }
-                Err(failure) if filter.is_some() && is_unsupported_query(&failure) => {
+                Err(mut failure) if filter.is_some() && is_unsupported_query(&failure) => {
+                    failure.kind = ErrorKind::Configuration;
                     let hint = "the configured Graph filter was not accepted; try it in Graph Explorer first";
-                    let failure = Failure {
-                        kind: ErrorKind::Configuration,
-                        ..failure
-                    };
                     return Err(failure.hint(hint));
                 }
                 Err(failure) => return Err(failure),
@@ -293,15 +292,13 @@ impl EntraSource {
             })?;
         let mut members = Vec::with_capacity(rows.len());
         for row in rows {
-            match id_of(&row) {
-                Some(id) => members.push(id),
-                // Leaving somebody out who should be excluded would be worse than not starting.
-                None => {
-                    let reason = crate::connector::http::Reason("a member without an id".into());
-                    let kind = ErrorKind::UnexpectedAnswer;
-                    return Err(Failure::because(SYSTEM, "list the members of a group", kind, reason).into());
-                }
-            }
+            // Leaving somebody out who should be excluded would be worse than not starting.
+            let Some(id) = id_of(&row) else {
+                let reason = Reason("a member without an id".into());
+                let kind = ErrorKind::UnexpectedAnswer;
+                return Err(Failure::because(SYSTEM, "list the members of a group", kind, reason).into());
+            };
+            members.push(id);
         }
         Ok(members)
     }
@@ -327,7 +324,7 @@ impl EntraSource {
             .collect();
         let shown = clean(name);
         let wrong = |kind, words: String, hint: &str| {
-            let reason = crate::connector::http::Reason(words);
+            let reason = Reason(words);
             Err(Failure::because(SYSTEM, operation, kind, reason).hint(hint))
         };
         match &ids[..] {
@@ -415,20 +412,19 @@ fn people_of(rows: &[Box<RawValue>], page: usize) -> Result<Vec<SourcePerson>, F
     let mut people = Vec::with_capacity(rows.len());
     let mut nameless = 0;
     for (number, row) in rows.iter().enumerate() {
-        match person_of(row) {
-            Some(person) => {
-                nameless += usize::from(person.name.is_empty() && person.principal.is_empty());
-                people.push(person);
-            }
-            None => tracing::warn!(
+        let Some(person) = person_of(row) else {
+            tracing::warn!(
                 page,
                 row = number + 1,
                 "a person without a usable id was left out"
-            ),
-        }
+            );
+            continue;
+        };
+        nameless += usize::from(person.name.is_empty() && person.principal.is_empty());
+        people.push(person);
     }
     if !people.is_empty() && nameless == people.len() {
-        let reason = crate::connector::http::Reason(
+        let reason = Reason(
             "people are listed without any property but their id, as to somebody who may not read them"
                 .into(),
         );

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ::http::header::{CONTENT_TYPE, DATE, ETAG, RETRY_AFTER};
-use ::http::{HeaderMap, HeaderName, HeaderValue};
+use ::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::outcome::{Asked, PhotoOutcome, photo_outcome};
 use super::people::person_id;
-use super::{EntraSource, PhotoSize, SYSTEM};
+use super::{EntraSource, PhotoSize, SYSTEM, priority_value, throttle_priority};
 use crate::connector::http::{Answer, Call, Expect, Failure, Inside, Reason, Repeat, back_off, retry_after};
 use crate::connector::{ConnectorError, ErrorKind, FetchedPhoto, Priority};
 use crate::domain::ids::SourceId;
@@ -258,6 +258,7 @@ impl EntraSource {
             .address(&["v1.0", "users", person.as_str()], &[("$select", "id")]);
         let call = Call::get(address, format!("look up {person}"))
             .priority(priority)
+            .header(throttle_priority(), priority_value(priority))
             .needs(super::people::LIST_RIGHT);
         match self.directory.send(call).await {
             Ok(_) => Ok(true),
@@ -328,7 +329,7 @@ impl EntraSource {
             .expect(Expect::Bytes)
             .needs(PHOTO_RIGHT)
             .at_most(PHOTO_CAP)
-            .within(Duration::from_secs(20), Duration::from_secs(60))
+            .within(Duration::from_secs(20), Duration::from_mins(1))
             .header(throttle_priority(), priority_value(priority))
     }
 
@@ -430,17 +431,6 @@ fn checked(answer: Answer, operation: &str) -> Result<Option<FetchedPhoto>, Fail
 /// The placeholder of old answers: a GIF of one pixel.
 fn is_one_pixel(bytes: &[u8]) -> bool {
     bytes.starts_with(b"GIF8") && bytes.get(6..10) == Some(&[1, 0, 1, 0])
-}
-
-fn throttle_priority() -> HeaderName {
-    HeaderName::from_static("x-ms-throttle-priority")
-}
-
-fn priority_value(priority: Priority) -> HeaderValue {
-    HeaderValue::from_static(match priority {
-        Priority::Background => "Low",
-        Priority::Foreground => "High",
-    })
 }
 
 /// One answer of a batch. Its body may be an object, a base64 string, null or missing.

@@ -79,7 +79,7 @@ pub(super) fn explained(mut failure: Failure) -> Failure {
     let known = codes
         .into_iter()
         .flatten()
-        .filter_map(|code| code.as_u64())
+        .filter_map(serde_json::Value::as_u64)
         .find_map(meaning);
     match known {
         Some(Meaning { kind, hint }) => {

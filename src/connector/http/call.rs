@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::domain::text::clean;
 /// Without a byte for this long, a request is abandoned (`reliability.md` C4).
 const NO_PROGRESS: Duration = Duration::from_secs(20);
 /// A request that takes longer than this in all is abandoned.
-const TOTAL: Duration = Duration::from_secs(60);
+const TOTAL: Duration = Duration::from_mins(1);
 /// Bytes of an answer, expanded, unless the call says otherwise.
 const BODY_CAP: u64 = 32 * 1024 * 1024;
 
@@ -338,10 +339,16 @@ fn title(page: &[u8]) -> Option<String> {
 
 /// An operation that did not bring what was asked for, after all attempts.
 ///
-/// Connectors look at [`Failure::kind`], [`Failure::class`] and [`Failure::answer`], and turn it into a
+/// Connectors look at its `kind`, `class` and `answer`, and turn it into a
 /// [`ConnectorError`] with `into()` or `?`.
+///
+/// It is a pointer to its [`FailureParts`], so that the results of good answers stay small.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Failure(Box<FailureParts>);
+
+/// What a [`Failure`] says.
+#[derive(Clone, Debug)]
+pub struct FailureParts {
     /// The service.
     pub system: &'static str,
     /// What was tried: completes "could not …".
@@ -368,16 +375,9 @@ impl Failure {
         kind: ErrorKind,
         answer: Answer,
     ) -> Self {
-        Self {
-            system,
-            operation: operation.into(),
-            hint: usual_hint(&kind),
-            kind,
-            class: None,
-            gave_up: false,
-            cause: Arc::new(answer.words()),
-            answer: Some(answer),
-        }
+        let mut failure = Self::because(system, operation, kind, answer.words());
+        failure.answer = Some(answer);
+        failure
     }
 
     /// A failure without an answer.
@@ -387,7 +387,7 @@ impl Failure {
         kind: ErrorKind,
         cause: impl Error + Send + Sync + 'static,
     ) -> Self {
-        Self {
+        Self(Box::new(FailureParts {
             system,
             operation: operation.into(),
             hint: usual_hint(&kind),
@@ -396,7 +396,7 @@ impl Failure {
             gave_up: false,
             answer: None,
             cause: Arc::new(cause),
-        }
+        }))
     }
 
     /// A good answer that could not be understood.
@@ -474,8 +474,23 @@ impl Error for Failure {
     }
 }
 
+impl Deref for Failure {
+    type Target = FailureParts;
+
+    fn deref(&self) -> &FailureParts {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut FailureParts {
+        &mut self.0
+    }
+}
+
 impl From<Failure> for ConnectorError {
     fn from(failure: Failure) -> Self {
+        let failure = *failure.0;
         Self {
             system: failure.system,
             operation: failure.operation,

@@ -22,7 +22,7 @@ use crate::connector::{ErrorKind, LaneState};
 
 /// The most time one operation may take in flight, in back-off and behind an open circuit; pauses the service asks
 /// for and waits for a place are not counted (`reliability.md` 3).
-const OPERATION: Duration = Duration::from_secs(600);
+const OPERATION: Duration = Duration::from_mins(10);
 
 /// How often a request without any answer may be tried in all.
 const LOST_ATTEMPTS: u32 = 3;
@@ -214,11 +214,9 @@ impl Caller {
                     sleep(pause).await;
                 }
                 Next::Fail => {
-                    let failure = self.fail(&call, went, false);
-                    return Err(Failure {
-                        gave_up: too_long,
-                        ..failure
-                    });
+                    let mut failure = self.fail(&call, went, false);
+                    failure.gave_up = too_long;
+                    return Err(failure);
                 }
                 Next::Unknown => return Err(self.fail(&call, went, true)),
             }
@@ -233,15 +231,13 @@ impl Caller {
                 proof: None,
             }),
             Login::Token(tokens) => {
-                let bearer = tokens.bearer().await.map_err(|failure| Failure {
-                    system: self.system,
-                    operation: call.operation.clone(),
-                    kind: failure.kind.clone(),
-                    class: None,
-                    gave_up: failure.gave_up,
-                    answer: None,
-                    hint: failure.hint.clone(),
-                    cause: Arc::new(failure),
+                let bearer = tokens.bearer().await.map_err(|sign_in| {
+                    let (kind, hint) = (sign_in.kind.clone(), sign_in.hint.clone());
+                    let gave_up = sign_in.gave_up;
+                    let mut failure = Failure::because(self.system, call.operation.clone(), kind, sign_in);
+                    failure.hint = hint;
+                    failure.gave_up = gave_up;
+                    failure
                 })?;
                 if let Some(sessions) = &self.sessions {
                     sessions.belong_to(bearer.generation);
@@ -382,10 +378,9 @@ impl Caller {
             Shut::CircuitOpen(_) => ErrorKind::Unavailable,
             Shut::PauseTooLong(_) => ErrorKind::Throttled,
         };
-        Failure {
-            gave_up: true,
-            ..Failure::because(self.system, call.operation.clone(), kind, shut)
-        }
+        let mut failure = Failure::because(self.system, call.operation.clone(), kind, shut);
+        failure.gave_up = true;
+        failure
     }
 }
 
@@ -520,3 +515,6 @@ impl Went {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,9 +56,8 @@ pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], expect: Ex
         503 if wait::retry_after(headers).is_some() => Class::Throttled(wait::retry_after(headers)),
         407 => Class::WrongSpeaker(Speaker::Proxy),
         401 => Class::Unauthorized,
-        408 => Class::ServerError,
         500.. if contains(body, CANCELLED) => Class::CutOff,
-        500.. => Class::ServerError,
+        408 | 500.. => Class::ServerError,
         300..400 => redirected(headers),
         _ if is_html(headers, body) => Class::WrongSpeaker(speaker_of_page(headers, body)),
         403 => Class::Forbidden,
@@ -417,7 +416,7 @@ mod tests {
         ];
         assert_eq!(
             of(429, &headers, ""),
-            Class::Throttled(Some(Duration::from_secs(600)))
+            Class::Throttled(Some(Duration::from_mins(10)))
         );
     }
 

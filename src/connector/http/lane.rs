@@ -26,7 +26,7 @@ use super::wait;
 use crate::connector::{LaneState, PauseReason, Priority};
 
 /// The longest pause that is waited for (`reliability.md` 3); a longer one ends the run, which can be resumed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// How a lane starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

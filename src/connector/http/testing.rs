@@ -110,7 +110,7 @@ impl Reply {
     }
 
     /// No answer comes (in memory only).
-    pub fn lost(kind: FaultKind) -> Self {
+    pub(in crate::connector::http) fn lost(kind: FaultKind) -> Self {
         Self {
             fault: Some(kind),
             ..Self::status(0)

@@ -14,9 +14,9 @@ use super::secret::Secret;
 use crate::connector::ErrorKind;
 
 /// A sign-in request that was refused is not repeated for this long (`entra.md` 5.8).
-const REFUSED_FOR: Duration = Duration::from_secs(60);
+const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// From this life time on, a token is renewed at half of it.
-const LONG_LIFE: Duration = Duration::from_secs(2 * 3600);
+const LONG_LIFE: Duration = Duration::from_hours(2);
 /// A renewal ahead of time that failed is tried again after this, while the old token still serves.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 /// Wrong passwords lock accounts: this many tries, no more (`reliability.md` D5).
@@ -311,3 +311,6 @@ impl BasicLogin {
         state.refusals = if let_in { 0 } else { state.refusals + 1 };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,10 @@ use ::http::header::{DATE, RETRY_AFTER};
 const UNREADABLE: Duration = Duration::from_secs(1);
 
 /// Longer waits are cut to this, so that adding them to a clock cannot overflow.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(8784);
 
 /// The first back-off, and the longest.
-const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// How long the service asks to wait: `Retry-After` as an integer, a decimal or an HTTP date, read against the
 /// answer's own `Date`. `None` if it does not say.
@@ -22,7 +22,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(UNREADABLE);
     };
     let text = text.trim();
-    let wait = seconds(text).or_else(|| until(httpdate::parse_http_date(text).ok()?, headers));
+    let wait = seconds(text).or_else(|| Some(until(httpdate::parse_http_date(text).ok()?, headers)));
     Some(
         wait.filter(|wait| !wait.is_zero())
             .unwrap_or(UNREADABLE)
@@ -38,11 +38,9 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// The time from the answer's `Date` (our clock if there is none) until `when`; zero if it is over.
-fn until(when: SystemTime, headers: &HeaderMap) -> Option<Duration> {
-    Some(
-        when.duration_since(answered_at(headers))
-            .unwrap_or(Duration::ZERO),
-    )
+fn until(when: SystemTime, headers: &HeaderMap) -> Duration {
+    when.duration_since(answered_at(headers))
+        .unwrap_or(Duration::ZERO)
 }
 
 /// When the service says that it answered.
@@ -74,9 +72,9 @@ pub(super) fn rate_rule(headers: &HeaderMap) -> Option<RateRule> {
     let left = until(
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(reset))?,
         headers,
-    )?;
+    );
     // Rules count by the hour; a reset far away or in the past is something else.
-    let plausible = !left.is_zero() && left <= Duration::from_secs(2 * 3600);
+    let plausible = !left.is_zero() && left <= Duration::from_hours(2);
     plausible.then_some(RateRule {
         rule: text("x-ratelimit-rule")
             .unwrap_or_default()
@@ -190,7 +188,7 @@ mod tests {
                 rule: "a1b2".into(),
                 limit: 100,
                 reset: 1_772_439_930,
-                left: Duration::from_secs(600),
+                left: Duration::from_mins(10),
             })
         );
         for reset in ["1772439330", "1772430000", "9999999999999", "soon", "-1", ""] {

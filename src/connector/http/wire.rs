@@ -131,20 +131,7 @@ impl Fault {
         let error = error.without_url();
         let mut chain = vec![error.to_string()];
         let mut cause = error.source();
-        let mut untrusted = false;
         while let Some(deeper) = cause {
-            untrusted |= deeper
-                .downcast_ref::<rustls::Error>()
-                .is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)));
-            // io::Error hides what it wraps from source().
-            if let Some(inner) = deeper
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref)
-            {
-                untrusted |= inner
-                    .downcast_ref::<rustls::Error>()
-                    .is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)));
-            }
             chain.push(deeper.to_string());
             cause = deeper.source();
         }
@@ -155,7 +142,7 @@ impl Fault {
         } else {
             format!("{what}: {why}")
         };
-        let kind = if untrusted {
+        let kind = if is_untrusted(&error) {
             FaultKind::Untrusted
         } else if error.is_connect() && chain.iter().any(|text| text.contains("proxy")) {
             FaultKind::Proxy
@@ -170,6 +157,18 @@ impl Fault {
         };
         Self::new(kind, words)
     }
+}
+
+/// True if a certificate was refused, however deep in the error that is.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
+    // An input/output error does not count what it wraps among its sources.
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|inner| is_untrusted(inner)) || error.source().is_some_and(is_untrusted)
 }
 
 impl FaultKind {
@@ -335,3 +334,6 @@ impl Wire for Network {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -350,7 +350,7 @@ mod tests {
             (413, ErrorKind::Refused, "", "", "com.glide.attachment.max_size"),
         ] {
             let explained = explain(failure(status, kind, message, detail), SignIn::Basic);
-            let said = explained.hint.unwrap_or_default();
+            let said = explained.hint.clone().unwrap_or_default();
             assert!(said.contains(hint), "{status} {message} {detail}: {said}");
         }
     }
@@ -373,7 +373,7 @@ mod tests {
     fn a_refused_sign_in_lists_what_can_be_wrong_with_this_kind_of_sign_in() {
         let hint = |sign_in| {
             let refused = failure(401, ErrorKind::SignInRejected, "User Not Authenticated", "");
-            explain(refused, sign_in).hint.unwrap_or_default()
+            explain(refused, sign_in).hint.clone().unwrap_or_default()
         };
         assert!(hint(SignIn::Basic).contains("snc_basic_auth_api_access"));
         assert!(hint(SignIn::ClientCredentials).contains("access policies"));

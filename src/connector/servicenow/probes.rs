@@ -378,8 +378,9 @@ fn failed(what: String, failure: Failure) -> Probe {
             seen,
             hint: failure
                 .hint
+                .clone()
                 .unwrap_or_else(|| "see the service's own words above".to_owned()),
-            kind: failure.kind,
+            kind: failure.kind.clone(),
         },
     }
 }

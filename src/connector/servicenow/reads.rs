@@ -217,8 +217,25 @@ impl Reads {
         self.client.count(&subject, self.scope.plain()).await
     }
 
-    /// The people for whom any of `wanted` holds.
+    /// The people for whom any of `wanted` holds, whether in scope or not.
     pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+        self.look_up(wanted, &Filter::fixed("", &[])).await
+    }
+
+    /// The people in scope for whom any of `wanted` holds. A scope whose columns the instance does not know is noticed
+    /// by the listing and by the check, not here.
+    pub(super) async fn lookup_in_scope(
+        &self,
+        wanted: &[TargetLookup],
+    ) -> Result<Vec<TargetPerson>, ConnectorError> {
+        self.look_up(wanted, &self.scope).await
+    }
+
+    async fn look_up(
+        &self,
+        wanted: &[TargetLookup],
+        within: &Filter,
+    ) -> Result<Vec<TargetPerson>, ConnectorError> {
         let mut by_column: HashMap<&str, Vec<String>> = HashMap::new();
         for lookup in wanted {
             let (column, value) = match lookup {
@@ -258,9 +275,12 @@ impl Reads {
                     Ok(None)
                 }
             };
-            let listed =
-                |values: &[String]| Filter::fixed(&any_of(column, values.iter().map(String::as_str)), &[]);
-            let single = |values: &[String]| Filter::fixed(&equals(column, &values[0]), &[]);
+            let listed = |values: &[String]| {
+                within
+                    .clone()
+                    .and(&any_of(column, values.iter().map(String::as_str)))
+            };
+            let single = |values: &[String]| within.clone().and(&equals(column, &values[0]));
             let mut pieces = self
                 .client
                 .by_keys(&self.person, listable, Priority::Foreground, &listed, &parse)

@@ -58,7 +58,10 @@ where
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let answers = self.join(&keys).await;
+        let round = self.join(&keys);
+        // Whoever is ready to ask now comes along.
+        tokio::task::yield_now().await;
+        let answers = round.await;
         let mut own = HashMap::with_capacity(keys.len());
         for key in keys {
             match answers.get(&key) {
@@ -97,9 +100,6 @@ where
         let round = async move {
             if let Some(before) = before {
                 before.await;
-            } else {
-                // Callers that are ready to run now come along.
-                tokio::task::yield_now().await;
             }
             let keys = taken.lock().take().unwrap_or_default();
             Arc::new(fetch(keys.into_iter().collect()).await)

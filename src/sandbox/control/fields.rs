@@ -75,17 +75,15 @@ impl Fields {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Ok(Some(*value)),
-            None => {
-                let quoted: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-                Err(FieldError::new(format_args!(
-                    "`{key}` of {} is `{text}`, but it must be one of {}.",
-                    self.what,
-                    quoted.join(", ")
-                )))
-            }
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(Some(*value));
         }
+        let quoted: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        Err(FieldError::new(format_args!(
+            "`{key}` of {} is `{text}`, but it must be one of {}.",
+            self.what,
+            quoted.join(", ")
+        )))
     }
 
     /// `true` or `false`; absent is `false`.

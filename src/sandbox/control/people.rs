@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::Refusal;
@@ -12,6 +13,7 @@ use crate::sandbox::faults::Kept;
 use crate::sandbox::servicenow::{AvatarReport, ServiceNowService};
 use crate::sandbox::world::World;
 use crate::sandbox::world::instance::{AttachmentRow, AvatarRules, ImageRecord, ScanState, SysId};
+use crate::sandbox::world::kinds::KINDS;
 use crate::sandbox::world::picture::Picture;
 
 /// How many users or writes are looked up under one lock.
@@ -104,7 +106,7 @@ pub(super) fn avatars(world: World, rules: AvatarRules, only: Option<SysId>) -> 
         let mut after = only.and_then(|user| user.0.checked_sub(1)).map(SysId);
         loop {
             let limit = if only.is_some() { 1 } else { PAGE };
-            let page = world.instance.read().pictures_after(after, limit, &rules);
+            let page = world.instance.read().pictures_after(after, limit, rules);
             after = page.last().map(|user| user.sys_id);
             // Pictures are drawn here, without the lock.
             for report in page.into_iter().map(AvatarReport::from) {
@@ -121,6 +123,35 @@ pub(super) fn avatars(world: World, rules: AvatarRules, only: Option<SysId>) -> 
                 return;
             }
         }
+    })
+}
+
+/// The kinds of people that were invented and who is which: `{"kinds":[…],"people":[…]}`, one to a line.
+pub(super) fn planted(world: World) -> mpsc::Receiver<Bytes> {
+    produce(move |send| {
+        let mut piece = Vec::from(*b"{\"kinds\":[");
+        for (position, kind) in KINDS.iter().enumerate() {
+            piece.extend_from_slice(if position == 0 { b"\n" } else { b",\n" });
+            write_json(
+                &mut piece,
+                &json!({"name": kind.name, "what": kind.what, "verdict": kind.verdict}),
+            );
+        }
+        piece.extend_from_slice(b"\n],\"people\":[");
+        for (position, person) in world.planted().enumerate() {
+            piece.extend_from_slice(if position == 0 { b"\n" } else { b",\n" });
+            let line = json!({
+                "kind": person.kind.name,
+                "userPrincipalName": person.principal,
+                "user_name": person.user_name,
+            });
+            write_json(&mut piece, &line);
+            if position % PAGE == PAGE - 1 && !send(std::mem::take(&mut piece).into()) {
+                return;
+            }
+        }
+        piece.extend_from_slice(b"\n]}\n");
+        send(piece.into());
     })
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::fields::{FieldError, unknown_key};
 
 /// The switches of a service, as JSON.
-pub trait Switches: Send + Sync {
+pub(super) trait Switches: Send + Sync {
     /// All of them: an object.
     fn read(&self) -> Value;
 
@@ -17,7 +17,7 @@ pub trait Switches: Send + Sync {
 }
 
 /// Switches kept as a plain struct, whose missing keys have defaults and whose unknown keys are errors.
-pub struct Panel<R, W> {
+pub(super) struct Panel<R, W> {
     /// `the ServiceNow settings`, in sentences.
     what: &'static str,
     read: R,
@@ -33,7 +33,7 @@ where
     W: Fn(T) + Send + Sync,
 {
     /// Switches that are read and written with these functions.
-    pub fn new(what: &'static str, read: R, write: W) -> Self {
+    pub(super) fn new(what: &'static str, read: R, write: W) -> Self {
         Self {
             what,
             read,
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named_and_nothing_is_changed() {
         let panel = panel();
-        let mut complain = |change| panel.change(change).expect_err("refused").to_string();
+        let complain = |change| panel.change(change).expect_err("refused").to_string();
         assert_eq!(
             complain(json!({"page": 5, "throtling": false})),
             "`throtling` is not a key of the settings. Did you mean `throttling`?"

@@ -227,15 +227,15 @@ fn support(class: Class, operator: Operator) -> Support {
         Contains, EndsWith, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual, StartsWith,
     };
     match (class, operator) {
-        // The directory searches for words with `$search` instead.
-        (_, Contains | Greater | Less) | (Class::Unfilterable, _) => Support::Never,
-        (_, Equal) => Support::Always,
-        (Class::Texts, NotEqual) => Support::Never,
+        // For `contains`, the directory has `$search` instead.
+        (_, Contains | Greater | Less) | (Class::Unfilterable, _) | (Class::Texts, NotEqual) => {
+            Support::Never
+        }
+        (_, Equal) | (Class::Text { .. } | Class::Texts, StartsWith) => Support::Always,
         (_, NotEqual) => Support::Advanced,
         (Class::Time | Class::Text { .. } | Class::LimitedText, GreaterOrEqual | LessOrEqual) => {
             Support::Always
         }
-        (Class::Text { .. } | Class::Texts, StartsWith) => Support::Always,
         (Class::LimitedText, StartsWith) | (Class::Text { is_address: true } | Class::Texts, EndsWith) => {
             Support::Advanced
         }

@@ -163,7 +163,7 @@ impl Call<'_> {
         let options = Options::parse(self.request)?;
         let select = group_selection(&options.select)?;
         let directory = self.service.world.directory.read();
-        let group = self.find_group(&directory, key)?;
+        let group = find_group(&directory, key)?;
         let context = format!("{}/$entity", self.collection_context("groups", &options.select));
         let mut body = Map::from_iter([("@odata.context".to_owned(), json!(context))]);
         if let Json::Object(properties) = group_json(group, &select, false) {
@@ -191,7 +191,7 @@ impl Call<'_> {
         let selected = selection(&known_to(&options.select, Property::find), Shown::InCollection)?;
         let group_selected = group_selection(&known_to(&options.select, find_property))?;
         let directory = self.service.world.directory.read();
-        let group = self.find_group(&directory, key)?;
+        let group = find_group(&directory, key)?;
         let members = members_of(&directory, group, transitive, cast);
         let from = options
             .skip_token
@@ -256,23 +256,8 @@ impl Call<'_> {
         permissions::GROUPS.check(self.grant, None)?;
         self.count_options()?;
         let directory = self.service.world.directory.read();
-        let group = self.find_group(&directory, key)?;
+        let group = find_group(&directory, key)?;
         Ok(self.count_answer(members_of(&directory, group, transitive, cast).len()))
-    }
-
-    pub(super) fn find_group<'d>(
-        &self,
-        directory: &'d Directory,
-        key: &str,
-    ) -> Result<&'d DirectoryGroup, Failure> {
-        let id = Uuid::try_parse(key).map_err(|_| {
-            Failure::new(
-                400,
-                "Request_BadRequest",
-                format!("Invalid object identifier '{key}'."),
-            )
-        })?;
-        directory.groups.get(&id).ok_or_else(|| Failure::not_found(key))
     }
 
     /// The link to the page that begins at a place, if there is something.
@@ -288,6 +273,18 @@ impl Call<'_> {
             self.context(&format!("{collection}({})", select.join(",")))
         }
     }
+}
+
+/// A group by object id.
+pub(super) fn find_group<'d>(directory: &'d Directory, key: &str) -> Result<&'d DirectoryGroup, Failure> {
+    let id = Uuid::try_parse(key).map_err(|_| {
+        Failure::new(
+            400,
+            "Request_BadRequest",
+            format!("Invalid object identifier '{key}'."),
+        )
+    })?;
+    directory.groups.get(&id).ok_or_else(|| Failure::not_found(key))
 }
 
 /// The selected names that one of the member types has; the others are the other type's.

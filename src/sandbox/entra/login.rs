@@ -93,11 +93,11 @@ impl EntraService {
     /// Answers for the identity platform.
     pub(super) fn answer_login(&self, request: &Request, endpoint: &LoginEndpoint<'_>) -> Response {
         let now = self.world.clock.now();
+        let settings = self.settings();
+        let sign_in = |tenant: &str| SignIn::read(self, request, &settings, now, tenant);
         let result = match endpoint {
-            LoginEndpoint::Token { tenant } => self.sign_in(request, tenant, now, |sign_in| sign_in.token()),
-            LoginEndpoint::DeviceCode { tenant } => {
-                self.sign_in(request, tenant, now, |sign_in| sign_in.device_code())
-            }
+            LoginEndpoint::Token { tenant } => sign_in(tenant).and_then(SignIn::token),
+            LoginEndpoint::DeviceCode { tenant } => sign_in(tenant).and_then(SignIn::device_code),
             LoginEndpoint::OpenIdConfiguration { tenant } => self.openid_configuration(request, tenant),
             LoginEndpoint::Keys { tenant } => self
                 .check_tenant(tenant)
@@ -121,35 +121,6 @@ impl EntraService {
             .with_header("p3p", "CP=\"DSP CUR OTPi IND OTRi ONL FIN\"")
             .with_header("x-ms-request-id", &guid())
             .with_header("x-ms-ests-server", "2.1.1 - SIM")
-    }
-
-    fn sign_in(
-        &self,
-        request: &Request,
-        tenant: &str,
-        now: Timestamp,
-        carry_out: impl FnOnce(&SignIn<'_>) -> Result<Response, Refusal>,
-    ) -> Result<Response, Refusal> {
-        if request.method != Method::POST {
-            return Err(Refusal::code(900_561).because(format!(
-                "The endpoint only accepts POST requests. Received a {} request.",
-                request.method
-            )));
-        }
-        self.check_tenant(tenant)?;
-        let settings = self.settings();
-        let sign_in = SignIn {
-            service: self,
-            request,
-            settings: &settings,
-            now,
-            form: request.form().into_iter().collect(),
-        };
-        let is_app_only = sign_in.text("grant_type") == Some("client_credentials");
-        if is_app_only && is_shared_tenant(tenant) {
-            return Err(Refusal::code(50_194));
-        }
-        carry_out(&sign_in)
     }
 
     /// The tenant is named by its GUID, one of its domains, or not at all.
@@ -351,7 +322,35 @@ enum Identity<'a> {
     },
 }
 
-impl SignIn<'_> {
+impl<'a> SignIn<'a> {
+    fn read(
+        service: &'a EntraService,
+        request: &'a Request,
+        settings: &'a EntraSettings,
+        now: Timestamp,
+        tenant: &str,
+    ) -> Result<Self, Refusal> {
+        if request.method != Method::POST {
+            return Err(Refusal::code(900_561).because(format!(
+                "The endpoint only accepts POST requests. Received a {} request.",
+                request.method
+            )));
+        }
+        service.check_tenant(tenant)?;
+        let sign_in = Self {
+            service,
+            request,
+            settings,
+            now,
+            form: request.form().into_iter().collect(),
+        };
+        let is_app_only = sign_in.text("grant_type") == Some("client_credentials");
+        if is_app_only && is_shared_tenant(tenant) {
+            return Err(Refusal::code(50_194));
+        }
+        Ok(sign_in)
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.form
             .get(name)
@@ -364,7 +363,7 @@ impl SignIn<'_> {
     }
 
     /// `POST /{tenant}/oauth2/v2.0/token`.
-    fn token(&self) -> Result<Response, Refusal> {
+    fn token(self) -> Result<Response, Refusal> {
         let grant_type = self.required("grant_type")?;
         let basic = self.basic_credentials();
         self.check_client(basic.as_ref().map(|(id, _)| id.as_str()))?;
@@ -404,7 +403,7 @@ impl SignIn<'_> {
     }
 
     /// `POST /{tenant}/oauth2/v2.0/devicecode`.
-    fn device_code(&self) -> Result<Response, Refusal> {
+    fn device_code(self) -> Result<Response, Refusal> {
         self.check_client(None)?;
         let scope = self.required("scope")?.to_owned();
         // Reports an impossible scope now and not to the first poll.
@@ -571,10 +570,10 @@ impl SignIn<'_> {
 
     /// The application is ours.
     fn check_client(&self, basic: Option<&str>) -> Result<(), Refusal> {
-        let client = match self.text("client_id").or(basic) {
-            Some(client) => client,
-            None => return Err(Refusal::missing("client_id")),
-        };
+        let client = self
+            .text("client_id")
+            .or(basic)
+            .ok_or_else(|| Refusal::missing("client_id"))?;
         if client.eq_ignore_ascii_case(&self.service.world.credentials.client_id) {
             return Ok(());
         }

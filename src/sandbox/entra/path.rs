@@ -348,7 +348,7 @@ fn group_part<'a>(raw: &mut Segments<'a>) -> Result<GroupPart<'a>, Failure> {
     end(raw, part)
 }
 
-fn end<'a, T>(raw: &mut Segments<'a>, resource: T) -> Result<T, Failure> {
+fn end<T>(raw: &mut Segments<'_>, resource: T) -> Result<T, Failure> {
     match raw.next() {
         None => Ok(resource),
         Some(segment) => Err(unknown_segment(segment)),

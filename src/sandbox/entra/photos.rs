@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::Call;
 use super::answer::{Failure, PLAIN_JSON, ok, to_json};
+use super::groups::find_group;
 use super::path::{PhotoPart, UserKey};
 use super::permissions::{self, access_denied};
 use super::settings::{EtagStyle, NoSize, PhotoFailure, PhotoStyle};
@@ -25,9 +26,6 @@ const SIZES: [u32; 9] = [48, 64, 96, 120, 240, 360, 432, 504, 648];
 const NOMINAL_SIZE: u32 = 648;
 /// Most bytes of an upload.
 const LARGEST_UPLOAD: usize = 4 * 1024 * 1024;
-/// What stands for *no photo* in the documentation's sample.
-const ONE_PIXEL_GIF: &[u8] =
-    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x01D\0;";
 const IMAGE_NOT_FOUND: &str =
     "Exception of type 'Microsoft.Fast.Profile.Core.Exception.ImageNotFoundException' was thrown.";
 const PHOTO_NOT_FOUND: &str = "The photo wasn't found.";
@@ -117,7 +115,7 @@ impl Call<'_> {
     pub(super) fn group_photo(&self, key: &str) -> Result<Response, Failure> {
         self.require_get()?;
         permissions::GROUP_PHOTO.check(self.grant, None)?;
-        self.find_group(&self.service.world.directory.read(), key)?;
+        find_group(&self.service.world.directory.read(), key)?;
         Err(photo_failure(PhotoFailure::ImageNotFound, key))
     }
 
@@ -189,6 +187,9 @@ impl Call<'_> {
             return Ok(Err(self.settings.no_photo.unwrap_or(usual)));
         };
         let (width, height) = picture.dimensions().unwrap_or((NOMINAL_SIZE, NOMINAL_SIZE));
+        if (width, height) == (1, 1) {
+            return Ok(Err(PhotoFailure::OnePixel));
+        }
         Ok(Ok(Photo {
             picture: picture.clone(),
             etag: self.etag(user.id, *version),
@@ -314,7 +315,7 @@ impl Call<'_> {
     /// E10.
     fn one_pixel(&self, key: &UserKey<'_>, part: &PhotoPart<'_>) -> Response {
         if matches!(part, PhotoPart::Value(_)) {
-            return ok("image/gif", ONE_PIXEL_GIF);
+            return ok("image/gif", Picture::single_pixel().bytes());
         }
         let context = self.photo_context(key, "photo/$entity");
         let body = to_json(&Metadata {

@@ -129,7 +129,7 @@ fn page_size(value: &str) -> Result<u32, Failure> {
 }
 
 /// Page tokens begin like the directory's own.
-const TOKEN_MARK: &[u8] = b"DSpt\x02\x00\x01";
+const TOKEN_MARK: &[u8] = b"DSpt\x02\x00\x01\x00";
 
 /// Writes a page or delta token.
 pub(super) fn write_token(state: &impl Serialize) -> String {

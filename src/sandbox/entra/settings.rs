@@ -340,13 +340,6 @@ mod tests {
             p99: 400.0,
         };
         assert_eq!(latency.at(0.0).as_millis(), 90);
-        assert_eq!(
-            latency
-                .at(2.326_347_874)
-                .as_secs_f64()
-                .mul_add(1000.0, 0.5)
-                .floor(),
-            400.0
-        );
+        assert_eq!(latency.at(2.326_347_874).as_micros().div_ceil(1_000), 400);
     }
 }

@@ -96,9 +96,10 @@ impl Dialect {
                     .map(|(name, value)| (name.to_owned(), json!(value)))
                     .collect();
                 let body = serde_json::from_slice(&response.body).unwrap_or_else(|_| {
-                    match response.body.is_empty() {
-                        true => Value::Null,
-                        false => json!(BASE64.encode(&response.body)),
+                    if response.body.is_empty() {
+                        Value::Null
+                    } else {
+                        json!(BASE64.encode(&response.body))
                     }
                 });
                 json!({"id": id, "status": response.status.as_u16(), "headers": headers, "body": body})

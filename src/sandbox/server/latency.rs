@@ -91,7 +91,7 @@ impl LatencyModel {
 /// How many standard deviations above the mean the 99th percentile of a normal distribution lies.
 const P99_DEVIATIONS: f64 = 2.326_347_874;
 /// No draw is longer than this, however wide the distribution.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 
 fn log_normal(median: Duration, p99: Duration, deviation: f64) -> Duration {
     if median.is_zero() {

@@ -9,7 +9,7 @@ mod instance_rows;
 mod person;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use uuid::Uuid;
 
@@ -19,9 +19,13 @@ use super::kinds::{Case, KINDS, Kind, Planted, counts};
 use super::{Credentials, World};
 use crate::sandbox::portraits::{FACES, Portrait};
 use crate::sandbox::random::Random;
+use instance_rows::{Rows, Shared};
 
 /// The moment the invented tenant ends at, in seconds since 1970: 1 October 2025, 08:00 UTC.
 pub(super) const EPOCH: i64 = 1_759_305_600;
+
+/// How many people are handed over to the tables at a time.
+const BATCH: usize = 512;
 
 /// Which kind each invented person is of, one byte a person.
 #[derive(Debug, Default)]
@@ -74,14 +78,35 @@ impl World {
     /// the same world byte for byte; what the people are like is in [`KINDS`].
     pub fn invent(users: usize, seed: u64) -> Self {
         let plantings = Plantings::new(users, seed);
-        let mut inventor = Inventor::new(seed);
-        for position in 0..users {
-            inventor.add(position, plantings.kind(position).case);
-        }
-        inventor.add_service_accounts();
+        let shared = Shared::new(seed);
+        let mut inventor = Inventor::new(seed, &shared);
+        // Filling the tables takes as long as inventing the people, so it is done beside it.
+        let instance = std::thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel::<Vec<Rows<'_>>>(4);
+            let filling = scope.spawn(|| {
+                let mut instance = Instance::default();
+                receive
+                    .into_iter()
+                    .flatten()
+                    .for_each(|rows| rows.put(&mut instance));
+                instance
+            });
+            for batch in 0..users.div_ceil(BATCH) {
+                let people = batch * BATCH..users.min((batch + 1) * BATCH);
+                let rows = people
+                    .filter_map(|position| inventor.add(position, plantings.kind(position).case))
+                    .collect();
+                if send.send(rows).is_err() {
+                    break;
+                }
+            }
+            drop(send);
+            filling.join()
+        });
+        let mut instance = instance.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        shared.put_service_accounts(&mut instance);
         let Inventor {
             mut directory,
-            instance,
             departments,
             opted_out,
             ..
@@ -94,10 +119,9 @@ impl World {
 }
 
 /// What grows while people are invented one after the other.
-struct Inventor {
+struct Inventor<'a> {
     seed: u64,
     directory: Directory,
-    instance: Instance,
     /// Object ids in order, for managers.
     ids: Vec<Uuid>,
     /// How often a sign-in name was given out.
@@ -108,22 +132,21 @@ struct Inventor {
     /// How many people of a kind there were so far.
     turns: HashMap<Case, usize>,
     texts: company::Texts,
-    rows: instance_rows::Shared,
+    shared: &'a Shared,
 }
 
-impl Inventor {
-    fn new(seed: u64) -> Self {
+impl<'a> Inventor<'a> {
+    fn new(seed: u64, shared: &'a Shared) -> Self {
         Self {
             seed,
             directory: Directory::default(),
-            instance: Instance::default(),
             ids: Vec::new(),
             taken: HashMap::new(),
             departments: vec![Vec::new(); company::DEPARTMENTS.len()],
             opted_out: Vec::new(),
             turns: HashMap::new(),
             texts: company::Texts::new(),
-            rows: instance_rows::Shared::new(seed),
+            shared,
         }
     }
 

@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// Outcomes remembered at most.
 const REMEMBERED: usize = 1024;
 /// The first wait for a probe, and the longest.
-const WAIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+const WAIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
 /// Whether requests may go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

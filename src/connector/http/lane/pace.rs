@@ -5,9 +5,9 @@ use tokio::time::Instant;
 /// Clean answers, at full use, that allow one more in flight (`reliability.md` 3).
 const CLIMB: u32 = 50;
 
-/// Clean answers right below a refusal's mark until the mark is tried again: a probe that is refused costs less than
-/// one answer in a hundred.
-const PROBE: u32 = 1_000;
+/// Clean answers right below a refusal's mark until the mark is tried again. Each time that it is refused again,
+/// twice as many: a limit that stays costs ever less, one that was lifted is found.
+const PROBE: (u32, u32) = (1_000, 64_000);
 
 /// The number of requests that may be in flight, as it adapts.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub(super) struct Pace {
     /// One below the number that was last refused: climbing ends there.
     ceiling: usize,
     clean: u32,
+    /// Clean answers until the mark is tried again.
+    patience: u32,
+    /// Whether the last step up tried a mark again.
+    probing: bool,
     /// When the limit was last lowered. Requests sent before that tell nothing new.
     lowered: Option<Instant>,
 }
@@ -30,6 +34,8 @@ impl Pace {
             cap,
             ceiling: cap,
             clean: 0,
+            patience: PROBE.0,
+            probing: false,
             lowered: None,
         }
     }
@@ -47,7 +53,12 @@ impl Pace {
                 self.clean %= CLIMB;
                 self.limit = (self.limit + steps).min(self.ceiling);
             }
-        } else if self.ceiling < self.cap && self.clean >= PROBE {
+        } else if self.ceiling < self.cap && self.clean >= self.patience {
+            if self.probing {
+                // The last mark held for as long as this: it has been lifted.
+                self.patience = PROBE.0;
+            }
+            self.probing = true;
             self.clean = 0;
             self.ceiling += 1;
             self.limit = self.ceiling;
@@ -57,6 +68,9 @@ impl Pace {
     /// The service refused a request sent at `sent` while `in_flight` were out: halve, and stay below that number.
     pub fn refused(&mut self, sent: Instant, in_flight: usize, now: Instant) {
         if self.is_news(sent) {
+            if std::mem::take(&mut self.probing) {
+                self.patience = (self.patience * 2).min(PROBE.1);
+            }
             self.ceiling = self.ceiling.min(in_flight.saturating_sub(1)).max(1);
             self.lower(self.limit / 2, now);
         }
@@ -138,6 +152,37 @@ mod tests {
         assert_eq!(pace.limit(), 4);
         pace.clean(1);
         assert_eq!(pace.limit(), 5);
+    }
+
+    #[test]
+    fn a_mark_that_is_refused_again_is_tried_half_as_often() {
+        let mut pace = Pace::new(4, 16);
+        let mut now = Instant::now();
+        pace.refused(now, 5, now);
+        let mut answers = Vec::new();
+        for _ in 0..4 {
+            let mut count = 0;
+            while pace.limit() < 5 {
+                pace.clean(1);
+                count += 1;
+            }
+            answers.push(count);
+            now += Duration::from_mins(1);
+            pace.refused(now, 5, now);
+        }
+        // Climbing back from 2 to 4 takes a hundred.
+        assert_eq!(answers, [1_100, 2_100, 4_100, 8_100]);
+    }
+
+    #[test]
+    fn a_mark_that_was_lifted_is_left_behind() {
+        let mut pace = Pace::new(4, 16);
+        let now = Instant::now();
+        pace.refused(now, 5, now);
+        for _ in 0..20_000 {
+            pace.clean(1);
+        }
+        assert_eq!(pace.limit(), 16);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{EPOCH, Inventor, stream, sys_id};
+use super::{EPOCH, stream, sys_id};
 use crate::sandbox::random::Random;
 use crate::sandbox::world::instance::{
     AttachmentRow, Audit, Instance, ProfileRow, ScanState, SysId, UserRow,
@@ -41,6 +41,7 @@ pub(super) struct Shared {
     provisioning: Arc<str>,
     import: Arc<str>,
     system: Arc<str>,
+    seed: u64,
 }
 
 impl Shared {
@@ -57,28 +58,12 @@ impl Shared {
             provisioning: "svc.provisioning".into(),
             import: "svc.photo.import".into(),
             system: "system".into(),
+            seed,
         }
     }
-}
 
-/// The rows of one person while they are put together; [`Rows::put`] inserts them.
-pub(super) struct Rows<'a> {
-    shared: &'a Shared,
-    seed: u64,
-    position: usize,
-    user: UserRow,
-    twin: Option<UserRow>,
-    profiles: Vec<ProfileRow>,
-    attachments: Vec<AttachmentRow>,
-    /// Seconds since 1970 of the next row.
-    now: i64,
-}
-
-const DAY: i64 = 86_400;
-
-impl Inventor {
     /// The accounts every instance has, which are nobody of the directory.
-    pub(super) fn add_service_accounts(&mut self) {
+    pub(super) fn put_service_accounts(&self, instance: &mut Instance) {
         // The first two keys are those of every ServiceNow instance.
         for (key, user_name, name, email, active) in [
             (
@@ -111,7 +96,7 @@ impl Inventor {
             ),
         ] {
             let long_ago = second(EPOCH - 3_000 * DAY);
-            self.instance.put_user(UserRow {
+            instance.put_user(UserRow {
                 sys_id: key,
                 user_name: user_name.into(),
                 email: email.into(),
@@ -119,21 +104,36 @@ impl Inventor {
                 employee_number: "".into(),
                 active,
                 locked_out: false,
-                title: self.rows.nothing.clone(),
-                sso_source: self.rows.nothing.clone(),
+                title: self.nothing.clone(),
+                sso_source: self.nothing.clone(),
                 correlation_id: "".into(),
                 photo: None,
                 audit: Audit {
                     created_on: long_ago,
-                    created_by: self.rows.admin.clone(),
+                    created_by: self.admin.clone(),
                     updated_on: long_ago,
-                    updated_by: self.rows.admin.clone(),
+                    updated_by: self.admin.clone(),
                     mod_count: 0,
                 },
             });
         }
     }
 }
+
+/// The rows of one person while they are put together; [`Rows::put`] inserts them.
+pub(super) struct Rows<'a> {
+    shared: &'a Shared,
+    seed: u64,
+    position: usize,
+    user: UserRow,
+    twin: Option<UserRow>,
+    profiles: Vec<ProfileRow>,
+    attachments: Vec<AttachmentRow>,
+    /// Seconds since 1970 of the next row.
+    now: i64,
+}
+
+const DAY: i64 = 86_400;
 
 fn second(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).expect("dates of this century")

@@ -20,9 +20,9 @@ struct Identity {
     login: Login,
 }
 
-impl Inventor {
-    /// Invents one more person, and what ServiceNow knows of them.
-    pub(super) fn add(&mut self, position: usize, case: Case) {
+impl<'a> Inventor<'a> {
+    /// Invents one more person; gives what ServiceNow knows of them.
+    pub(super) fn add(&mut self, position: usize, case: Case) -> Option<Rows<'a>> {
         let random = &mut stream(self.seed, "person", position);
         let face = portrait(self.seed, position, case);
         let id = guid(&mut stream(self.seed, "object", position));
@@ -44,7 +44,7 @@ impl Inventor {
             (department, title)
         };
         let manager = self.manager(position, guest, random);
-        if case == Case::Ordinary && random.percent(2) {
+        if case == Case::Ordinary && self.turn(case) % 50 == 7 {
             self.opted_out.push(id);
         }
         let title = job_title.clone();
@@ -64,7 +64,7 @@ impl Inventor {
             photo: photo.map(|picture| DirectoryPhoto { picture, version: 1 }),
         });
         assert!(added.is_ok(), "sign-in names are made unique");
-        self.add_rows(position, case, identity, title, face, pushed);
+        self.rows(position, case, identity, title, face, pushed)
     }
 
     /// Managers come earlier than their people, so that the tree has one root and no circle; one in ten has none.
@@ -195,7 +195,7 @@ impl Inventor {
         *turn - 1
     }
 
-    fn add_rows(
+    fn rows(
         &mut self,
         position: usize,
         case: Case,
@@ -203,7 +203,7 @@ impl Inventor {
         title: std::sync::Arc<str>,
         face: Portrait,
         pushed: Option<Picture>,
-    ) {
+    ) -> Option<Rows<'a>> {
         let random = &mut stream(self.seed, "rows", position);
         let habits = &mut stream(self.seed, "old habits", usize::from(face.face()));
         let old = Picture::Drawn(face.with_look(1).with_width(habits.pick(&[360, 360, 240, 120])));
@@ -215,7 +215,7 @@ impl Inventor {
             0
         };
         if case == Case::Unmatched && turn % 3 != 2 {
-            return;
+            return None;
         }
         let Identity {
             display_name,
@@ -227,7 +227,7 @@ impl Inventor {
         }
         let active = case != Case::Leaver;
         let mut rows = Rows::new(
-            &self.rows,
+            self.shared,
             self.seed,
             position,
             &display_name,
@@ -319,7 +319,7 @@ impl Inventor {
                 rows.forget_hashes();
             }
         }
-        rows.put(&mut self.instance);
+        Some(rows)
     }
 }
 

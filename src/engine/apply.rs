@@ -1,0 +1,451 @@
+//! A plan, carried out: many people at once, one report, brakes, pause and stop.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::memory::Learning;
+use super::push::{Ended, Pace, Pushing, Turn};
+use super::{Engine, RecoverError};
+use crate::connector::LaneState;
+use crate::domain::ids::RunId;
+use crate::domain::plan::{Breach, Change, Limits, PLAN_SCHEMA, Plan, Step};
+use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason, Summary};
+use crate::store::journal::{Actor, Planned, RunKind, RunStart};
+use crate::store::{StoreError, host_name, os_user};
+
+/// How many people may be under way for each that works: most of a push is waiting for a virus scan and for rules
+/// that act a moment later. A bound on memory and on what a crash leaves to settle.
+const UNDER_WAY_PER_SLOT: usize = 32;
+
+/// Missing rights in a row that stop a run (`reliability.md` 3).
+const DENIED_IN_A_ROW: usize = 20;
+/// Of so many people in a row …
+const WINDOW: usize = 100;
+/// … so many failures stop a run.
+const FAILED_IN_WINDOW: usize = 50;
+
+/// Steers a run from outside; clones steer the same one.
+#[derive(Clone, Debug)]
+pub struct RunControl {
+    cancelled: CancellationToken,
+    paused: Arc<watch::Sender<bool>>,
+    kind: RunKind,
+}
+
+impl RunControl {
+    /// Neither paused nor cancelled.
+    pub fn new() -> Self {
+        Self {
+            cancelled: CancellationToken::new(),
+            paused: Arc::new(watch::Sender::new(false)),
+            kind: RunKind::Sync,
+        }
+    }
+
+    /// The same for another kind of run; the history shows it.
+    #[must_use]
+    pub fn of_kind(mut self, kind: RunKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Nobody new gets a turn; whoever is under way is brought to an end.
+    pub fn cancel(&self) {
+        self.cancelled.cancel();
+    }
+
+    /// True once somebody has asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
+    /// Nobody new gets a turn until [`RunControl::resume`].
+    pub fn pause(&self) {
+        self.paused.send_replace(true);
+    }
+
+    /// Goes on.
+    pub fn resume(&self) {
+        self.paused.send_replace(false);
+    }
+
+    /// True while paused.
+    pub fn is_paused(&self) -> bool {
+        *self.paused.borrow()
+    }
+
+    async fn cancelled(&self) {
+        self.cancelled.cancelled().await;
+    }
+
+    async fn not_paused(&self) {
+        // The sender lives as long as this handle.
+        drop(self.paused.subscribe().wait_for(|paused| !paused).await);
+    }
+}
+
+impl Default for RunControl {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunReport {
+    /// Its id.
+    pub run: RunId,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// The numbers; they add up.
+    pub summary: Summary,
+    /// Why it ended early, if it did.
+    pub stopped: Option<StopReason>,
+    /// What went wrong beside the people, in words: a cache that could not be written.
+    pub problems: Vec<String>,
+}
+
+/// Why a plan is not carried out at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Made by another version.
+    #[error("this plan's format is {found:?}; this version reads {PLAN_SCHEMA:?}")]
+    Schema {
+        /// What it says.
+        found: String,
+    },
+    /// Made for another profile.
+    #[error("this plan was made for profile {plan:?}, not for {ours:?}")]
+    OtherProfile {
+        /// The plan's.
+        plan: String,
+        /// Ours.
+        ours: String,
+    },
+    /// Outside the limits.
+    #[error(transparent)]
+    Breach(#[from] Breach),
+    /// Removals in a plan from a listing that was cut short (`reliability.md` E6).
+    #[error("this plan removes avatars although a listing was incomplete; nothing is removed on such evidence")]
+    RemovesOnIncompleteListing,
+    /// What an interrupted run left could not be settled.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The journal cannot be written; nothing was done.
+    #[error("nothing is written without a journal")]
+    Storage(#[from] StoreError),
+}
+
+impl Engine {
+    /// Carries out a plan. Every person of it gets exactly one [`RunEvent::Step`], and the summary adds up however the
+    /// run ends. Nobody needs to listen to the events; a full channel slows the run down.
+    ///
+    /// What an interrupted run has left is settled first; if that concerns people of this plan, their steps end as
+    /// *changed meanwhile*, so call [`Engine::recover`] before the scan.
+    ///
+    /// # Errors
+    ///
+    /// Only if nothing was begun. What stops a run on its way is in the report.
+    pub async fn apply(
+        &self,
+        plan: Plan,
+        limits: &Limits,
+        control: &RunControl,
+        events: mpsc::Sender<RunEvent>,
+    ) -> Result<RunReport, ApplyError> {
+        self.check_plan(&plan, limits)?;
+        self.recover().await?;
+        let started = self.now();
+        let run = self
+            .store
+            .journal()
+            .begin_run(RunStart {
+                profile: self.settings.profile.clone(),
+                kind: control.kind,
+                started,
+                actor: self.actor(),
+                planned: planned(&plan),
+            })
+            .await?;
+        let mut running = Running {
+            events,
+            summary: Summary::default(),
+            brakes: Brakes::default(),
+            stopped: None,
+            learning: Learning::new(self),
+            paused_lanes: HashMap::new(),
+        };
+        running
+            .tell(RunEvent::Started {
+                run: run.clone(),
+                at: started,
+                selected: plan.selected(),
+                steps: plan.steps.len() as u64,
+            })
+            .await;
+        for skip in plan.skips {
+            running.end(skip.person, Ended::new(skip.outcome, skip.reason)).await;
+        }
+        self.carry_out(&run, plan.steps, control, &mut running).await;
+        let mut problems = Vec::new();
+        let Running {
+            events,
+            summary,
+            mut stopped,
+            learning,
+            ..
+        } = running;
+        problems.extend(learning.finish().await.err());
+        let finished = self.now();
+        let written = self
+            .store
+            .journal()
+            .finish_run(&run, finished, summary, stopped.clone())
+            .await;
+        if let Err(error) = written {
+            stopped.get_or_insert(StopReason::Storage(error.sentence()));
+        }
+        let finish = RunEvent::Finished {
+            run: run.clone(),
+            at: finished,
+            summary,
+            stopped: stopped.clone(),
+        };
+        // Nobody may be listening.
+        drop(events.send(finish).await);
+        Ok(RunReport {
+            run,
+            started,
+            finished,
+            summary,
+            stopped,
+            problems,
+        })
+    }
+
+    fn check_plan(&self, plan: &Plan, limits: &Limits) -> Result<(), ApplyError> {
+        if plan.schema != PLAN_SCHEMA {
+            return Err(ApplyError::Schema {
+                found: crate::domain::text::clean(&plan.schema).into_owned(),
+            });
+        }
+        if plan.profile != self.settings.profile {
+            return Err(ApplyError::OtherProfile {
+                plan: crate::domain::text::clean(&plan.profile).into_owned(),
+                ours: self.settings.profile.clone(),
+            });
+        }
+        if !plan.complete && plan.count(Change::Remove) > 0 {
+            return Err(ApplyError::RemovesOnIncompleteListing);
+        }
+        Ok(plan.check(limits)?)
+    }
+
+    pub(super) fn actor(&self) -> Actor {
+        Actor {
+            os_user: os_user(),
+            host: host_name(),
+            account: self.account.clone(),
+        }
+    }
+
+    pub(super) fn pushing(&self, run: RunId, control: &RunControl) -> Pushing {
+        Pushing {
+            source: Arc::clone(&self.source),
+            target: Arc::clone(&self.target),
+            store: Arc::clone(&self.store),
+            decoding: self.decoding.clone(),
+            form: self.upload_form(),
+            clock: Arc::clone(&self.clock),
+            control: control.clone(),
+            run,
+            slots: Arc::new(Semaphore::new(self.settings.pushes_in_flight.max(1))),
+            began: Instant::now(),
+            pace: Pace::USUAL,
+        }
+    }
+
+    async fn carry_out(&self, run: &RunId, steps: Vec<Step>, control: &RunControl, running: &mut Running<'_>) {
+        let pushing = Arc::new(self.pushing(run.clone(), control));
+        let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
+        let mut waiting = steps.into_iter();
+        let mut tasks: JoinSet<Ended> = JoinSet::new();
+        let mut people: HashMap<Id, PersonRef> = HashMap::new();
+        let mut next_turn = None;
+        let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
+        loop {
+            if control.is_cancelled() {
+                running.stopped.get_or_insert(StopReason::Cancelled);
+            }
+            let may_begin = running.stopped.is_none() && waiting.len() > 0 && tasks.len() < most;
+            if tasks.is_empty() && (running.stopped.is_some() || waiting.len() == 0) {
+                break;
+            }
+            tokio::select! {
+                biased;
+                Some(joined) = tasks.join_next_with_id() => {
+                    let (id, ended) = ended_of(joined);
+                    let person = people.remove(&id).expect("every task was begun for somebody");
+                    running.end(person, ended).await;
+                }
+                () = control.cancelled(), if running.stopped.is_none() => {}
+                turn = next_turn_of(&pushing, control), if may_begin && next_turn.is_none() => {
+                    next_turn = Some(turn);
+                }
+                _ = tick.tick() => running.watch(&self.lanes()).await,
+            }
+            if running.stopped.is_none()
+                && let Some(turn) = next_turn.take()
+                && let Some(step) = waiting.next()
+            {
+                let person = step.person.clone();
+                let pushing = Arc::clone(&pushing);
+                let task = tasks.spawn(async move { pushing.step(&step, turn).await });
+                people.insert(task.id(), person);
+            }
+        }
+        for step in waiting {
+            let why = "not reached before the run stopped";
+            running.end(step.person, Ended::new(Outcome::Skipped, why)).await;
+        }
+    }
+}
+
+async fn next_turn_of(pushing: &Pushing, control: &RunControl) -> Turn {
+    control.not_paused().await;
+    Turn::take(&pushing.slots).await
+}
+
+fn ended_of(joined: Result<(Id, Ended), JoinError>) -> (Id, Ended) {
+    match joined {
+        Ok(ended) => ended,
+        // A panic in one person's push is that person's failure; the next start looks at what it left.
+        Err(error) => {
+            let ended = Ended {
+                settled: false,
+                ..Ended::new(Outcome::Failed, "an unexpected error in this program; please report it")
+            };
+            (error.id(), ended)
+        }
+    }
+}
+
+fn planned(plan: &Plan) -> Planned {
+    Planned {
+        selected: plan.selected(),
+        add: plan.count(Change::Add),
+        replace: plan.count(Change::Replace),
+        repair: plan.count(Change::Repair),
+        remove: plan.count(Change::Remove),
+    }
+}
+
+/// What a run keeps count of.
+struct Running<'a> {
+    events: mpsc::Sender<RunEvent>,
+    summary: Summary,
+    brakes: Brakes,
+    stopped: Option<StopReason>,
+    learning: Learning<'a>,
+    /// Lanes that pause, and until when somebody has been told.
+    paused_lanes: HashMap<&'static str, Instant>,
+}
+
+impl Running<'_> {
+    async fn tell(&self, event: RunEvent) {
+        // Nobody may be listening.
+        drop(self.events.send(event).await);
+    }
+
+    async fn end(&mut self, person: PersonRef, ended: Ended) {
+        self.summary.count(ended.outcome);
+        if let Some(lesson) = ended.lesson {
+            self.learning.add(lesson).await;
+        }
+        if self.stopped.is_none() {
+            self.stopped = ended
+                .stop
+                .or_else(|| self.brakes.count(ended.outcome, ended.denied.as_deref()));
+        }
+        self.tell(RunEvent::Step {
+            person,
+            outcome: ended.outcome,
+            detail: ended.detail,
+            hint: ended.hint,
+        })
+        .await;
+    }
+
+    /// Says once per pause that a service asks us to wait.
+    async fn watch(&mut self, lanes: &[LaneState]) {
+        let now = Instant::now();
+        self.paused_lanes.retain(|_, until| *until > now);
+        for lane in lanes {
+            if let Some((remaining, _)) = lane.paused
+                && !remaining.is_zero()
+                && !self.paused_lanes.contains_key(lane.name)
+            {
+                self.paused_lanes.insert(lane.name, now + remaining);
+                self.tell(RunEvent::Waiting {
+                    lane: lane.name,
+                    remaining,
+                })
+                .await;
+            }
+        }
+    }
+}
+
+/// Stops a run in which too much goes wrong.
+#[derive(Debug, Default)]
+struct Brakes {
+    denied_in_a_row: usize,
+    /// Of the last people: whether they failed, and whether for want of a right.
+    last: VecDeque<(bool, bool)>,
+}
+
+impl Brakes {
+    /// Counts somebody who had a turn; answers a reason to stop.
+    fn count(&mut self, outcome: Outcome, denied: Option<&str>) -> Option<StopReason> {
+        if matches!(outcome, Outcome::Skipped | Outcome::NoPhoto) {
+            return None;
+        }
+        let is_failure = outcome == Outcome::Failed;
+        self.denied_in_a_row = if denied.is_some() { self.denied_in_a_row + 1 } else { 0 };
+        self.last.push_back((is_failure, denied.is_some()));
+        if self.last.len() > WINDOW {
+            self.last.pop_front();
+        }
+        let is_full = self.last.len() == WINDOW;
+        let failures = self.last.iter().filter(|(is_failure, _)| *is_failure).count();
+        let denials = self.last.iter().filter(|(_, is_denied)| *is_denied).count();
+        if let Some(needs) = denied {
+            let in_a_row = self.denied_in_a_row >= DENIED_IN_A_ROW;
+            if in_a_row || (is_full && denials >= FAILED_IN_WINDOW) {
+                let figures = if in_a_row {
+                    format!("{DENIED_IN_A_ROW} people in a row were refused")
+                } else {
+                    format!("{denials} of the last {WINDOW} people were refused")
+                };
+                return Some(StopReason::Refused {
+                    is_access: true,
+                    message: format!("{figures}; the account needs {needs}"),
+                });
+            }
+        }
+        (is_full && failures >= FAILED_IN_WINDOW).then(|| {
+            StopReason::Brake(format!("{failures} of the last {WINDOW} people failed"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! What an interrupted run has left, settled before anything new is sent (`reliability.md` 2, last paragraph).
+//!
+//! Whoever has announced writes and no settled ending is looked at afresh. A push is safe to begin again from any
+//! state of the target: what is there already is kept, what is superseded is deleted. So the answer to nearly
+//! everything is to push once more; only if somebody else has written meanwhile, or there is no photo to push, is our
+//! part taken back.
+
+use std::collections::HashSet;
+
+use super::push::{Ended, Pushing, Turn};
+use super::{Engine, RunControl};
+use crate::connector::{ConnectorError, Priority};
+use crate::domain::ids::PictureId;
+use crate::domain::photo::{AvatarChain, PictureForm, StoredPicture};
+use crate::domain::plan::Change;
+use crate::domain::run::{Outcome, StopReason};
+use crate::store::journal::{StepRecord, Unfinished, WriteKind};
+use crate::store::{Access, StoreError};
+
+/// Why what was left could not be settled; nothing new may be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The journal cannot be read or written.
+    #[error("what an interrupted run has left cannot be settled without the journal")]
+    Storage(#[from] StoreError),
+    /// A service that is needed for it does not answer or refuses.
+    #[error("what an interrupted run has left cannot be settled now")]
+    Connector(#[from] ConnectorError),
+    /// It did not work out for somebody.
+    #[error("what an interrupted run has left cannot be settled now: {0}")]
+    Stopped(String),
+}
+
+/// What to do about somebody whose push was interrupted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Decision {
+    /// Nothing of ours is there.
+    Nothing,
+    /// Push once more.
+    Finish,
+    /// Somebody else has stored another picture: take ours back.
+    StepBack,
+}
+
+/// Decides from what was announced and what is there now. Pure.
+fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
+    if person.change == Change::Remove {
+        // Columns go before rows, so every state on the way is sound; the next plan decides afresh.
+        return Decision::Nothing;
+    }
+    let ours = rows_of_ours(person, chain);
+    let kept: HashSet<&PictureId> = person.kept.iter().map(|kept| &kept.stored.id).collect();
+    let is_foreign = |row: &StoredPicture| {
+        row.form == PictureForm::ImageField && !ours.contains(&row.id) && !kept.contains(&row.id)
+    };
+    let written = |record: &&crate::domain::photo::AvatarRecord| {
+        record.pictures.iter().any(|row| ours.contains(&row.id))
+    };
+    if ours.is_empty() {
+        Decision::Nothing
+    } else if chain
+        .records
+        .iter()
+        .filter(written)
+        .flat_map(|record| &record.pictures)
+        .any(is_foreign)
+    {
+        Decision::StepBack
+    } else {
+        Decision::Finish
+    }
+}
+
+/// Rows that the interrupted push stored: those it was told of, and those with the bytes of an announced upload at
+/// the announced record.
+fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
+    let uploads = || person.writes.iter().filter(|write| write.intent.kind == WriteKind::Upload);
+    let told: HashSet<PictureId> = uploads().filter_map(|write| write.uploaded()).collect();
+    let mut ours = HashSet::new();
+    for record in &chain.records {
+        for row in &record.pictures {
+            let has_bytes_of = |write: &crate::store::journal::WriteRecord| {
+                write.intent.record.as_ref() == Some(&record.id)
+                    && write.intent.bytes == Some(row.bytes)
+                    && write.intent.sha256 == row.sha256
+                    && row.sha256.is_some()
+            };
+            if told.contains(&row.id) || uploads().any(has_bytes_of) {
+                ours.insert(row.id.clone());
+            }
+        }
+    }
+    ours
+}
+
+impl Engine {
+    /// Settles what interrupted runs have left: finishes it, or takes it back. Answers one sentence per person; none
+    /// if there was nothing to do. Call it before a scan and before anything new is sent.
+    ///
+    /// # Errors
+    ///
+    /// If a service does not answer. The journal keeps whoever is not settled for the next attempt.
+    pub async fn recover(&self) -> Result<Vec<String>, RecoverError> {
+        if self.store.access() == Access::Read {
+            return Ok(Vec::new());
+        }
+        let mut sentences = Vec::new();
+        let control = RunControl::new();
+        for person in self.store.journal().unfinished().await? {
+            let pushing = self.pushing(person.run.clone(), &control);
+            let ended = self.settle_person(&pushing, &person).await?;
+            let sentence = format!(
+                "{}: interrupted in run {}; {}",
+                person.person.upn.shown(),
+                person.run,
+                ended.detail
+            );
+            let record = StepRecord {
+                run: person.run.clone(),
+                person: person.person.clone(),
+                change: person.change,
+                outcome: ended.outcome,
+                detail: format!("interrupted; {}", ended.detail),
+                hint: ended.hint,
+                settled: ended.settled,
+                at: self.now(),
+            };
+            self.store.journal().step(record).await?;
+            if let Some(stop) = ended.stop {
+                return Err(RecoverError::Stopped(match stop {
+                    StopReason::Refused { message, .. }
+                    | StopReason::Storage(message)
+                    | StopReason::Brake(message) => message,
+                    StopReason::Cancelled => sentence,
+                }));
+            }
+            sentences.push(sentence);
+        }
+        Ok(sentences)
+    }
+
+    async fn settle_person(&self, pushing: &Pushing, person: &Unfinished) -> Result<Ended, RecoverError> {
+        let Some(chain) = self.chain_of(person).await? else {
+            return Ok(Ended::new(Outcome::Skipped, "this person is gone from the target"));
+        };
+        match decide(person, &chain) {
+            Decision::Nothing => Ok(Ended::new(Outcome::Skipped, "nothing of it was left behind")),
+            Decision::StepBack => self.step_back(pushing, person, &chain).await,
+            Decision::Finish => {
+                let mut turn = Turn::take(&pushing.slots).await;
+                let ended = pushing
+                    .push(&person.person, person.change, Some(&chain.stamp()), &mut turn)
+                    .await;
+                if matches!(ended.outcome, Outcome::Updated | Outcome::Unchanged) || ended.stop.is_some() {
+                    return Ok(ended);
+                }
+                match self.chain_of(person).await? {
+                    Some(chain) => {
+                        let back = self.step_back(pushing, person, &chain).await?;
+                        Ok(Ended {
+                            detail: format!("{}; {}", ended.detail, back.detail),
+                            ..back
+                        })
+                    }
+                    None => Ok(ended),
+                }
+            }
+        }
+    }
+
+    async fn chain_of(&self, person: &Unfinished) -> Result<Option<AvatarChain>, RecoverError> {
+        let Some(target) = &person.person.target else {
+            return Ok(None);
+        };
+        let chains = self.target.chains(std::slice::from_ref(target), Priority::Background).await?;
+        Ok(chains.into_iter().find(|(id, _)| id == target).map(|(_, chain)| chain))
+    }
+
+    /// Removes what is ours and not displayed; if ours is displayed, removes what it has superseded.
+    async fn step_back(
+        &self,
+        pushing: &Pushing,
+        person: &Unfinished,
+        chain: &AvatarChain,
+    ) -> Result<Ended, RecoverError> {
+        let target = person.person.target.as_ref().expect("a chain was read for it");
+        let displayed = self.target.displayed(std::slice::from_ref(target)).await?;
+        let displayed = displayed.into_iter().find_map(|(_, picture)| picture);
+        let ours = rows_of_ours(person, chain);
+        let doomed = surplus(person, chain, &ours, displayed.as_ref());
+        let count = doomed.len();
+        let ended = pushing
+            .remove_rows(&person.person, person.change, chain, &doomed)
+            .await;
+        Ok(ended.unwrap_or_else(|| {
+            Ended::new(
+                Outcome::ChangedMeanwhile,
+                match count {
+                    0 => "what is displayed stays".to_owned(),
+                    1 => "one picture that nobody sees was removed".to_owned(),
+                    count => format!("{count} pictures that nobody sees were removed"),
+                },
+            )
+        }))
+    }
+}
+
+/// Rows that may go: ours that are neither displayed nor named; and, at records where ours is displayed, those that
+/// it superseded and that were kept.
+fn surplus(
+    person: &Unfinished,
+    chain: &AvatarChain,
+    ours: &HashSet<PictureId>,
+    displayed: Option<&PictureId>,
+) -> Vec<PictureId> {
+    let is_ours_displayed = displayed.is_some_and(|displayed| ours.contains(displayed));
+    let mut doomed = Vec::new();
+    for record in &chain.records {
+        let holds_ours = record.pictures.iter().any(|row| ours.contains(&row.id));
+        for row in &record.pictures {
+            let is_kept = person.kept.iter().any(|kept| kept.stored.id == row.id);
+            let may_go = if is_ours_displayed {
+                is_kept && holds_ours
+            } else {
+                ours.contains(&row.id)
+            };
+            let is_named = super::push::is_named(chain, &row.id);
+            if may_go && !is_named && displayed != Some(&row.id) {
+                doomed.push(row.id.clone());
+            }
+        }
+    }
+    doomed
+}
+
+#[cfg(test)]
+mod tests;
