@@ -22,7 +22,7 @@ fn small(face: u16) -> Portrait {
 }
 
 fn hex(digest: [u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::domain::photo::Sha256::from_bytes(digest).to_string()
 }
 
 fn has_marker(file: &[u8], marker: u8) -> bool {
