@@ -18,7 +18,7 @@
 //! one after the other; reads of people who are pushed together share requests inside the connector. While it waits
 //! for the virus scan or for rules to settle it gives its turn to somebody else.
 
-mod aim;
+pub(super) mod aim;
 mod ending;
 mod observation;
 mod preparation;
