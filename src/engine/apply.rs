@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::Learning;
-use super::push::{Ended, Pace, Pushing, Turn};
+use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RecoverError};
 use crate::connector::LaneState;
 use crate::domain::ids::RunId;
@@ -273,7 +273,7 @@ impl Engine {
             run,
             slots: Arc::new(Semaphore::new(self.settings.pushes_in_flight.max(1))),
             began: Instant::now(),
-            pace: Pace::USUAL,
+            pace: self.pace,
         }
     }
 

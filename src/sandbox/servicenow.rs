@@ -72,6 +72,10 @@ impl Counters {
             .is_ok()
     }
 
+    fn will_corrupt(&self) -> bool {
+        self.corrupt.load(Ordering::Relaxed) > 0
+    }
+
     fn take_corrupt(&self) -> bool {
         Self::take(&self.corrupt)
     }

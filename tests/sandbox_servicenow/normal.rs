@@ -439,7 +439,7 @@ fn n16_an_image_is_served_whole_and_small_and_the_thumbnail_stays() {
 
     let small = practice.get(&format!("/{sys_id}.iix?t=small"));
     let decoded = image::load_from_memory(&small.0.body).expect("a picture");
-    assert_eq!((decoded.width(), decoded.height()), (80, 40));
+    assert_eq!((decoded.width(), decoded.height()), (80, 80));
     let rows = practice.get(&format!(
         "/api/now/attachment?sysparm_query=table_sys_id={sys_id}"
     ));

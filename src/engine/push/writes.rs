@@ -97,13 +97,11 @@ impl Pushing {
             let row = match uploaded {
                 Ok(row) => row,
                 Err(error) if error.kind == ErrorKind::OutcomeUnknown => {
-                    match self.find_uploaded(work, &record).await? {
-                        Some(row) => row,
-                        None => {
-                            self.not_done(work, intent, "it was not there afterwards").await?;
-                            continue;
-                        }
-                    }
+                    let Some(row) = self.find_uploaded(work, &record).await? else {
+                        self.not_done(work, intent, "it was not there afterwards").await?;
+                        continue;
+                    };
+                    row
                 }
                 Err(error) => return Err(self.refused(work, intent, error).await?),
             };
@@ -197,6 +195,11 @@ impl Pushing {
         let before = column_of(chain, &record);
         if before == Column::Names(picture.clone()) {
             return Ok(());
+        }
+        if chain.picture(&picture).is_none() {
+            return Err(failed(format!(
+                "the picture stored at {place} was gone a moment later"
+            )));
         }
         // From here on the column may be ours, whatever the answer is.
         work.places[position]
@@ -351,7 +354,7 @@ impl Pushing {
         }
         let chain = self.chain(&work.target).await?;
         self.give_back_columns(work, &chain).await?;
-        self.adopt_stragglers(work, &chain);
+        adopt_stragglers(work, &chain);
         let mut chain = self.chain(&work.target).await?;
         let had_one = work.before.served.is_some();
         for position in 0..work.places.len() {
@@ -397,26 +400,6 @@ impl Pushing {
                 .await?;
         }
         Ok(())
-    }
-
-    /// Rows with our bytes that came of uploads without an answer.
-    fn adopt_stragglers(&self, work: &mut Work, chain: &AvatarChain) {
-        if work.open == 0 {
-            return;
-        }
-        for position in 0..work.places.len() {
-            let Some(id) = work.places[position].record.clone() else {
-                continue;
-            };
-            let Some(record) = chain.records.iter().find(|record| record.id == id) else {
-                continue;
-            };
-            let stragglers: Vec<PictureId> = new_rows(work, record)
-                .filter(|row| work.photo.wanted.is(row, &work.learned))
-                .map(|row| row.id.clone())
-                .collect();
-            work.places[position].uploaded.extend(stragglers);
-        }
     }
 
     async fn announce(&self, work: &mut Work, subject: Subject<'_>) -> Result<IntentId, Halt> {
@@ -470,6 +453,26 @@ impl Pushing {
             ErrorKind::TooLarge { limit } => Halt::TooLarge { limit },
             _ => Halt::Connector(error),
         })
+    }
+}
+
+/// Rows with our bytes that came of uploads without an answer.
+fn adopt_stragglers(work: &mut Work, chain: &AvatarChain) {
+    if work.open == 0 {
+        return;
+    }
+    for position in 0..work.places.len() {
+        let Some(id) = work.places[position].record.clone() else {
+            continue;
+        };
+        let Some(record) = chain.records.iter().find(|record| record.id == id) else {
+            continue;
+        };
+        let stragglers: Vec<PictureId> = new_rows(work, record)
+            .filter(|row| work.photo.wanted.is(row, &work.learned))
+            .map(|row| row.id.clone())
+            .collect();
+        work.places[position].uploaded.extend(stragglers);
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn avatars(world: World, rules: AvatarRules, only: Option<SysId>) -> 
         let mut after = only.and_then(|user| user.0.checked_sub(1)).map(SysId);
         loop {
             let limit = if only.is_some() { 1 } else { PAGE };
-            let page = world.instance.read().pictures_after(after, limit, &rules);
+            let page = world.instance.read().pictures_after(after, limit, rules);
             after = page.last().map(|user| user.sys_id);
             // Pictures are drawn here, without the lock.
             for report in page.into_iter().map(AvatarReport::from) {

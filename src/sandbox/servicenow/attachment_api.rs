@@ -185,12 +185,12 @@ impl Call<'_> {
         self.check_content(&file_name, &content_type, &upload.content)?;
 
         let settings = &self.settings().attachments;
-        let content = if self.service.counters.take_corrupt() {
-            let half = &upload.content[..upload.content.len() / 2];
-            Picture::from_bytes([half, b"\0"].concat())
-        } else {
-            Picture::from_bytes(upload.content)
-        };
+        let corrupted = self
+            .service
+            .counters
+            .will_corrupt()
+            .then(|| Picture::from_bytes([&upload.content[..upload.content.len() / 2], b"\0"].concat()));
+        let content = Picture::from_bytes(upload.content);
         let scan_ends = images::after(self.view.now, settings.scan_ms);
         let is_infected = settings.quarantine_all
             || (!settings.quarantined_sha256.is_empty()
@@ -210,6 +210,9 @@ impl Call<'_> {
             {
                 return Err(errors::write_refused(Operation::Insert));
             }
+            let content = corrupted
+                .filter(|_| self.service.counters.take_corrupt())
+                .unwrap_or(content);
             let new = NewAttachment {
                 table_name: &table_name,
                 table_sys_id: record,

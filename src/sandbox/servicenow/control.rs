@@ -127,7 +127,7 @@ impl ServiceNowService {
                 .world
                 .instance
                 .read()
-                .pictures_after(last, USERS_A_LOCK, &rules);
+                .pictures_after(last, USERS_A_LOCK, rules);
             let Some(user) = users.last() else {
                 return reports;
             };

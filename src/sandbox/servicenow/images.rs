@@ -1,40 +1,20 @@
 //! What the platform does with pictures itself: thumbnails and a look at the first bytes.
 
-use std::io::Cursor;
-
-use image::imageops::FilterType;
-use image::{ImageReader, Limits};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::sandbox::world::picture::Picture;
 
-/// Longest side of a thumbnail in pixels.
+/// Side of a thumbnail in pixels.
 const THUMBNAIL: u32 = 80;
 
-/// A small JPEG of a picture; `None` if it is none or too large to be decoded. Draws and decodes: hold no lock.
+/// A small version of a picture, or the picture itself if it is small already; `None` if it is none. Draws and decodes:
+/// hold no lock.
 pub fn thumbnail(picture: &Picture) -> Option<Picture> {
-    let mut reader = ImageReader::new(Cursor::new(picture.bytes()))
-        .with_guessed_format()
-        .ok()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(8_192);
-    limits.max_image_height = Some(8_192);
-    limits.max_alloc = Some(128 * 1024 * 1024);
-    reader.limits(limits);
-    let small = reader
-        .decode()
-        .ok()?
-        .resize(THUMBNAIL, THUMBNAIL, FilterType::Triangle)
-        .to_rgb8();
-    let mut bytes = Vec::new();
-    let (width, height) = (
-        u16::try_from(small.width()).ok()?,
-        u16::try_from(small.height()).ok()?,
-    );
-    jpeg_encoder::Encoder::new(&mut bytes, 80)
-        .encode(&small, width, height, jpeg_encoder::ColorType::Rgb)
-        .ok()?;
-    Some(Picture::from_bytes(bytes))
+    let (width, height) = picture.dimensions()?;
+    if width.min(height) < THUMBNAIL {
+        return Some(picture.clone());
+    }
+    picture.resized(THUMBNAIL)
 }
 
 /// Whether a declared media type fits extension and content (E26).

@@ -227,13 +227,13 @@ impl Instance {
         &self,
         after: Option<SysId>,
         limit: usize,
-        rules: &AvatarRules,
+        rules: AvatarRules,
     ) -> Vec<UserPictures> {
         let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         self.users
             .range((start, std::ops::Bound::Unbounded))
             .take(limit)
-            .map(|slot| self.pictures_of(self.users.row(slot).sys_id, *rules))
+            .map(|slot| self.pictures_of(self.users.row(slot).sys_id, rules))
             .collect()
     }
 
