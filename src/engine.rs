@@ -69,6 +69,7 @@ pub struct Engine {
     clock: Clock,
     decoding: decoding::Decoding,
     account: String,
+    pace: push::Pace,
 }
 
 impl Engine {
@@ -87,6 +88,7 @@ impl Engine {
             clock: Arc::new(Timestamp::now),
             decoding: decoding::Decoding::new(),
             account: String::new(),
+            pace: push::Pace::USUAL,
         }
     }
 
@@ -101,6 +103,13 @@ impl Engine {
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The same engine, which hardly waits for rules and scans of the target.
+    #[cfg(test)]
+    fn impatient(mut self) -> Self {
+        self.pace = push::Pace::IMPATIENT;
         self
     }
 

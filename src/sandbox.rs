@@ -39,6 +39,7 @@ use faults::FaultRules;
 use server::{Front, LatencyModel, ServiceFront, Shared};
 use servicenow::{ServiceNowService, ServiceNowSettings};
 use world::World;
+use world::files::WorldError;
 
 pub use server::Latency;
 
@@ -111,12 +112,9 @@ pub enum SandboxError {
         /// What the system said.
         source: io::Error,
     },
-    /// Worlds from files are not read yet.
-    #[error("{} cannot be read as a world", folder.display())]
-    NoWorldFile {
-        /// The folder.
-        folder: PathBuf,
-    },
+    /// The world's files have a mistake.
+    #[error(transparent)]
+    World(#[from] WorldError),
     /// The system gives no threads or no event queue.
     #[error("the sandbox cannot start its threads")]
     Runtime(#[source] io::Error),
@@ -156,11 +154,7 @@ impl Parts {
 /// Runs on the calling thread until everything is listening: for 300,000 people that is a few seconds.
 pub fn start(options: &SandboxOptions) -> Result<Sandbox, SandboxError> {
     let world = match &options.world {
-        Some(folder) => {
-            return Err(SandboxError::NoWorldFile {
-                folder: folder.clone(),
-            });
-        }
+        Some(folder) => World::load(folder)?,
         None => World::invent(options.users, options.seed),
     };
     let entra = EntraSettings {

@@ -92,7 +92,7 @@ fn words_for_photo(photo: &SourcePhoto) -> &'static str {
         SourcePhoto::Unknown => "not looked at",
         SourcePhoto::Absent => "no photo",
         SourcePhoto::Present(_) => "a photo",
-        SourcePhoto::Unreadable(_) => "cannot be read",
+        SourcePhoto::OutOfReach(_) | SourcePhoto::Unreadable(_) => "cannot be read",
     }
 }
 

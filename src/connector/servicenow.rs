@@ -114,11 +114,11 @@ impl AvatarTarget for ServiceNowTarget {
     }
 
     async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
-        self.reads.lookup(wanted).await
+        Ok(self.reads.lookup(wanted).await?)
     }
 
     async fn lookup_in_scope(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
-        self.reads.lookup_in_scope(wanted).await
+        Ok(self.reads.lookup_in_scope(wanted).await?)
     }
 
     async fn all_chains(

@@ -205,7 +205,7 @@ pub fn judge(
             "the avatar in ServiceNow has not been read yet",
         );
     };
-    if let SourcePhoto::Unreadable(why) = source {
+    if let SourcePhoto::Unreadable(why) | SourcePhoto::OutOfReach(why) = source {
         return Judgement::new(
             Verdict::Error,
             format!("the photo in Entra ID cannot be read: {why}"),
@@ -230,13 +230,15 @@ pub fn judge(
             Verdict::Undecided,
             "the photo in Entra ID has not been asked for yet",
         ),
-        (SourcePhoto::Unreadable(_) | SourcePhoto::Absent, None) => {
+        (SourcePhoto::Unreadable(_) | SourcePhoto::OutOfReach(_) | SourcePhoto::Absent, None) => {
             Judgement::new(Verdict::Neither, "no photo in Entra ID, no avatar in ServiceNow")
         }
-        (SourcePhoto::Unreadable(_) | SourcePhoto::Absent, Some(_)) => Judgement::new(
-            Verdict::OnlyInTarget,
-            format!("no photo in Entra ID; ServiceNow shows one {}", from(chain)),
-        ),
+        (SourcePhoto::Unreadable(_) | SourcePhoto::OutOfReach(_) | SourcePhoto::Absent, Some(_)) => {
+            Judgement::new(
+                Verdict::OnlyInTarget,
+                format!("no photo in Entra ID; ServiceNow shows one {}", from(chain)),
+            )
+        }
         (SourcePhoto::Present(_), None) => Judgement::new(
             Verdict::Missing,
             if chain.has(Finding::Unprefixed) {

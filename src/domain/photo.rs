@@ -96,7 +96,13 @@ pub enum SourcePhoto {
     Absent,
     /// There is one.
     Present(PhotoStamp),
-    /// It cannot be told: the mailbox is not in Exchange Online, the person is gone, the request failed for good.
+    /// It cannot be told, and that is a state of the tenant rather than a failure: the mailbox is not in Exchange
+    /// Online (`entra.md` 1.6, P12 to P15).
+    OutOfReach(
+        /// Why, in words for an administrator.
+        String,
+    ),
+    /// It could not be found out: the person is gone, the request failed for good.
     Unreadable(
         /// Why, in words for an administrator.
         String,

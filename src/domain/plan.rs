@@ -129,7 +129,8 @@ pub struct Candidate {
     pub expected: Option<ChainStamp>,
     /// The source's photo, if there is one.
     pub photo: Option<PhotoStamp>,
-    /// True if the photo's bytes have been seen and are unusable, so that there is nothing to push.
+    /// True if the photo's bytes have been seen and are unusable, or cannot be had from this tenant at all: there is
+    /// nothing to push, tonight and every night.
     pub photo_is_unusable: bool,
     /// True if a push would change anything in the target; false for damage that a push does not mend.
     pub push_would_change: bool,
@@ -238,6 +239,7 @@ fn decide(candidate: &Candidate, policy: Policy, complete: bool) -> Decision {
             Absence::Unconfirmed(why) => Decision::Skip(Outcome::NoPhoto, Some(why.clone())),
         },
         Verdict::OnlyInTarget | Verdict::Neither => Decision::Skip(Outcome::NoPhoto, None),
+        Verdict::Error if candidate.photo_is_unusable => Decision::Skip(Outcome::Skipped, None),
         Verdict::Error => Decision::Skip(Outcome::Failed, None),
         Verdict::Unmatched | Verdict::Ambiguous | Verdict::Excluded | Verdict::Undecided => {
             Decision::Skip(Outcome::Skipped, None)

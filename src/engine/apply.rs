@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::Learning;
-use super::push::{Ended, Pace, Pushing, Turn};
+use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RecoverError};
 use crate::connector::LaneState;
 use crate::domain::ids::RunId;
@@ -134,7 +134,9 @@ pub enum ApplyError {
     #[error(transparent)]
     Breach(#[from] Breach),
     /// Removals in a plan from a listing that was cut short (`reliability.md` E6).
-    #[error("this plan removes avatars although a listing was incomplete; nothing is removed on such evidence")]
+    #[error(
+        "this plan removes avatars although a listing was incomplete; nothing is removed on such evidence"
+    )]
     RemovesOnIncompleteListing,
     /// What an interrupted run left could not be settled.
     #[error(transparent)]
@@ -192,7 +194,9 @@ impl Engine {
             })
             .await;
         for skip in plan.skips {
-            running.end(skip.person, Ended::new(skip.outcome, skip.reason)).await;
+            running
+                .end(skip.person, Ended::new(skip.outcome, skip.reason))
+                .await;
         }
         self.carry_out(&run, plan.steps, control, &mut running).await;
         let mut problems = Vec::new();
@@ -269,11 +273,17 @@ impl Engine {
             run,
             slots: Arc::new(Semaphore::new(self.settings.pushes_in_flight.max(1))),
             began: Instant::now(),
-            pace: Pace::USUAL,
+            pace: self.pace,
         }
     }
 
-    async fn carry_out(&self, run: &RunId, steps: Vec<Step>, control: &RunControl, running: &mut Running<'_>) {
+    async fn carry_out(
+        &self,
+        run: &RunId,
+        steps: Vec<Step>,
+        control: &RunControl,
+        running: &mut Running<'_>,
+    ) {
         let pushing = Arc::new(self.pushing(run.clone(), control));
         let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
         let mut waiting = steps.into_iter();
@@ -331,7 +341,10 @@ fn ended_of(joined: Result<(Id, Ended), JoinError>) -> (Id, Ended) {
         Err(error) => {
             let ended = Ended {
                 settled: false,
-                ..Ended::new(Outcome::Failed, "an unexpected error in this program; please report it")
+                ..Ended::new(
+                    Outcome::Failed,
+                    "an unexpected error in this program; please report it",
+                )
             };
             (error.id(), ended)
         }
@@ -419,7 +432,11 @@ impl Brakes {
             return None;
         }
         let is_failure = outcome == Outcome::Failed;
-        self.denied_in_a_row = if denied.is_some() { self.denied_in_a_row + 1 } else { 0 };
+        self.denied_in_a_row = if denied.is_some() {
+            self.denied_in_a_row + 1
+        } else {
+            0
+        };
         self.last.push_back((is_failure, denied.is_some()));
         if self.last.len() > WINDOW {
             self.last.pop_front();
@@ -441,9 +458,8 @@ impl Brakes {
                 });
             }
         }
-        (is_full && failures >= FAILED_IN_WINDOW).then(|| {
-            StopReason::Brake(format!("{failures} of the last {WINDOW} people failed"))
-        })
+        (is_full && failures >= FAILED_IN_WINDOW)
+            .then(|| StopReason::Brake(format!("{failures} of the last {WINDOW} people failed")))
     }
 }
 

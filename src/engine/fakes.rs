@@ -12,6 +12,8 @@
 //! Everybody is on both sides unless told otherwise: `ada` is source id `ada-id`, signs in as `ada@x.example` and is
 //! the target's user `ada-sys` with the same sign-in name and address.
 
+mod watched;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Engine, EngineSettings};
+pub(crate) use watched::{Watched, When};
+
 use crate::connector::{
     AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, PhotoSource, Priority, Probe,
     ProbeResult, SourceLookup, TargetLookup,
@@ -410,6 +414,16 @@ impl World {
 
     /// An engine on this world and a store that is there already.
     pub(crate) fn engine_on(&self, store: &Arc<Store>, change: impl FnOnce(&mut EngineSettings)) -> Engine {
+        self.engine_to(Arc::new(self.clone()), store, change)
+    }
+
+    /// An engine on this world's source, another target, and a store that is there already.
+    pub(crate) fn engine_to(
+        &self,
+        target: Arc<dyn AvatarTarget>,
+        store: &Arc<Store>,
+        change: impl FnOnce(&mut EngineSettings),
+    ) -> Engine {
         let mut settings = EngineSettings {
             profile: "default".into(),
             rules: MatchRule::DEFAULT_ORDER.to_vec(),
@@ -424,8 +438,7 @@ impl World {
             picture_side: 360,
         };
         change(&mut settings);
-        let (source, target) = (Arc::new(self.clone()), Arc::new(self.clone()));
-        Engine::new(source, target, Arc::clone(store), settings).with_clock(self.clock())
+        Engine::new(Arc::new(self.clone()), target, Arc::clone(store), settings).with_clock(self.clock())
     }
 
     /// How many people a page of either listing has.

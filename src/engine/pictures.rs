@@ -38,7 +38,9 @@ impl Engine {
     async fn source_picture(&self, state: &PersonState) -> SidePicture {
         match &state.photo {
             SourcePhoto::Absent => return SidePicture::Absent,
-            SourcePhoto::Unreadable(why) => return SidePicture::Failed(why.clone()),
+            SourcePhoto::Unreadable(why) | SourcePhoto::OutOfReach(why) => {
+                return SidePicture::Failed(why.clone());
+            }
             // Nobody asked for the stamps of people who are not paired, but a photo there may be.
             SourcePhoto::Unknown | SourcePhoto::Present(_) => {}
         }

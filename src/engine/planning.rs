@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::push::aim::{self, Learned, Wanted};
 use super::{Engine, PersonState, Scan};
 use crate::connector::AvatarTarget;
 use crate::domain::comparison::{Content, Verdict};
@@ -45,7 +46,8 @@ impl Engine {
             person: state.reference(),
             judgement: state.judgement.clone(),
             expected: state.chain.as_ref().map(AvatarChain::stamp),
-            photo_is_unusable: photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
+            photo_is_unusable: matches!(state.photo, SourcePhoto::OutOfReach(_))
+                || photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
             photo,
             push_would_change: state.chain.as_ref().is_some_and(|chain| {
                 push_would_change(self.target.as_ref(), chain, upload, &state.displayed)
@@ -128,33 +130,33 @@ fn hash_of(content: &Content) -> Option<Sha256> {
     }
 }
 
-/// True if a push of `upload` would create, upload, delete or set anything.
+/// True if a push of `upload` would create, upload, delete or set anything: the push itself says so.
 ///
-/// A place is as a push leaves it when its record holds exactly one image row, that row is the photo and can be
-/// served, and its column is what the write mode wants. `displayed` tells the hash of the served row where the target
-/// states none.
+/// `displayed` tells the hash of the served row where the target states none.
 fn push_would_change(
     target: &dyn AvatarTarget,
     chain: &AvatarChain,
     upload: Option<Sha256>,
     displayed: &Content,
 ) -> bool {
-    let Some(upload) = upload else { return true };
-    let served = chain.served.as_ref().map(|served| &served.picture);
-    let is_the_photo = |row: &StoredPicture| {
-        let seen = (Some(&row.id) == served).then(|| hash_of(displayed)).flatten();
-        seen.or(row.sha256) == Some(upload) && row.can_be_served()
+    let Some(sha256) = upload else { return true };
+    let learned: Learned = chain
+        .served
+        .as_ref()
+        .zip(hash_of(displayed))
+        .map(|(served, hash)| (served.picture.clone(), hash))
+        .into_iter()
+        .collect();
+    let rows = || chain.records.iter().flat_map(|record| &record.pictures);
+    let holds_it =
+        |row: &&StoredPicture| row.sha256.or_else(|| learned.get(&row.id).copied()) == Some(sha256);
+    // What is nowhere in the chain has to be uploaded.
+    let Some(bytes) = rows().find(holds_it).map(|row| row.bytes) else {
+        return true;
     };
-    target.places_to_write(chain).into_iter().any(|place| {
-        let Some(record) = chain.record(place) else {
-            return true;
-        };
-        let mut rows = record.image_rows();
-        match (rows.next(), rows.next()) {
-            (Some(row), None) => {
-                !is_the_photo(row) || target.column_to_set(place, &record.column, &row.id).is_some()
-            }
-            _ => true,
-        }
+    let places = target.places_to_write(chain);
+    let aims = aim::aims(chain, &places, Wanted { sha256, bytes }, &learned);
+    !aim::is_reached(chain, &aims, |place, column, picture| {
+        target.column_to_set(place, column, picture)
     })
 }

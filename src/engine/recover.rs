@@ -11,10 +11,10 @@ use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RunControl};
 use crate::connector::{ConnectorError, Priority};
 use crate::domain::ids::PictureId;
-use crate::domain::photo::{AvatarChain, PictureForm, StoredPicture};
+use crate::domain::photo::{AvatarChain, AvatarRecord, PictureForm, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, StopReason};
-use crate::store::journal::{StepRecord, Unfinished, WriteKind};
+use crate::store::journal::{KeptPicture, StepRecord, Unfinished, WriteKind, WriteRecord};
 use crate::store::{Access, StoreError};
 
 /// Why what was left could not be settled; nothing new may be sent.
@@ -53,9 +53,7 @@ fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
     let is_foreign = |row: &StoredPicture| {
         row.form == PictureForm::ImageField && !ours.contains(&row.id) && !kept.contains(&row.id)
     };
-    let written = |record: &&crate::domain::photo::AvatarRecord| {
-        record.pictures.iter().any(|row| ours.contains(&row.id))
-    };
+    let written = |record: &&AvatarRecord| record.pictures.iter().any(|row| ours.contains(&row.id));
     if ours.is_empty() {
         Decision::Nothing
     } else if chain
@@ -74,12 +72,17 @@ fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
 /// Rows that the interrupted push stored: those it was told of, and those with the bytes of an announced upload at
 /// the announced record.
 fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
-    let uploads = || person.writes.iter().filter(|write| write.intent.kind == WriteKind::Upload);
-    let told: HashSet<PictureId> = uploads().filter_map(|write| write.uploaded()).collect();
+    let uploads = || {
+        person
+            .writes
+            .iter()
+            .filter(|write| write.intent.kind == WriteKind::Upload)
+    };
+    let told: HashSet<PictureId> = uploads().filter_map(WriteRecord::uploaded).collect();
     let mut ours = HashSet::new();
     for record in &chain.records {
         for row in &record.pictures {
-            let has_bytes_of = |write: &crate::store::journal::WriteRecord| {
+            let has_bytes_of = |write: &WriteRecord| {
                 write.intent.record.as_ref() == Some(&record.id)
                     && write.intent.bytes == Some(row.bytes)
                     && write.intent.sha256 == row.sha256
@@ -141,7 +144,10 @@ impl Engine {
 
     async fn settle_person(&self, pushing: &Pushing, person: &Unfinished) -> Result<Ended, RecoverError> {
         let Some(chain) = self.chain_of(person).await? else {
-            return Ok(Ended::new(Outcome::Skipped, "this person is gone from the target"));
+            return Ok(Ended::new(
+                Outcome::Skipped,
+                "this person is gone from the target",
+            ));
         };
         match decide(person, &chain) {
             Decision::Nothing => Ok(Ended::new(Outcome::Skipped, "nothing of it was left behind")),
@@ -151,8 +157,11 @@ impl Engine {
                 let ended = pushing
                     .push(&person.person, person.change, Some(&chain.stamp()), &mut turn)
                     .await;
-                if matches!(ended.outcome, Outcome::Updated | Outcome::Unchanged) || ended.stop.is_some() {
+                if ended.stop.is_some() {
                     return Ok(ended);
+                }
+                if matches!(ended.outcome, Outcome::Updated | Outcome::Unchanged) {
+                    return self.clear_away(pushing, person, ended).await;
                 }
                 match self.chain_of(person).await? {
                     Some(chain) => {
@@ -168,12 +177,47 @@ impl Engine {
         }
     }
 
+    /// After a push: an ordinary attachment that was the avatar, was kept, and is named by no column any more looks
+    /// like any other attachment; only the journal knows that it was to be deleted.
+    async fn clear_away(
+        &self,
+        pushing: &Pushing,
+        person: &Unfinished,
+        ended: Ended,
+    ) -> Result<Ended, RecoverError> {
+        let is_plain = |kept: &KeptPicture| kept.stored.form == PictureForm::Plain;
+        if !person.kept.iter().any(is_plain) {
+            return Ok(ended);
+        }
+        let Some(chain) = self.chain_of(person).await? else {
+            return Ok(ended);
+        };
+        let displayed = chain.served.as_ref().map(|served| &served.picture);
+        let doomed: Vec<PictureId> = person
+            .kept
+            .iter()
+            .filter(|kept| is_plain(kept))
+            .map(|kept| kept.stored.id.clone())
+            .filter(|id| displayed != Some(id) && !super::push::is_named(&chain, id))
+            .collect();
+        let trouble = pushing
+            .remove_rows(&person.person, person.change, &chain, &doomed)
+            .await;
+        Ok(trouble.unwrap_or(ended))
+    }
+
     async fn chain_of(&self, person: &Unfinished) -> Result<Option<AvatarChain>, RecoverError> {
         let Some(target) = &person.person.target else {
             return Ok(None);
         };
-        let chains = self.target.chains(std::slice::from_ref(target), Priority::Background).await?;
-        Ok(chains.into_iter().find(|(id, _)| id == target).map(|(_, chain)| chain))
+        let chains = self
+            .target
+            .chains(std::slice::from_ref(target), Priority::Background)
+            .await?;
+        Ok(chains
+            .into_iter()
+            .find(|(id, _)| id == target)
+            .map(|(_, chain)| chain))
     }
 
     /// Removes what is ours and not displayed; if ours is displayed, removes what it has superseded.

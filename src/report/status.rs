@@ -159,7 +159,10 @@ impl StatusPerson {
                     |facts| facts.format.media_type().to_owned(),
                 ),
             }),
-            SourcePhoto::Unknown | SourcePhoto::Absent | SourcePhoto::Unreadable(_) => None,
+            SourcePhoto::Unknown
+            | SourcePhoto::Absent
+            | SourcePhoto::OutOfReach(_)
+            | SourcePhoto::Unreadable(_) => None,
         };
         let servicenow = state.chain.as_ref().and_then(|chain| {
             let served = chain.served.as_ref()?;

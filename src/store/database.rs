@@ -223,14 +223,14 @@ fn beside(path: &Path, word: &str) -> PathBuf {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    (1..)
+    (1..=u32::MAX)
         .map(|number| match number {
             1 => format!("{stem}.{word}.{extension}"),
             number => format!("{stem}.{word}-{number}.{extension}"),
         })
         .map(|name| path.with_file_name(name))
         .find(|candidate| !candidate.exists())
-        .expect("numbers do not end")
+        .expect("a folder does not hold that many files")
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -115,7 +115,18 @@ pub fn os_user() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        .unwrap_or_else(|| "unknown".into())
+        .unwrap_or_else(nameless_user)
+}
+
+/// Services and containers often run without a name in the environment; the number is known all the same.
+#[cfg(unix)]
+fn nameless_user() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn nameless_user() -> String {
+    "unknown".into()
 }
 
 /// The name of this machine, for the audit trail.

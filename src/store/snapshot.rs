@@ -52,7 +52,7 @@ impl Snapshot {
     /// `None` if there is none, or none that can be read: the next scan writes a new one.
     pub(super) fn load(path: &Path) -> Result<Option<Self>, StoreError> {
         match std::fs::read(path) {
-            Ok(bytes) => Ok(Self::decode(&bytes)),
+            Ok(bytes) => Ok(Self::decode(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::files("read", path)(error)),
         }
@@ -93,43 +93,52 @@ impl Snapshot {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (content, checksum) = bytes.split_last_chunk::<32>()?;
+    fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let (content, checksum) = bytes.split_last_chunk::<32>().ok_or(Damaged)?;
         if Sha256::of(content).as_bytes() != checksum {
-            return None;
+            return Err(Damaged);
         }
-        let mut rest = content.strip_prefix(MAGIC)?;
-        let scanned_at = take_text(&mut rest)??.parse().ok()?;
+        let mut rest = content.strip_prefix(MAGIC).ok_or(Damaged)?;
+        let scanned_at = take_text(&mut rest)?.parse().map_err(|_| Damaged)?;
         let complete = take_byte(&mut rest)? == 1;
         let mut reasons: Vec<Arc<str>> = Vec::new();
         for _ in 0..take_number(&mut rest)? {
-            reasons.push(take_text(&mut rest)??.into());
+            reasons.push(take_text(&mut rest)?.into());
         }
         let count = take_number(&mut rest)? as usize;
         // A row has 29 bytes at least; a count that promises more is not believed.
         let mut rows = Vec::with_capacity(count.min(rest.len() / 29));
         for _ in 0..count {
             let person = PersonRef {
-                name: RemoteText::new(take_text(&mut rest)??),
-                upn: RemoteText::new(take_text(&mut rest)??),
-                mail: take_text(&mut rest)?.map(RemoteText::new),
-                source: SourceId::new(take_text(&mut rest)??),
-                target: take_text(&mut rest)?.map(TargetId::new),
-                user_name: take_text(&mut rest)?.map(RemoteText::new),
+                name: RemoteText::new(take_text(&mut rest)?),
+                upn: RemoteText::new(take_text(&mut rest)?),
+                mail: take_optional(&mut rest)?.map(RemoteText::new),
+                source: SourceId::new(take_text(&mut rest)?),
+                target: take_optional(&mut rest)?.map(TargetId::new),
+                user_name: take_optional(&mut rest)?.map(RemoteText::new),
             };
+            let verdict = usize::from(take_byte(&mut rest)?);
+            let reason = take_number(&mut rest)? as usize;
             rows.push(SnapshotRow {
                 person,
-                verdict: *Verdict::ALL.get(usize::from(take_byte(&mut rest)?))?,
-                reason: Arc::clone(reasons.get(take_number(&mut rest)? as usize)?),
+                verdict: *Verdict::ALL.get(verdict).ok_or(Damaged)?,
+                reason: Arc::clone(reasons.get(reason).ok_or(Damaged)?),
             });
         }
-        rest.is_empty().then_some(Self {
+        if !rest.is_empty() {
+            return Err(Damaged);
+        }
+        Ok(Self {
             scanned_at,
             complete,
             rows,
         })
     }
 }
+
+/// Bytes that are no snapshot.
+#[derive(Debug, PartialEq, Eq)]
+struct Damaged;
 
 /// Stands for "no text".
 const NOTHING: u32 = u32::MAX;
@@ -146,27 +155,30 @@ fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
     bytes.extend(text.as_bytes());
 }
 
-fn take_byte(rest: &mut &[u8]) -> Option<u8> {
-    let (byte, tail) = rest.split_first()?;
+fn take_byte(rest: &mut &[u8]) -> Result<u8, Damaged> {
+    let (byte, tail) = rest.split_first().ok_or(Damaged)?;
     *rest = tail;
-    Some(*byte)
+    Ok(*byte)
 }
 
-fn take_number(rest: &mut &[u8]) -> Option<u32> {
-    let (number, tail) = rest.split_first_chunk()?;
+fn take_number(rest: &mut &[u8]) -> Result<u32, Damaged> {
+    let (number, tail) = rest.split_first_chunk().ok_or(Damaged)?;
     *rest = tail;
-    Some(u32::from_le_bytes(*number))
+    Ok(u32::from_le_bytes(*number))
 }
 
-/// The outer `None` is damage, the inner one "no text".
-fn take_text<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
+fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, Damaged> {
+    take_optional(rest)?.ok_or(Damaged)
+}
+
+fn take_optional<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a str>, Damaged> {
     let length = take_number(rest)?;
     if length == NOTHING {
-        return Some(None);
+        return Ok(None);
     }
-    let (text, tail) = rest.split_at_checked(length as usize)?;
+    let (text, tail) = rest.split_at_checked(length as usize).ok_or(Damaged)?;
     *rest = tail;
-    std::str::from_utf8(text).ok().map(Some)
+    std::str::from_utf8(text).map(Some).map_err(|_| Damaged)
 }
 
 #[cfg(test)]
@@ -212,8 +224,12 @@ mod tests {
         for position in 0..sound.len() {
             let mut bytes = sound.clone();
             bytes[position] ^= 1;
-            assert_eq!(Snapshot::decode(&bytes), None, "byte {position}");
-            assert_eq!(Snapshot::decode(&sound[..position]), None, "cut at {position}");
+            assert_eq!(Snapshot::decode(&bytes), Err(Damaged), "byte {position}");
+            assert_eq!(
+                Snapshot::decode(&sound[..position]),
+                Err(Damaged),
+                "cut at {position}"
+            );
         }
     }
 }

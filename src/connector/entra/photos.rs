@@ -558,7 +558,8 @@ fn item_of(item: &BatchItem, envelope: &HeaderMap) -> Item {
         PhotoOutcome::Transient => Item::Again(3, outcome, body),
         PhotoOutcome::NotAllowed => Item::NotAllowed(outcome.reason(&body)),
         PhotoOutcome::SignIn => Item::SignIn(body),
-        PhotoOutcome::UserNotFound | PhotoOutcome::StoreUnreachable | PhotoOutcome::Refused => {
+        PhotoOutcome::StoreUnreachable => Item::Known(SourcePhoto::OutOfReach(outcome.reason(&body))),
+        PhotoOutcome::UserNotFound | PhotoOutcome::Refused => {
             Item::Known(SourcePhoto::Unreadable(outcome.reason(&body)))
         }
     }

@@ -137,16 +137,16 @@ fn meaning(code: u64) -> Option<Meaning> {
             "the application is disabled: enable it under Enterprise applications",
         ),
         90_002 => (
-            Configuration,
+            SignInRejected,
             "there is no such tenant: check its id for typing mistakes, and that the log-in address is the one of \
              its cloud",
         ),
         900_023 => (
-            Configuration,
+            SignInRejected,
             "the tenant must be a directory id (a GUID) or a domain name",
         ),
         90_038 => (
-            Configuration,
+            SignInRejected,
             "the tenant belongs to another national cloud: use that cloud's log-in and Graph addresses",
         ),
         700_027 => (
@@ -220,7 +220,7 @@ fn meaning(code: u64) -> Option<Meaning> {
             (SignInRejected, "the saved sign-in has expired or was revoked")
         }
         50_194 | 9_001_023 => (
-            Configuration,
+            SignInRejected,
             "the application belongs to one tenant: configure that tenant's id instead of \"common\"",
         ),
         90_024 | 90_033 | 50_033 | 90_006 => (

@@ -127,6 +127,17 @@ impl Fault {
         }
     }
 
+    /// Names the machine when it was the connection that failed (`reliability.md` C1).
+    fn at(mut self, place: &str) -> Self {
+        if matches!(
+            self.kind,
+            FaultKind::NotSent | FaultKind::Untrusted | FaultKind::Proxy
+        ) {
+            self.words = format!("{} ({place})", self.words);
+        }
+        self
+    }
+
     fn of(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let mut chain = vec![error.to_string()];
@@ -299,6 +310,7 @@ impl Wire for Network {
                 format!("no answer for {} s", limit.as_secs()),
             )
         };
+        let place = request.address.url().origin().ascii_serialization();
         let whole = async {
             let mut outgoing = reqwest::Request::new(request.method, request.address.url().clone());
             *outgoing.headers_mut() = request.headers;
@@ -306,7 +318,9 @@ impl Wire for Network {
                 *outgoing.body_mut() = Some(request.body.into());
             }
             let sent = timeout(first, client.execute(outgoing)).await;
-            let mut response = sent.map_err(|_| stalled(first))?.map_err(Fault::of)?;
+            let mut response = sent
+                .map_err(|_| stalled(first))?
+                .map_err(|error| Fault::of(error).at(&place))?;
             let too_large = || Fault::new(FaultKind::TooLarge(cap), format!("more than {cap} bytes"));
             if response.content_length().is_some_and(|length| length > cap) {
                 return Err(too_large());

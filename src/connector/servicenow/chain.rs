@@ -223,8 +223,10 @@ pub(super) fn places_to_write(mode: WriteMode, create_live_profile: bool, chain:
     let profile =
         (create_live_profile || chain.record(Place::LIVE_PROFILE).is_some()).then_some(Place::LIVE_PROFILE);
     match mode {
-        WriteMode::Both => profile.into_iter().chain([Place::SYS_USER]).collect(),
-        WriteMode::LiveProfile | WriteMode::SeedArticle => profile.into_iter().collect(),
+        // The article lets both columns name one attachment, so that whoever deletes it breaks both; here each record
+        // gets an attachment of its own.
+        WriteMode::Both | WriteMode::SeedArticle => profile.into_iter().chain([Place::SYS_USER]).collect(),
+        WriteMode::LiveProfile => profile.into_iter().collect(),
         WriteMode::SysUser => vec![Place::SYS_USER],
         WriteMode::Effective => {
             vec![
@@ -628,8 +630,8 @@ mod tests {
             (Effective, true, profile(), vec![user]),
             (Effective, true, user_wins(), vec![user]),
             (Effective, true, profile_wins(), vec![live]),
-            (SeedArticle, true, nobody(), vec![live]),
-            (SeedArticle, false, nobody(), vec![]),
+            (SeedArticle, true, nobody(), vec![live, user]),
+            (SeedArticle, false, nobody(), vec![user]),
         ] {
             assert_eq!(
                 places_to_write(mode, create, &chain),

@@ -137,7 +137,7 @@ impl Filter {
         self
     }
 
-    /// The same, narrowed by one more condition in every alternative.
+    /// Narrows every alternative by one more condition.
     pub(super) fn and(mut self, condition: &str) -> Self {
         for group in &mut self.groups {
             if !group.is_empty() {
@@ -422,6 +422,14 @@ mod tests {
             let filter = Filter::scope(scope).unwrap_or_else(|error| panic!("{scope:?}: {error}"));
             assert_eq!(filter.after(last), expected, "{scope:?}");
         }
+    }
+
+    #[test]
+    fn a_condition_narrows_every_alternative() {
+        let narrowed = |scope| Filter::scope(scope).expect("a scope").and("sys_idINx").plain();
+        assert_eq!(narrowed(""), "sys_idINx");
+        assert_eq!(narrowed("active=true"), "active=true^sys_idINx");
+        assert_eq!(narrowed("a=1^NQb=2"), "a=1^sys_idINx^NQb=2^sys_idINx");
     }
 
     #[test]

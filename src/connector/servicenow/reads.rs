@@ -149,6 +149,7 @@ pub(super) struct Reads {
     background: Loaders,
     foreground: Loaders,
     displayed: SharedReads<TargetId, Column>,
+    by_id: SharedReads<TargetId, TargetPerson>,
 }
 
 impl Reads {
@@ -166,12 +167,23 @@ impl Reads {
                 async move { fetch_displayed(&client, keys).await }.boxed()
             }
         };
+        let person = Subject {
+            operation: "look people up",
+            ..people_subject(settings, &[])
+        };
+        let by_id = {
+            let (client, subject) = (Arc::clone(client), person.clone());
+            let source_key = settings.source_key_column.clone();
+            move |keys| {
+                let (client, subject, source_key) =
+                    (Arc::clone(&client), subject.clone(), source_key.clone());
+                async move { fetch_people(&client, &subject, source_key.as_deref(), keys).await }.boxed()
+            }
+        };
         Self {
             people: people_subject(settings, scope.columns()),
-            person: Subject {
-                operation: "look people up",
-                ..people_subject(settings, &[])
-            },
+            person,
+            by_id: SharedReads::new(CHUNK_START, by_id),
             source_key: settings.source_key_column.clone(),
             profiles_optional,
             background: Loaders::new(client, Priority::Background, profiles_optional),
@@ -217,25 +229,46 @@ impl Reads {
         self.client.count(&subject, self.scope.plain()).await
     }
 
-    /// The people for whom any of `wanted` holds, whether in scope or not.
-    pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
-        self.look_up(wanted, &Filter::fixed("", &[])).await
+    /// The people for whom any of `wanted` holds.
+    pub(super) async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, Failure> {
+        let mut ids = Vec::new();
+        let mut others = Vec::new();
+        for lookup in wanted {
+            match lookup {
+                TargetLookup::Id(id) if is_sys_id(id.trim()) => ids.push(TargetId::new(id.trim())),
+                // Nobody has an id that is none.
+                TargetLookup::Id(_) => {}
+                other => others.push(other.clone()),
+            }
+        }
+        let mut people = self.by_id.load(ids).await?;
+        for person in self
+            .lookup_among(&Filter::fixed("", &[]), &self.person, &others)
+            .await?
+        {
+            people.insert(person.id.clone(), person);
+        }
+        Ok(people.into_values().collect())
     }
 
-    /// The people in scope for whom any of `wanted` holds. A scope whose columns the instance does not know is noticed
-    /// by the listing and by the check, not here.
+    /// The people in scope for whom any of `wanted` holds.
     pub(super) async fn lookup_in_scope(
         &self,
         wanted: &[TargetLookup],
-    ) -> Result<Vec<TargetPerson>, ConnectorError> {
-        self.look_up(wanted, &self.scope).await
+    ) -> Result<Vec<TargetPerson>, Failure> {
+        let subject = Subject {
+            operation: self.person.operation,
+            ..self.people.clone()
+        };
+        self.lookup_among(&self.scope, &subject, wanted).await
     }
 
-    async fn look_up(
+    async fn lookup_among(
         &self,
+        everybody: &Filter,
+        subject: &Subject,
         wanted: &[TargetLookup],
-        within: &Filter,
-    ) -> Result<Vec<TargetPerson>, ConnectorError> {
+    ) -> Result<Vec<TargetPerson>, Failure> {
         let mut by_column: HashMap<&str, Vec<String>> = HashMap::new();
         for lookup in wanted {
             let (column, value) = match lookup {
@@ -268,6 +301,10 @@ impl Reads {
             let wanted: HashSet<String> = values.iter().map(|value| value.to_lowercase()).collect();
             let (listable, odd): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| fits_a_list(value));
             let parse = |row: &Row<'_>| {
+                // A condition on a column that no row shows may have been dropped by the instance.
+                for used in everybody.columns() {
+                    row.required(used)?;
+                }
                 let value = row.required(column)?.trim().to_lowercase();
                 if wanted.contains(&value) {
                     row.person(self.source_key.as_deref()).map(Some)
@@ -276,20 +313,20 @@ impl Reads {
                 }
             };
             let listed = |values: &[String]| {
-                within
+                everybody
                     .clone()
                     .and(&any_of(column, values.iter().map(String::as_str)))
             };
-            let single = |values: &[String]| within.clone().and(&equals(column, &values[0]));
+            let single = |values: &[String]| everybody.clone().and(&equals(column, &values[0]));
             let mut pieces = self
                 .client
-                .by_keys(&self.person, listable, Priority::Foreground, &listed, &parse)
+                .by_keys(subject, listable, Priority::Foreground, &listed, &parse)
                 .await;
             for value in odd {
                 let keys = vec![value];
                 pieces.extend(
                     self.client
-                        .by_keys(&self.person, keys, Priority::Foreground, &single, &parse)
+                        .by_keys(subject, keys, Priority::Foreground, &single, &parse)
                         .await,
                 );
             }
@@ -537,7 +574,8 @@ async fn assemble_few(
         .collect())
 }
 
-/// Gives every key its rows. `keys_of` names the keys a row belongs to; a row of none was not asked for.
+/// Gives every key its rows. `keys_of` names the keys a row belongs to; a row of none was not asked for and is left
+/// out.
 fn distribute<K, T, V>(
     pieces: Vec<Piece<K, T>>,
     start: impl Fn() -> Option<V>,
@@ -611,6 +649,25 @@ async fn fetch_columns_of(
         || None,
         |(id, _)| vec![(place, id.clone())],
         |answers, key, (_, column)| _ = answers.insert(key, Ok(column.clone())),
+    )
+}
+
+async fn fetch_people(
+    client: &Client,
+    subject: &Subject,
+    source_key: Option<&str>,
+    keys: Vec<TargetId>,
+) -> Answers<TargetId, TargetPerson> {
+    let query = |keys: &[TargetId]| Filter::fixed(&any_of("sys_id", keys.iter().map(TargetId::as_str)), &[]);
+    let parse = |row: &Row<'_>| row.person(source_key).map(Some);
+    let pieces = client
+        .by_keys(subject, keys, Priority::Foreground, &query, &parse)
+        .await;
+    distribute(
+        pieces,
+        || None,
+        |person| vec![person.id.clone()],
+        |answers, key, person| _ = answers.insert(key, Ok(person.clone())),
     )
 }
 

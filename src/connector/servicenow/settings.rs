@@ -98,7 +98,8 @@ pub enum WriteMode {
     SysUser,
     /// Whichever record is displayed now; the user record if there is no picture. Profiles are never created.
     Effective,
-    /// As the well-known article does it: an ordinary attachment at the profile, named by its column.
+    /// As the well-known article does it: ordinary attachments, named by the columns of the profile and of the user
+    /// record; each record has its own.
     SeedArticle,
 }
 

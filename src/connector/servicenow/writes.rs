@@ -22,7 +22,7 @@ const DOWNLOAD_LIMIT: u64 = 20 * 1024 * 1024;
 
 /// How often a request that the instance dropped (202) is sent in all, and the wait before the second time.
 const DROPPED_ATTEMPTS: u32 = 6;
-const DROPPED_WAIT: Duration = Duration::from_secs(1);
+const DROPPED_WAIT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1_000 });
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

@@ -1,1 +1,331 @@
+use std::sync::Arc;
 
+use super::*;
+use crate::connector::ErrorKind;
+use crate::domain::comparison::Verdict;
+use crate::domain::ids::{SourceId, TargetId};
+use crate::domain::plan::Skip;
+use crate::engine::Depth;
+use crate::engine::fakes::{Watched, When, World, person, picture};
+use crate::engine::scan::Ignore;
+use crate::store::{Access, Store, StorePaths};
+
+const NO_LIMITS: Limits = Limits {
+    max_changes: None,
+    max_removals: None,
+};
+
+/// A world of people with a photo and no avatar, and a run over them.
+struct Scene {
+    world: World,
+    target: Arc<Watched>,
+    engine: Engine,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn of(people: usize) -> Self {
+        let world = World::with((0..people).map(|number| person(&name(number)).photo(picture(number as u8))));
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = StorePaths {
+            state_dir: folder.path().join("state"),
+            cache_dir: folder.path().join("cache"),
+            profile: "default".into(),
+        };
+        let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
+        let target = Arc::new(Watched::new(&world));
+        let to = Arc::clone(&target);
+        Self {
+            engine: world
+                .engine_to(to, &store, |settings| settings.pushes_in_flight = 2)
+                .impatient(),
+            world,
+            target,
+            _folder: folder,
+        }
+    }
+
+    fn plan(&self, people: usize) -> Plan {
+        let step = |number| Step {
+            person: reference(&name(number)),
+            change: Change::Add,
+            expected: self.world.chain(&name(number)).stamp(),
+            photo: None,
+            upload: None,
+            replaces: None,
+            reason: "because".into(),
+        };
+        Plan {
+            schema: PLAN_SCHEMA.into(),
+            profile: "default".into(),
+            made_at: self.world.now(),
+            complete: true,
+            steps: (0..people).map(step).collect(),
+            skips: vec![],
+        }
+    }
+
+    async fn run(&self, plan: Plan, control: &RunControl) -> (RunReport, Vec<RunEvent>) {
+        let (events, mut received) = mpsc::channel(4);
+        let listening = async {
+            let mut heard = Vec::new();
+            while let Some(event) = received.recv().await {
+                heard.push(event);
+            }
+            heard
+        };
+        let selected = plan.selected();
+        let running = self.engine.apply(plan, &NO_LIMITS, control, events);
+        let (report, heard) = tokio::join!(running, listening);
+        let report = report.expect("begun");
+        let mut told: Vec<&str> = heard
+            .iter()
+            .filter_map(|event| match event {
+                RunEvent::Step { person, .. } => Some(person.upn.raw()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told.len() as u64, selected, "everybody is told of");
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len() as u64, selected, "everybody is told of once");
+        assert_eq!(report.summary.selected, selected);
+        assert!(report.summary.adds_up());
+        assert!(matches!(heard.first(), Some(RunEvent::Started { .. })));
+        assert!(matches!(
+            heard.last(),
+            Some(RunEvent::Finished { summary, .. }) if *summary == report.summary
+        ));
+        (report, heard)
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("person{number}")
+}
+
+fn reference(name: &str) -> PersonRef {
+    PersonRef {
+        name: name.into(),
+        upn: format!("{name}@x.example").into(),
+        mail: None,
+        source: SourceId::new(format!("{name}-id")),
+        target: Some(TargetId::new(format!("{name}-sys"))),
+        user_name: None,
+    }
+}
+
+#[tokio::test]
+async fn everybody_gets_their_picture_and_the_next_scan_downloads_nothing() {
+    let scene = Scene::of(12);
+    let mut plan = scene.plan(12);
+    plan.skips.push(Skip {
+        person: reference("eve"),
+        verdict: Verdict::Excluded,
+        outcome: Outcome::Skipped,
+        reason: "opted out".into(),
+    });
+    let (report, _) = scene.run(plan, &RunControl::new()).await;
+    assert_eq!((report.summary.updated, report.summary.skipped), (12, 1));
+    assert_eq!(report.stopped, None);
+    for number in 0..12 {
+        assert_eq!(scene.world.shown(&name(number)), Some(picture(number as u8)));
+    }
+    scene.world.reset_calls();
+    let cancel = CancellationToken::new();
+    let scan = scene
+        .engine
+        .scan(Depth::Settled, &Ignore, &cancel)
+        .await
+        .expect("a scan");
+    assert!(
+        scan.people
+            .iter()
+            .all(|state| state.judgement.verdict == Verdict::InSync)
+    );
+    assert_eq!(scene.world.calls("source.photo"), 0);
+    assert_eq!(scene.engine.plan(&scan).await.steps, vec![]);
+}
+
+#[tokio::test]
+async fn no_more_people_are_pushed_at_once_than_the_setting_says() {
+    let scene = Scene::of(10);
+    scene.run(scene.plan(10), &RunControl::new()).await;
+    assert!(
+        scene.world.most_in_flight() <= 2,
+        "{}",
+        scene.world.most_in_flight()
+    );
+}
+
+#[tokio::test]
+async fn cancelling_finishes_the_people_under_way_and_skips_the_rest() {
+    let scene = Scene::of(30);
+    let control = RunControl::new();
+    let stop = control.clone();
+    scene.target.on(When::After, "upload", 5, move |_| stop.cancel());
+    let (report, events) = scene.run(scene.plan(30), &control).await;
+    assert_eq!(report.stopped, Some(StopReason::Cancelled));
+    assert_eq!(report.summary.failed, 0);
+    assert!(
+        report.summary.updated >= 2 && report.summary.skipped > 0,
+        "{:?}",
+        report.summary
+    );
+    for event in events {
+        if let RunEvent::Step {
+            person,
+            outcome,
+            detail,
+            ..
+        } = event
+        {
+            let shown = scene.world.shown(person.name.raw()).is_some();
+            assert_eq!(shown, outcome == Outcome::Updated, "{detail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_paused_run_goes_on_when_it_is_told_to() {
+    let scene = Scene::of(6);
+    let control = RunControl::new();
+    control.pause();
+    let plan = scene.plan(6);
+    let running = scene.run(plan, &control);
+    let steering = async {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert!(control.is_paused());
+        assert_eq!(scene.target.writes(), 0);
+        control.resume();
+    };
+    let ((report, _), ()) = tokio::join!(running, steering);
+    assert_eq!(report.summary.updated, 6);
+}
+
+#[tokio::test]
+async fn twenty_refusals_in_a_row_stop_the_run_and_name_the_right() {
+    let scene = Scene::of(80);
+    let needs = "the role avatar_writer".to_owned();
+    scene
+        .world
+        .fail("target.upload", 0, ErrorKind::NotAllowed { needs });
+    let (report, _) = scene.run(scene.plan(80), &RunControl::new()).await;
+    match report.stopped {
+        Some(StopReason::Refused {
+            is_access: true,
+            message,
+        }) => {
+            assert!(
+                message.contains("avatar_writer") && message.contains("20"),
+                "{message}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(
+        report.summary.failed >= 20 && report.summary.skipped > 0,
+        "{:?}",
+        report.summary
+    );
+}
+
+#[tokio::test]
+async fn one_person_who_fails_does_not_stop_the_others() {
+    let scene = Scene::of(8);
+    scene.world.fail("target.upload", 1, ErrorKind::Unavailable);
+    let (report, _) = scene.run(scene.plan(8), &RunControl::new()).await;
+    assert_eq!((report.summary.failed, report.summary.updated), (1, 7));
+    assert_eq!(report.stopped, None);
+}
+
+#[tokio::test]
+async fn a_panic_in_one_push_is_that_persons_failure_and_is_looked_at_by_the_next_start() {
+    let scene = Scene::of(5);
+    scene.target.on(When::Before, "displayed", 1, |_| panic!("a bug"));
+    let (report, _) = scene.run(scene.plan(5), &RunControl::new()).await;
+    assert_eq!((report.summary.failed, report.summary.updated), (1, 4));
+    assert_eq!(scene.engine.recover().await.expect("settled").len(), 1);
+    for number in 0..5 {
+        assert!(scene.world.shown(&name(number)).is_some());
+    }
+}
+
+#[tokio::test]
+async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_written() {
+    let scene = Scene::of(3);
+    let refused = |plan: Plan, limits: Limits| {
+        let (events, _) = mpsc::channel(4);
+        let engine = &scene.engine;
+        async move {
+            engine
+                .apply(plan, &limits, &RunControl::new(), events)
+                .await
+                .expect_err("refused")
+        }
+    };
+    let other = Plan {
+        profile: "other".into(),
+        ..scene.plan(1)
+    };
+    assert!(matches!(
+        refused(other, NO_LIMITS).await,
+        ApplyError::OtherProfile { .. }
+    ));
+    let newer = Plan {
+        schema: "avatar-sync/plan/9".into(),
+        ..scene.plan(1)
+    };
+    assert!(matches!(
+        refused(newer, NO_LIMITS).await,
+        ApplyError::Schema { .. }
+    ));
+    let two = Limits {
+        max_changes: Some(2),
+        max_removals: None,
+    };
+    assert!(matches!(refused(scene.plan(3), two).await, ApplyError::Breach(_)));
+    let mut removing = Plan {
+        complete: false,
+        ..scene.plan(1)
+    };
+    removing.steps[0].change = Change::Remove;
+    assert!(matches!(
+        refused(removing, NO_LIMITS).await,
+        ApplyError::RemovesOnIncompleteListing
+    ));
+    assert_eq!(scene.target.writes(), 0);
+}
+
+#[test]
+fn half_of_the_last_hundred_failing_pulls_the_brake() {
+    let mut brakes = Brakes::default();
+    for number in 0..99 {
+        let outcome = if number % 2 == 0 {
+            Outcome::Failed
+        } else {
+            Outcome::Updated
+        };
+        assert_eq!(brakes.count(outcome, None), None, "{number}");
+    }
+    assert!(matches!(
+        brakes.count(Outcome::Updated, None),
+        Some(StopReason::Brake(_))
+    ));
+}
+
+#[test]
+fn people_who_had_no_turn_count_for_no_brake() {
+    let mut brakes = Brakes::default();
+    for _ in 0..19 {
+        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
+        assert_eq!(brakes.count(Outcome::Skipped, None), None);
+    }
+    assert_eq!(brakes.count(Outcome::Updated, None), None);
+    for _ in 0..19 {
+        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
+    }
+    assert!(brakes.count(Outcome::Failed, Some("a role")).is_some());
+}

@@ -7,15 +7,15 @@ use crate::domain::photo::{AvatarChain, AvatarRecord, Column, PictureForm, Place
 
 /// The bytes that are to be displayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(in crate::engine) struct Wanted {
     /// Their hash.
-    pub(super) sha256: Sha256,
+    pub(in crate::engine) sha256: Sha256,
     /// How many.
-    pub(super) bytes: u64,
+    pub(in crate::engine) bytes: u64,
 }
 
 /// Hashes of rows for which the target states none, learnt from their bytes.
-pub(super) type Learned = HashMap<PictureId, Sha256>;
+pub(in crate::engine) type Learned = HashMap<PictureId, Sha256>;
 
 /// A row's hash, stated or learnt.
 pub(super) fn hash_of(row: &StoredPicture, learned: &Learned) -> Option<Sha256> {
@@ -31,7 +31,7 @@ impl Wanted {
 
 /// What is to be done at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PlaceAim {
+pub(in crate::engine) struct PlaceAim {
     /// The place.
     pub(super) place: Place,
     /// Its record; `None` if it has to be created.
@@ -43,7 +43,7 @@ pub(super) struct PlaceAim {
 }
 
 /// What a push of `wanted` has to do at these places.
-pub(super) fn aims(
+pub(in crate::engine) fn aims(
     chain: &AvatarChain,
     places: &[Place],
     wanted: Wanted,
@@ -117,7 +117,7 @@ fn already_there(
 
 /// True if every place holds the wanted picture alone, its column is as `column_to_set` wants it, and one of them is
 /// displayed: nothing is left to do.
-pub(super) fn is_reached(
+pub(in crate::engine) fn is_reached(
     chain: &AvatarChain,
     aims: &[PlaceAim],
     column_to_set: impl Fn(Place, &Column, &PictureId) -> Option<PictureId>,

@@ -78,7 +78,10 @@ fn foreign_change(work: &Work, chain: &AvatarChain) -> Option<String> {
         for row in &record.pictures {
             let is_avatar = row.form == PictureForm::ImageField || is_named(chain, &row.id);
             if is_avatar && !is_known(work, row) {
-                return Some(format!("another picture was stored at {} meanwhile", record.place));
+                return Some(format!(
+                    "another picture was stored at {} meanwhile",
+                    record.place
+                ));
             }
         }
         let before = work
@@ -101,7 +104,9 @@ fn foreign_change(work: &Work, chain: &AvatarChain) -> Option<String> {
 }
 
 fn is_known(work: &Work, row: &StoredPicture) -> bool {
-    work.before.picture(&row.id).is_some() || is_ours(work, &row.id) || work.photo.wanted.is(row, &work.learned)
+    work.before.picture(&row.id).is_some()
+        || is_ours(work, &row.id)
+        || work.photo.wanted.is(row, &work.learned)
 }
 
 /// True for a row that this push stored or chose to keep.

@@ -68,7 +68,11 @@ impl Pushing {
                 self.target.name()
             )));
         }
-        let has_photo = self.source.photo(&person.source, Priority::Background).await?.is_some();
+        let has_photo = self
+            .source
+            .photo(&person.source, Priority::Background)
+            .await?
+            .is_some();
         if has_photo {
             return Err(Halt::Ended(
                 Outcome::Skipped,
@@ -78,10 +82,13 @@ impl Pushing {
         let places = self.target.places_to_write(&before);
         let mut removed = Vec::new();
         for place in places {
-            let Some(record) = before.record(place) else { continue };
+            let Some(record) = before.record(place) else {
+                continue;
+            };
             let rows: Vec<_> = aim::avatars_of(&before, record).cloned().collect();
             for row in &rows {
-                self.keep(person, &before, place, &record.id, row, &Learned::new()).await?;
+                self.keep(person, &before, place, &record.id, row, &Learned::new())
+                    .await?;
             }
             removed.push(PlaceWork {
                 place,
@@ -113,7 +120,10 @@ impl Pushing {
         let mut work = Work::new(person, change, target, chain.clone(), no_photo());
         for record in &chain.records {
             for row in record.pictures.iter().filter(|row| doomed.contains(&row.id)) {
-                if let Err(halt) = self.remove(&mut work, record.place, &record.id, &row.id, row.sha256).await {
+                if let Err(halt) = self
+                    .remove(&mut work, record.place, &record.id, &row.id, row.sha256)
+                    .await
+                {
                     return Some(Ended {
                         settled: false,
                         ..Ended::of(halt)
@@ -125,7 +135,10 @@ impl Pushing {
     }
 
     async fn take_away(&self, work: &mut Work, chain: &mut AvatarChain) -> Result<(), Halt> {
-        self.store.journal().begin_step(&self.run, &work.person, work.change).await?;
+        self.store
+            .journal()
+            .begin_step(&self.run, &work.person, work.change)
+            .await?;
         for position in 0..work.places.len() {
             let place = work.places[position].place;
             let record = work.places[position].record.clone();
@@ -142,7 +155,9 @@ impl Pushing {
                 )));
             }
             if after != Column::Empty {
-                return Err(changed(format!("the photo column of {place} was set meanwhile; it stays")));
+                return Err(changed(format!(
+                    "the photo column of {place} was set meanwhile; it stays"
+                )));
             }
         }
         for position in 0..work.places.len() {

@@ -24,11 +24,7 @@ struct Subject<'a> {
 
 impl Pushing {
     /// S4.
-    pub(super) async fn create_record(
-        &self,
-        work: &mut Work,
-        position: usize,
-    ) -> Result<(), Halt> {
+    pub(super) async fn create_record(&self, work: &mut Work, position: usize) -> Result<(), Halt> {
         let place = work.places[position].place;
         let owner = self.owner(work).await?;
         for _ in 0..ATTEMPTS {
@@ -55,7 +51,8 @@ impl Pushing {
                         work.places[position].record = Some(record.id.clone());
                         return Ok(());
                     }
-                    self.not_done(work, intent, "there was no such record afterwards").await?;
+                    self.not_done(work, intent, "there was no such record afterwards")
+                        .await?;
                 }
                 Err(error) => return Err(self.refused(work, intent, error).await?),
             }
@@ -75,11 +72,7 @@ impl Pushing {
     }
 
     /// S5 and the part of S6 that the answer tells.
-    pub(super) async fn store_picture(
-        &self,
-        work: &mut Work,
-        position: usize,
-    ) -> Result<(), Halt> {
+    pub(super) async fn store_picture(&self, work: &mut Work, position: usize) -> Result<(), Halt> {
         let place = work.places[position].place;
         let record = work.places[position].record.clone();
         let record = record.expect("created before pictures are stored");
@@ -97,17 +90,18 @@ impl Pushing {
             };
             let intent = self.announce(work, subject).await?;
             let photo = work.photo.bytes.clone();
-            let uploaded = self.target.upload(&record, place, photo, work.photo.content_type).await;
+            let uploaded = self
+                .target
+                .upload(&record, place, photo, work.photo.content_type)
+                .await;
             let row = match uploaded {
                 Ok(row) => row,
                 Err(error) if error.kind == ErrorKind::OutcomeUnknown => {
-                    match self.find_uploaded(work, &record).await? {
-                        Some(row) => row,
-                        None => {
-                            self.not_done(work, intent, "it was not there afterwards").await?;
-                            continue;
-                        }
-                    }
+                    let Some(row) = self.find_uploaded(work, &record).await? else {
+                        self.not_done(work, intent, "it was not there afterwards").await?;
+                        continue;
+                    };
+                    row
                 }
                 Err(error) => return Err(self.refused(work, intent, error).await?),
             };
@@ -117,7 +111,9 @@ impl Pushing {
                 work.places[position].uploaded.push(row.id.clone());
             }
             if self.is_as_sent(work, &row).await? {
-                work.places[position].superseded.retain(|superseded| superseded.id != row.id);
+                work.places[position]
+                    .superseded
+                    .retain(|superseded| superseded.id != row.id);
                 work.places[position].is_scanned_later = row.scan == Scan::Pending;
                 work.places[position].picture = Some(row.id);
                 return Ok(());
@@ -132,7 +128,10 @@ impl Pushing {
             }
         }
         Err(failed(if mismatches > 0 {
-            format!("{} stored something else than what was sent to {place}", self.target.name())
+            format!(
+                "{} stored something else than what was sent to {place}",
+                self.target.name()
+            )
         } else {
             format!("no answer came to the picture sent to {place}, {ATTEMPTS} times")
         }))
@@ -197,9 +196,18 @@ impl Pushing {
         if before == Column::Names(picture.clone()) {
             return Ok(());
         }
+        if chain.picture(&picture).is_none() {
+            return Err(failed(format!(
+                "the picture stored at {place} was gone a moment later"
+            )));
+        }
         // From here on the column may be ours, whatever the answer is.
-        work.places[position].column_before.get_or_insert_with(|| before.clone());
-        let after = self.write_column(work, place, &record, &before, Some(&picture)).await?;
+        work.places[position]
+            .column_before
+            .get_or_insert_with(|| before.clone());
+        let after = self
+            .write_column(work, place, &record, &before, Some(&picture))
+            .await?;
         set_known_column(chain, &record, after.clone());
         if after == Column::Names(picture) {
             Ok(())
@@ -208,7 +216,9 @@ impl Pushing {
                 "the photo column of {place} was set, but a rule of the instance put its old value back"
             )))
         } else {
-            Err(changed(format!("the photo column of {place} was set meanwhile; it stays")))
+            Err(changed(format!(
+                "the photo column of {place} was set meanwhile; it stays"
+            )))
         }
     }
 
@@ -248,7 +258,8 @@ impl Pushing {
                         self.done(work, intent, None).await?;
                         return Ok(column);
                     }
-                    self.not_done(work, intent, "the column was unchanged afterwards").await?;
+                    self.not_done(work, intent, "the column was unchanged afterwards")
+                        .await?;
                 }
                 Err(error) => return Err(self.refused(work, intent, error).await?),
             }
@@ -271,7 +282,10 @@ impl Pushing {
             return Ok(());
         };
         let is_doomed = |row: &&StoredPicture| {
-            let superseded = work.places[position].superseded.iter().any(|old| old.id == row.id);
+            let superseded = work.places[position]
+                .superseded
+                .iter()
+                .any(|old| old.id == row.id);
             let ours = work.places[position].uploaded.contains(&row.id);
             (superseded || ours)
                 && row.id != picture
@@ -316,7 +330,9 @@ impl Pushing {
             let intent = self.announce(work, subject).await?;
             match self.target.remove(picture).await {
                 Ok(()) => return self.done(work, intent, None).await,
-                Err(error) if error.kind == ErrorKind::NotFound => return self.done(work, intent, None).await,
+                Err(error) if error.kind == ErrorKind::NotFound => {
+                    return self.done(work, intent, None).await;
+                }
                 Err(error) if error.kind == ErrorKind::OutcomeUnknown && attempt < ATTEMPTS => {
                     self.not_done(work, intent, "no answer came; repeated").await?;
                     attempt += 1;
@@ -338,13 +354,15 @@ impl Pushing {
         }
         let chain = self.chain(&work.target).await?;
         self.give_back_columns(work, &chain).await?;
-        self.adopt_stragglers(work, &chain);
+        adopt_stragglers(work, &chain);
         let mut chain = self.chain(&work.target).await?;
         let had_one = work.before.served.is_some();
         for position in 0..work.places.len() {
             let place = work.places[position].place;
             for id in work.places[position].uploaded.clone() {
-                let Some(record) = holder(&chain, &id) else { continue };
+                let Some(record) = holder(&chain, &id) else {
+                    continue;
+                };
                 let is_last = !chain
                     .records
                     .iter()
@@ -363,11 +381,7 @@ impl Pushing {
         Ok(())
     }
 
-    async fn give_back_columns(
-        &self,
-        work: &mut Work,
-        chain: &AvatarChain,
-    ) -> Result<(), Halt> {
+    async fn give_back_columns(&self, work: &mut Work, chain: &AvatarChain) -> Result<(), Halt> {
         for position in 0..work.places.len() {
             let Some(before) = work.places[position].column_before.clone() else {
                 continue;
@@ -382,27 +396,10 @@ impl Pushing {
                 Column::Names(old) => chain.picture(old).map(|row| row.id.clone()),
                 Column::Empty | Column::Unreadable => None,
             };
-            self.write_column(work, place, &record, &now, old.as_ref()).await?;
+            self.write_column(work, place, &record, &now, old.as_ref())
+                .await?;
         }
         Ok(())
-    }
-
-    /// Rows with our bytes that came of uploads without an answer.
-    fn adopt_stragglers(&self, work: &mut Work, chain: &AvatarChain) {
-        if work.open == 0 {
-            return;
-        }
-        for position in 0..work.places.len() {
-            let Some(id) = work.places[position].record.clone() else { continue };
-            let Some(record) = chain.records.iter().find(|record| record.id == id) else {
-                continue;
-            };
-            let stragglers: Vec<PictureId> = new_rows(work, record)
-                .filter(|row| work.photo.wanted.is(row, &work.learned))
-                .map(|row| row.id.clone())
-                .collect();
-            work.places[position].uploaded.extend(stragglers);
-        }
     }
 
     async fn announce(&self, work: &mut Work, subject: Subject<'_>) -> Result<IntentId, Halt> {
@@ -427,14 +424,20 @@ impl Pushing {
 
     async fn done(&self, work: &mut Work, intent: IntentId, made: Option<&str>) -> Result<(), Halt> {
         let answer = Answer::Done(made.map(str::to_owned));
-        self.store.journal().answer(intent, (self.clock)(), answer).await?;
+        self.store
+            .journal()
+            .answer(intent, (self.clock)(), answer)
+            .await?;
         work.open -= 1;
         Ok(())
     }
 
     async fn not_done(&self, work: &mut Work, intent: IntentId, why: &str) -> Result<(), Halt> {
         let answer = Answer::NotDone(why.to_owned());
-        self.store.journal().answer(intent, (self.clock)(), answer).await?;
+        self.store
+            .journal()
+            .answer(intent, (self.clock)(), answer)
+            .await?;
         work.open -= 1;
         Ok(())
     }
@@ -453,10 +456,33 @@ impl Pushing {
     }
 }
 
+/// Rows with our bytes that came of uploads without an answer.
+fn adopt_stragglers(work: &mut Work, chain: &AvatarChain) {
+    if work.open == 0 {
+        return;
+    }
+    for position in 0..work.places.len() {
+        let Some(id) = work.places[position].record.clone() else {
+            continue;
+        };
+        let Some(record) = chain.records.iter().find(|record| record.id == id) else {
+            continue;
+        };
+        let stragglers: Vec<PictureId> = new_rows(work, record)
+            .filter(|row| work.photo.wanted.is(row, &work.learned))
+            .map(|row| row.id.clone())
+            .collect();
+        work.places[position].uploaded.extend(stragglers);
+    }
+}
+
 fn parts(work: &Work, position: usize) -> (Place, RecordId, PictureId) {
     let place = &work.places[position];
     let record = place.record.clone().expect("created before anything is stored");
-    let picture = place.picture.clone().expect("stored before columns and deletions");
+    let picture = place
+        .picture
+        .clone()
+        .expect("stored before columns and deletions");
     (place.place, record, picture)
 }
 

@@ -283,6 +283,10 @@ fn compare_text(value: &str, operator: Operator, literal: &str) -> bool {
 
 /// True if a text begins with another, whatever the case.
 pub(super) fn starts_with(text: &str, beginning: &str) -> bool {
+    if text.is_ascii() && beginning.is_ascii() {
+        let head = text.as_bytes().get(..beginning.len());
+        return head.is_some_and(|head| head.eq_ignore_ascii_case(beginning.as_bytes()));
+    }
     let mut text = folded(text);
     folded(beginning).all(|wanted| text.next() == Some(wanted))
 }

@@ -15,8 +15,9 @@ pub enum Page {
 
 impl Page {
     /// The names fault rules use.
-    pub(crate) const WORDS: [(&'static str, Self); 3] = [
+    pub(crate) const WORDS: [(&'static str, Self); 4] = [
         ("login", Self::LogIn),
+        ("log-in", Self::LogIn),
         ("hibernating", Self::Hibernating),
         ("maintenance", Self::Maintenance),
     ];

@@ -203,6 +203,16 @@ pub struct WriteRecord {
 }
 
 impl WriteRecord {
+    /// A write as the journal would tell of it.
+    #[cfg(test)]
+    pub(crate) fn known(id: i64, intent: Intent, answer: Option<(Answer, Timestamp)>) -> Self {
+        Self {
+            id: IntentId(id),
+            intent,
+            answer,
+        }
+    }
+
     /// The picture that an upload is known to have made.
     pub fn uploaded(&self) -> Option<PictureId> {
         match (&self.intent.kind, &self.answer) {

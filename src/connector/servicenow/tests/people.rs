@@ -223,6 +223,22 @@ async fn people_are_looked_up_by_every_key_in_any_spelling() {
 }
 
 #[tokio::test]
+async fn a_lookup_in_scope_asks_for_the_scope_as_well() {
+    let instance = Instance::start(|_| Reply::rows(Vec::new())).await;
+    let target = instance.target_with(|settings| settings.scope = "active=true^NQvip=true".to_owned());
+    let wanted = [TargetLookup::Id(id('a', 1))];
+    assert_eq!(target.lookup_in_scope(&wanted).await.unwrap(), []);
+    assert_eq!(target.lookup(&wanted).await.unwrap(), []);
+    let requests = instance.requests();
+    let one = id('a', 1);
+    assert_eq!(
+        requests[0].encoded_query(),
+        format!("active=true^sys_idIN{one}^NQvip=true^sys_idIN{one}")
+    );
+    assert_eq!(requests[1].encoded_query(), format!("sys_idIN{one}"));
+}
+
+#[tokio::test]
 async fn values_that_could_change_the_query_are_escaped_or_refused() {
     let instance = Instance::start(|_| Reply::rows(Vec::new())).await;
     let target = instance.target();

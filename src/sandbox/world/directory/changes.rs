@@ -79,3 +79,22 @@ impl ChangeLog {
         (from <= to && to <= self.changes.len()).then(|| self.changes.range(from..to))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_changes_are_forgotten_and_whoever_asks_for_them_is_told() {
+        let mut log = ChangeLog::default();
+        for _ in 0..MOST_CHANGES + 5 {
+            log.push(Uuid::nil(), ChangeKind::Photo);
+        }
+        let end = log.end();
+        assert_eq!(end, MOST_CHANGES as u64 + 5);
+        assert!(log.between(4, end).is_none());
+        assert_eq!(log.between(5, end).map(Iterator::count), Some(MOST_CHANGES));
+        assert_eq!(log.between(end, end).map(Iterator::count), Some(0));
+        assert!(log.between(end, end + 1).is_none(), "a place of another log");
+    }
+}

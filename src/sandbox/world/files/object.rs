@@ -89,7 +89,18 @@ impl Object {
         match self.text(key)? {
             Some(text) if !text.is_empty() => Ok(text),
             Some(_) => Err(self.place.key(key).problem("must not be empty")),
-            None => Err(self.place.problem(format!("the key {key:?} is missing; add it"))),
+            // A misspelt key is the likelier mistake than a forgotten one.
+            None => match self
+                .values
+                .keys()
+                .find(|written| strsim::damerau_levenshtein(written, key) <= 3)
+            {
+                Some(written) => Err(self.place.problem(format!(
+                    "the key {key:?} is missing; {:?} is not known, is that what was meant?",
+                    crate::domain::text::clean(written)
+                ))),
+                None => Err(self.place.problem(format!("the key {key:?} is missing; add it"))),
+            },
         }
     }
 

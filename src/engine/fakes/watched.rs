@@ -1,0 +1,364 @@
+//! The target of a [`World`] under the eyes of a checker: after every single call it is asked whether somebody has
+//! lost a picture. Scripts act between calls as other administrators and rules of the instance would, and the program
+//! can be made to die before or after any call.
+
+use std::collections::HashSet;
+use std::future::pending;
+
+use tokio::sync::Notify;
+
+use super::*;
+
+/// On which side of a call something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Before it has any effect.
+    Before,
+    /// After its effect, before its answer.
+    After,
+}
+
+type Act = Box<dyn FnMut(&World) + Send>;
+
+struct Cue {
+    call: &'static str,
+    /// Counted from 1; 0 is every time.
+    nth: usize,
+    when: When,
+    act: Act,
+}
+
+/// What must hold for somebody at every instant.
+struct Promise {
+    name: &'static str,
+    had_picture: bool,
+    /// What may be displayed.
+    allowed: Vec<Bytes>,
+    /// Columns that named nothing from the start.
+    dangling: HashSet<PictureId>,
+}
+
+#[derive(Default)]
+struct Eyes {
+    cues: Vec<Cue>,
+    promises: Vec<Promise>,
+    broken: Vec<String>,
+    calls: Vec<&'static str>,
+    /// The program dies at this call, counted from 1.
+    death: Option<(usize, When)>,
+}
+
+/// See the module.
+pub(crate) struct Watched {
+    world: World,
+    eyes: Mutex<Eyes>,
+    died: Notify,
+    places: Vec<Place>,
+}
+
+impl Watched {
+    /// Watches this world's target.
+    pub(crate) fn new(world: &World) -> Self {
+        Self {
+            world: world.clone(),
+            eyes: Mutex::default(),
+            died: Notify::new(),
+            places: vec![Place::LIVE_PROFILE, Place::SYS_USER],
+        }
+    }
+
+    /// The same with another write mode.
+    pub(crate) fn writing(mut self, places: &[Place]) -> Self {
+        self.places = places.to_vec();
+        self
+    }
+
+    /// From now on this person must never be without a picture if there is one now, and must see nothing but the
+    /// picture of now or one of `new`.
+    pub(crate) fn promise(&self, name: &'static str, new: &[Bytes]) {
+        let shown = self.world.shown(name);
+        let chain = self.world.chain(name);
+        self.eyes.lock().promises.push(Promise {
+            name,
+            had_picture: shown.is_some(),
+            allowed: shown.into_iter().chain(new.iter().cloned()).collect(),
+            dangling: dangling(&chain),
+        });
+    }
+
+    /// Promises that were broken, in words.
+    pub(crate) fn broken_promises(&self) -> Vec<String> {
+        self.eyes.lock().broken.clone()
+    }
+
+    /// Something happens around the `nth` call of this name from the beginning; 0 is every call.
+    pub(crate) fn on(
+        &self,
+        when: When,
+        call: &'static str,
+        nth: usize,
+        act: impl FnMut(&World) + Send + 'static,
+    ) {
+        self.eyes.lock().cues.push(Cue {
+            call,
+            nth,
+            when,
+            act: Box::new(act),
+        });
+    }
+
+    /// The program dies at the `nth` call from now on.
+    pub(crate) fn die_at(&self, nth: usize, when: When) {
+        let mut eyes = self.eyes.lock();
+        eyes.calls.clear();
+        eyes.death = Some((nth, when));
+    }
+
+    /// The next start lives.
+    pub(crate) fn live(&self) {
+        self.eyes.lock().death = None;
+    }
+
+    /// Returns when the program has died.
+    pub(crate) async fn death(&self) {
+        self.died.notified().await;
+    }
+
+    /// The calls so far, in order.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        self.eyes.lock().calls.clone()
+    }
+
+    /// How often one of the writing calls was made.
+    pub(crate) fn writes(&self) -> usize {
+        let writing = ["create_record", "upload", "set_column", "remove"];
+        self.calls().iter().filter(|call| writing.contains(call)).count()
+    }
+
+    async fn around<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, ConnectorError>>,
+    ) -> Result<T, ConnectorError> {
+        let number = {
+            let mut eyes = self.eyes.lock();
+            eyes.calls.push(call);
+            eyes.calls.len()
+        };
+        self.pass(call, number, When::Before).await;
+        let result = work.await;
+        self.pass(call, number, When::After).await;
+        result
+    }
+
+    async fn pass(&self, call: &'static str, number: usize, when: When) {
+        let is_dead = {
+            let mut eyes = self.eyes.lock();
+            let nth = eyes.calls.iter().filter(|made| **made == call).count();
+            for cue in &mut eyes.cues {
+                if cue.call == call && cue.when == when && (cue.nth == 0 || cue.nth == nth) {
+                    (cue.act)(&self.world);
+                }
+            }
+            let broken: Vec<String> = eyes
+                .promises
+                .iter()
+                .filter_map(|promise| promise.broken(&self.world))
+                .map(|what| format!("{when:?} call {number} ({call}): {what}"))
+                .collect();
+            eyes.broken.extend(broken);
+            eyes.death == Some((number, when))
+        };
+        if is_dead {
+            self.died.notify_one();
+            pending::<()>().await;
+        }
+    }
+}
+
+impl Promise {
+    fn broken(&self, world: &World) -> Option<String> {
+        let name = self.name;
+        match world.shown(name) {
+            None if self.had_picture => return Some(format!("{name} has no picture")),
+            Some(shown) if !self.allowed.contains(&shown) => {
+                return Some(format!("{name} has a picture nobody chose"));
+            }
+            _ => {}
+        }
+        let lost: Vec<_> = dangling(&world.chain(name))
+            .difference(&self.dangling)
+            .cloned()
+            .collect();
+        (!lost.is_empty()).then(|| format!("a column of {name} names {lost:?}, which is gone"))
+    }
+}
+
+fn dangling(chain: &AvatarChain) -> HashSet<PictureId> {
+    let named = chain.records.iter().filter_map(|record| match &record.column {
+        Column::Names(id) => Some(id),
+        Column::Empty | Column::Unreadable => None,
+    });
+    named.filter(|id| chain.picture(id).is_none()).cloned().collect()
+}
+
+/// The hands of other administrators and of rules of the instance.
+impl World {
+    /// The column of somebody's record names this picture from now on.
+    pub(crate) fn point_column(&self, name: &str, place: Place, picture: Option<&PictureId>) {
+        let owner = TargetId::new(format!("{name}-sys"));
+        let mut state = self.0.lock();
+        let record = state
+            .records
+            .iter_mut()
+            .find(|record| record.owner == owner && record.place == place)
+            .expect("a column needs its record");
+        record.column = picture.cloned().map_or(Column::Empty, Column::Names);
+    }
+
+    /// Everything stored at a place, oldest first.
+    pub(crate) fn rows(&self, name: &str, place: Place) -> Vec<StoredPicture> {
+        let chain = self.chain(name);
+        let records = chain.records.into_iter().filter(|record| record.place == place);
+        records.flat_map(|record| record.pictures).collect()
+    }
+
+    /// Changes the newest row.
+    pub(crate) fn alter_newest(&self, change: impl FnOnce(&mut StoredPicture)) {
+        let mut state = self.0.lock();
+        change(&mut state.attachments.last_mut().expect("something is stored").row);
+    }
+
+    /// Changes every row.
+    pub(crate) fn alter_all(&self, mut change: impl FnMut(&mut StoredPicture)) {
+        for attachment in &mut self.0.lock().attachments {
+            change(&mut attachment.row);
+        }
+    }
+
+    /// Deletes a row.
+    pub(crate) fn delete_row(&self, picture: &PictureId) {
+        self.0
+            .lock()
+            .attachments
+            .retain(|attachment| &attachment.row.id != picture);
+    }
+
+    fn row(&self, picture: &PictureId) -> Option<StoredPicture> {
+        let state = self.0.lock();
+        let found = state
+            .attachments
+            .iter()
+            .find(|attachment| &attachment.row.id == picture);
+        found.map(|attachment| attachment.row.clone())
+    }
+}
+
+#[async_trait]
+impl AvatarTarget for Watched {
+    fn name(&self) -> &'static str {
+        AvatarTarget::name(&self.world)
+    }
+
+    fn people(&self) -> BoxStream<'_, Result<Vec<TargetPerson>, ConnectorError>> {
+        AvatarTarget::people(&self.world)
+    }
+
+    async fn count(&self) -> Result<u64, ConnectorError> {
+        self.world.count().await
+    }
+
+    async fn lookup(&self, wanted: &[TargetLookup]) -> Result<Vec<TargetPerson>, ConnectorError> {
+        self.around("lookup", AvatarTarget::lookup(&self.world, wanted))
+            .await
+    }
+
+    async fn all_chains(
+        &self,
+        people: &[TargetPerson],
+    ) -> Result<Vec<(TargetId, AvatarChain)>, ConnectorError> {
+        self.world.all_chains(people).await
+    }
+
+    async fn chains(
+        &self,
+        people: &[TargetId],
+        priority: Priority,
+    ) -> Result<Vec<(TargetId, AvatarChain)>, ConnectorError> {
+        self.around("chains", self.world.chains(people, priority)).await
+    }
+
+    async fn displayed(
+        &self,
+        people: &[TargetId],
+    ) -> Result<Vec<(TargetId, Option<PictureId>)>, ConnectorError> {
+        self.around("displayed", self.world.displayed(people)).await
+    }
+
+    async fn download(
+        &self,
+        picture: &PictureId,
+        priority: Priority,
+    ) -> Result<Option<Bytes>, ConnectorError> {
+        self.around("download", self.world.download(picture, priority))
+            .await
+    }
+
+    fn places_to_write(&self, _: &AvatarChain) -> Vec<Place> {
+        self.places.clone()
+    }
+
+    async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
+        self.around("create_record", self.world.create_record(person, place))
+            .await
+    }
+
+    async fn upload(
+        &self,
+        record: &RecordId,
+        place: Place,
+        photo: Bytes,
+        content_type: &str,
+    ) -> Result<StoredPicture, ConnectorError> {
+        let uploading = self.world.upload(record, place, photo, content_type);
+        let row = self.around("upload", uploading).await?;
+        // What a script has made of it.
+        Ok(self.world.row(&row.id).unwrap_or(row))
+    }
+
+    fn column_to_set(&self, place: Place, column: &Column, new: &PictureId) -> Option<PictureId> {
+        self.world.column_to_set(place, column, new)
+    }
+
+    async fn column(&self, record: &RecordId, place: Place) -> Result<Column, ConnectorError> {
+        self.around("column", self.world.column(record, place)).await
+    }
+
+    async fn set_column(
+        &self,
+        record: &RecordId,
+        place: Place,
+        picture: Option<&PictureId>,
+    ) -> Result<Column, ConnectorError> {
+        self.around("set_column", self.world.set_column(record, place, picture))
+            .await?;
+        // What a rule has made of it.
+        self.world.column(record, place).await
+    }
+
+    async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {
+        self.around("remove", self.world.remove(picture)).await
+    }
+
+    fn upload_limit(&self) -> u64 {
+        AvatarTarget::upload_limit(&self.world)
+    }
+
+    async fn check(&self) -> Vec<Probe> {
+        AvatarTarget::check(&self.world).await
+    }
+
+    fn lanes(&self) -> Vec<LaneState> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,157 @@
+//! How a push ends, and why it goes no further.
+
+use super::Work;
+use crate::connector::{ConnectorError, ErrorKind};
+use crate::domain::run::{Outcome, StopReason};
+use crate::engine::memory::Lesson;
+use crate::engine::{in_words, is_access};
+use crate::store::StoreError;
+
+/// How one person's turn ended.
+#[derive(Debug)]
+pub(in crate::engine) struct Ended {
+    pub(in crate::engine) outcome: Outcome,
+    /// What was done, or why not.
+    pub(in crate::engine) detail: String,
+    /// What to do about it.
+    pub(in crate::engine) hint: Option<String>,
+    /// False if something of ours may be left in the target.
+    pub(in crate::engine) settled: bool,
+    /// Set if nobody else's turn can end better.
+    pub(in crate::engine) stop: Option<StopReason>,
+    /// The right that was missing, if that was the cause.
+    pub(in crate::engine) denied: Option<String>,
+    /// What was learnt about the photo.
+    pub(in crate::engine) lesson: Option<Lesson>,
+}
+
+impl Ended {
+    pub(in crate::engine) fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            detail: detail.into(),
+            hint: None,
+            settled: true,
+            stop: None,
+            denied: None,
+            lesson: None,
+        }
+    }
+
+    /// How a push that reached its end went.
+    pub(super) fn of_work(work: &Work) -> Self {
+        let stored: Vec<&str> = work
+            .places
+            .iter()
+            .filter(|place| !place.uploaded.is_empty())
+            .map(|place| place.place.0)
+            .collect();
+        let mut detail = if stored.is_empty() {
+            "the picture was there; the records were put in order".to_owned()
+        } else {
+            format!("stored at {}", stored.join(" and "))
+        };
+        let kept: usize = work.places.iter().map(|place| place.superseded.len()).sum();
+        if kept > 0 {
+            let (pictures, them) = if kept == 1 {
+                ("picture", "it")
+            } else {
+                ("pictures", "them")
+            };
+            detail = format!("{detail}; {kept} old {pictures} replaced, a copy of {them} kept");
+        }
+        let mut ended = Self::new(Outcome::Updated, detail);
+        ended.settled = work.open == 0;
+        if let Some(error) = &work.why_left {
+            let why = in_words(error);
+            ended.detail = format!("{}; duplicate image rows are left: {why}", ended.detail);
+            ended.hint.clone_from(&error.hint);
+            // A right that is missing now is missing at the next start; anything else may have passed.
+            ended.settled &= matches!(error.kind, ErrorKind::NotAllowed { .. } | ErrorKind::Refused);
+        }
+        ended
+    }
+
+    /// How a push that went no further ended.
+    pub(super) fn of(halt: Halt) -> Self {
+        match halt {
+            Halt::Ended(outcome, detail) => Self::new(outcome, detail),
+            Halt::Over(ended) => *ended,
+            Halt::TooLarge { limit } => Self::new(
+                Outcome::Failed,
+                format!("the photo is too large to be stored; the limit is {limit} bytes"),
+            ),
+            Halt::Connector(error) => {
+                let stops = error.kind.stops_run() || error.kind == ErrorKind::Throttled;
+                let detail = in_words(&error);
+                Self {
+                    stop: stops.then(|| StopReason::Refused {
+                        is_access: is_access(&error.kind),
+                        message: match &error.hint {
+                            Some(hint) => format!("{detail}; {hint}"),
+                            None => detail.clone(),
+                        },
+                    }),
+                    denied: match error.kind {
+                        ErrorKind::NotAllowed { needs } => Some(needs),
+                        _ => None,
+                    },
+                    hint: error.hint,
+                    ..Self::new(Outcome::Failed, detail)
+                }
+            }
+            Halt::Storage(error) => Self {
+                stop: Some(StopReason::Storage(error.sentence())),
+                ..Self::new(
+                    Outcome::Failed,
+                    format!(
+                        "nothing is written without a journal and a vault: {}",
+                        error.sentence()
+                    ),
+                )
+            },
+        }
+    }
+}
+
+/// Why a push goes no further.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// That is how it ends.
+    Ended(Outcome, String),
+    /// That is how it ends, with something learnt.
+    Over(Box<Ended>),
+    /// The target takes smaller pictures only.
+    TooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// A request failed.
+    Connector(ConnectorError),
+    /// The journal or the vault failed.
+    Storage(StoreError),
+}
+
+impl From<ConnectorError> for Halt {
+    fn from(error: ConnectorError) -> Self {
+        Self::Connector(error)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+pub(super) fn failed(detail: impl Into<String>) -> Halt {
+    Halt::Ended(Outcome::Failed, detail.into())
+}
+
+pub(super) fn changed(detail: impl Into<String>) -> Halt {
+    Halt::Ended(Outcome::ChangedMeanwhile, detail.into())
+}
+
+pub(super) fn somebody_elses() -> Halt {
+    changed("another picture is displayed meanwhile; it stays")
+}

@@ -1,0 +1,204 @@
+//! S1 to S3: both sides are looked at and copies kept; nothing is written to the target.
+
+use std::collections::HashMap;
+
+use super::aim::{self, Learned, Wanted};
+use super::ending::{Ended, Halt, changed, failed};
+use super::{Photo, PlaceWork, Pushing, Work, target_of};
+use crate::connector::{FetchedPhoto, Priority};
+use crate::domain::comparison::{Content, SourceContent};
+use crate::domain::ids::RecordId;
+use crate::domain::photo::{AvatarChain, ChainStamp, Place, Scan, Sha256, StoredPicture};
+use crate::domain::picture::PictureProblem;
+use crate::domain::plan::Change;
+use crate::domain::run::{Outcome, PersonRef};
+use crate::engine::decoding::UploadForm;
+use crate::engine::memory::Lesson;
+use crate::store::journal::KeptPicture;
+
+/// What came of S1 to S3.
+pub(super) enum Prepared {
+    AlreadyThere(Box<Photo>),
+    ToDo(Box<Work>),
+}
+
+impl Pushing {
+    /// Looks at both sides and finds out what there is to do.
+    pub(super) async fn prepare(
+        &self,
+        person: &PersonRef,
+        change: Change,
+        expected: Option<&ChainStamp>,
+        form: UploadForm,
+    ) -> Result<Prepared, Halt> {
+        let target = target_of(person)?;
+        let before = self.chain(&target).await?;
+        let stamp = before.stamp();
+        if expected.is_some_and(|expected| *expected != stamp) {
+            return Err(changed(format!(
+                "the avatar in {} changed after the plan was made",
+                self.target.name()
+            )));
+        }
+        let photo = self.photo(person, form).await?;
+        let learned = self.learn_hashes(&before, photo.wanted).await?;
+        let places = self.target.places_to_write(&before);
+        if places.is_empty() {
+            return Err(Halt::Ended(
+                Outcome::Skipped,
+                "the write mode has no place to write to for this person".into(),
+            ));
+        }
+        let aims = aim::aims(&before, &places, photo.wanted, &learned);
+        if aim::is_reached(&before, &aims, |place, column, picture| {
+            self.target.column_to_set(place, column, picture)
+        }) {
+            return Ok(Prepared::AlreadyThere(Box::new(photo)));
+        }
+        if let Some(place) = aim::overshadowing(&before, &aims) {
+            return Err(Halt::Ended(
+                Outcome::Skipped,
+                format!(
+                    "{} displays the picture of {place}, where this write mode does not write",
+                    self.target.name()
+                ),
+            ));
+        }
+        let mut work = Work::new(person, change, target, before, photo);
+        work.learned = learned;
+        work.places = aims.into_iter().map(PlaceWork::new).collect();
+        for place in &work.places {
+            let Some(record) = &place.record else { continue };
+            for row in &place.superseded {
+                self.keep(person, &work.before, place.place, record, row, &work.learned)
+                    .await?;
+            }
+        }
+        Ok(Prepared::ToDo(Box::new(work)))
+    }
+
+    /// S2: what the source serves, checked and in the form that is stored.
+    async fn photo(&self, person: &PersonRef, form: UploadForm) -> Result<Photo, Halt> {
+        let no_photo = || {
+            Halt::Ended(
+                Outcome::NoPhoto,
+                format!("{} has no photo any more", self.source.name()),
+            )
+        };
+        let fetched = self.source.photo(&person.source, Priority::Background).await?;
+        let FetchedPhoto { bytes, etag, .. } = fetched.ok_or_else(no_photo)?;
+        let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
+            Ok(prepared) => prepared,
+            Err(problem) => return Err(self.unusable(person, etag, problem)),
+        };
+        let sha256 = if prepared.is_original {
+            facts.sha256
+        } else {
+            Sha256::of(&prepared.bytes)
+        };
+        Ok(Photo {
+            wanted: Wanted {
+                sha256,
+                bytes: prepared.bytes.len() as u64,
+            },
+            content_type: prepared.content_type,
+            etag,
+            content: SourceContent {
+                original: Content::Sound(facts),
+                prepared: (!prepared.is_original).then_some(sha256),
+            },
+            bytes: prepared.bytes,
+        })
+    }
+
+    /// A photo that cannot be pushed. That is a state of the tenant, not a failure of the run: it would fail every
+    /// night; and it is remembered, so that it is not fetched again until it changes.
+    fn unusable(&self, person: &PersonRef, etag: Option<String>, problem: PictureProblem) -> Halt {
+        let source = self.source.name();
+        let ended = match problem {
+            PictureProblem::Placeholder => Ended::new(Outcome::NoPhoto, format!("{source} has no photo")),
+            _ => Ended::new(Outcome::Skipped, format!("the photo in {source} {problem}")),
+        };
+        Halt::Over(Box::new(Ended {
+            lesson: Some(Lesson::Source {
+                person: person.source.clone(),
+                etag,
+                content: SourceContent {
+                    original: Content::Unsound(problem),
+                    prepared: None,
+                },
+            }),
+            ..ended
+        }))
+    }
+
+    /// Old and encrypted rows state no hash: those of the right size are read, so that a picture that is there is not
+    /// stored again and again (`reliability.md` G4).
+    async fn learn_hashes(&self, chain: &AvatarChain, wanted: Wanted) -> Result<Learned, Halt> {
+        let mut learned = HashMap::new();
+        for record in &chain.records {
+            for row in aim::avatars_of(chain, record) {
+                if row.sha256.is_none()
+                    && row.bytes == wanted.bytes
+                    && let Some(bytes) = self.target.download(&row.id, Priority::Background).await?
+                {
+                    learned.insert(row.id.clone(), Sha256::of(&bytes));
+                }
+            }
+        }
+        Ok(learned)
+    }
+
+    /// S3: a copy on this side, on the disk. No copy, no push.
+    pub(super) async fn keep(
+        &self,
+        person: &PersonRef,
+        chain: &AvatarChain,
+        place: Place,
+        record: &RecordId,
+        row: &StoredPicture,
+        learned: &Learned,
+    ) -> Result<(), Halt> {
+        let vault = self.store.vault();
+        let known = aim::hash_of(row, learned);
+        let is_kept = match &known {
+            Some(sha256) => vault.holds(sha256).await?,
+            None => false,
+        };
+        let sha256 = match known {
+            Some(sha256) if is_kept => sha256,
+            _ => {
+                let no_copy = |why: &str| {
+                    failed(format!(
+                        "the old picture at {place} {why}, so no copy could be kept and nothing was changed"
+                    ))
+                };
+                let bytes = match self.target.download(&row.id, Priority::Background).await {
+                    Ok(Some(bytes)) => bytes,
+                    Ok(None) => return Err(no_copy("cannot be read")),
+                    Err(_) if row.scan == Scan::Quarantined => {
+                        return Err(no_copy("is quarantined by the virus scan"));
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                if known.is_some_and(|known| known != Sha256::of(&bytes)) {
+                    return Err(no_copy("was not served as it was stored"));
+                }
+                vault.keep(bytes).await?
+            }
+        };
+        let displayed = chain.served.as_ref().map(|served| &served.picture);
+        let kept = KeptPicture {
+            run: self.run.clone(),
+            source: person.source.clone(),
+            target: target_of(person)?,
+            place,
+            record: record.clone(),
+            sha256,
+            stored: row.clone(),
+            was_displayed: displayed == Some(&row.id),
+            at: (self.clock)(),
+        };
+        Ok(self.store.journal().kept(kept).await?)
+    }
+}

@@ -1,0 +1,187 @@
+//! Other administrators and rules of the instance, acting at the worst moments.
+
+use super::*;
+
+#[tokio::test]
+async fn a_target_that_changed_after_the_plan_is_not_written() {
+    let scene = Scene::of(ada_with_old_picture());
+    let plan = scene.plan(Change::Replace);
+    scene.world.store_at("ada", PROFILE, picture(3));
+    let told = scene.carry_out(plan).await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile);
+    assert_eq!(scene.target.writes(), 0);
+}
+
+#[tokio::test]
+async fn a_picture_stored_while_ours_is_on_its_way_stays_and_ours_is_taken_back() {
+    for call in [1, 2] {
+        let scene = Scene::of(ada_with_old_picture());
+        scene.target.promise("ada", &[new(), picture(3)]);
+        scene.target.on(When::After, "upload", call, |world| {
+            world.store_at("ada", PROFILE, picture(3));
+        });
+        let told = scene.push().await;
+        assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+        let (old, theirs) = (Some(Sha256::of(&old())), Some(Sha256::of(&picture(3))));
+        assert_eq!(scene.hashes(PROFILE), [old, theirs]);
+        assert_eq!(scene.hashes(USER), [old]);
+        scene.nobody_is_unfinished().await;
+    }
+}
+
+#[tokio::test]
+async fn a_column_set_between_our_read_and_our_write_is_reported_and_what_was_there_stays() {
+    let scene = ada_as_in_the_article();
+    scene.target.promise("ada", &[new(), picture(3)]);
+    scene.target.on(When::After, "set_column", 1, |world| {
+        let theirs = world.store_at("ada", PROFILE, picture(3));
+        world.point_column("ada", PROFILE, Some(&theirs));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+    assert_eq!(
+        scene.hashes(PROFILE),
+        [Some(Sha256::of(&old())), Some(Sha256::of(&picture(3)))]
+    );
+    assert!(scene.hashes(USER).is_empty());
+}
+
+#[tokio::test]
+async fn a_column_set_while_ours_was_stored_is_left_alone() {
+    let scene = ada_as_in_the_article();
+    scene.target.promise("ada", &[new(), picture(3)]);
+    scene.target.on(When::After, "upload", 2, |world| {
+        let theirs = world.store_at("ada", USER, picture(3));
+        world.point_column("ada", USER, Some(&theirs));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(old()));
+    assert!(!scene.target.calls().contains(&"set_column"));
+}
+
+#[tokio::test]
+async fn two_administrators_who_push_the_same_photo_at_once_leave_one_row_each_place() {
+    for call in [1, 2] {
+        for when in [When::Before, When::After] {
+            let scene = Scene::of(ada_with_old_picture());
+            scene.target.promise("ada", &[new()]);
+            scene.target.on(when, "upload", call, |world| {
+                world.store_at("ada", PROFILE, new());
+                world.store_at("ada", USER, new());
+            });
+            let told = scene.push().await;
+            assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+            scene.assert_in_order(&new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_copies_the_picture_to_the_other_record_ends_in_order() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    scene.target.on(When::After, "upload", 1, |world| {
+        for row in world.rows("ada", USER) {
+            world.delete_row(&row.id);
+        }
+        world.store_at("ada", USER, new());
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    scene.assert_in_order(&new());
+}
+
+#[tokio::test]
+async fn a_rule_that_undoes_the_push_once_is_answered_once() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.on(When::After, "remove", 2, |world| {
+        for row in world.rows("ada", PROFILE) {
+            world.delete_row(&row.id);
+        }
+        world.store_at("ada", PROFILE, old());
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    scene.assert_in_order(&new());
+}
+
+#[tokio::test]
+async fn a_rule_that_undoes_every_push_is_reported_and_not_fought() {
+    let scene = Scene::of(ada_with_old_picture());
+    let mut deletions = 0;
+    scene.target.on(When::After, "remove", 0, move |world| {
+        deletions += 1;
+        let rows = world.rows("ada", PROFILE);
+        if deletions > 1 && rows.len() == 1 && rows[0].sha256 == Some(Sha256::of(&new())) {
+            world.delete_row(&rows[0].id);
+            world.store_at("ada", PROFILE, old());
+        }
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed);
+    assert!(told.detail.contains("rule"), "{}", told.detail);
+    assert!(scene.target.writes() <= 8, "{:?}", scene.target.calls());
+}
+
+#[tokio::test]
+async fn a_rule_that_deletes_ours_at_once_never_leads_to_a_column_that_names_nothing() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    scene.target.on(When::After, "remove", 1, |world| {
+        let rows = world.rows("ada", PROFILE);
+        world.delete_row(&rows[0].id);
+        world.store_at("ada", PROFILE, old());
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.column(PROFILE), Column::Empty);
+}
+
+#[tokio::test]
+async fn a_rule_that_puts_the_column_back_makes_the_push_fail_and_leaves_nothing() {
+    let scene = ada_as_in_the_article();
+    let article = scene.world.rows("ada", PROFILE).remove(0).id;
+    scene.target.promise("ada", &[new()]);
+    scene.target.on(When::After, "set_column", 0, move |world| {
+        world.point_column("ada", PROFILE, Some(&article));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert_eq!(scene.hashes(PROFILE), [Some(Sha256::of(&old()))]);
+    assert!(scene.hashes(USER).is_empty());
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
+async fn a_newer_picture_found_at_the_last_look_stays() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.on(When::After, "remove", 2, |world| {
+        for row in world.rows("ada", PROFILE) {
+            world.delete_row(&row.id);
+        }
+        world.store_at("ada", PROFILE, picture(3));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+}
+
+#[tokio::test]
+async fn if_the_old_pictures_vanish_meanwhile_ours_is_not_taken_back_from_somebody_who_has_no_other() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.on(When::Before, "displayed", 1, |world| {
+        for place in [PROFILE, USER] {
+            for row in world.rows("ada", place) {
+                if row.sha256 == Some(Sha256::of(&old())) {
+                    world.delete_row(&row.id);
+                }
+            }
+        }
+    });
+    scene.world.fail("target.displayed", 1, ErrorKind::Unavailable);
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(new()));
+}

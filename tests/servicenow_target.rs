@@ -1,0 +1,257 @@
+//! The ServiceNow connector against the practice instance: what it reads agrees with what the instance itself says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use avatar_sync::connector::http::{Secret, Transport, TransportSettings};
+use avatar_sync::connector::servicenow::{
+    ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
+};
+use avatar_sync::connector::{AvatarTarget, Priority, ProbeResult};
+use avatar_sync::domain::ids::{PictureId, TargetId};
+use avatar_sync::domain::person::TargetPerson;
+use avatar_sync::domain::photo::{Column, Place};
+use avatar_sync::sandbox::{self, Sandbox, SandboxOptions};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+
+fn practice(users: usize) -> Sandbox {
+    sandbox::start(&SandboxOptions {
+        users,
+        is_throttled: false,
+        ..SandboxOptions::default()
+    })
+    .expect("a sandbox on loopback")
+}
+
+/// OAuth client credentials, the password grant and Basic.
+fn sign_ins(sandbox: &Sandbox) -> [ServiceNowAuth; 3] {
+    let credentials = &sandbox.world().credentials;
+    let client_id = credentials.servicenow_client_id.clone();
+    let client_secret = Secret::new(credentials.servicenow_client_secret.clone());
+    let username = credentials.servicenow_username.clone();
+    let password = Secret::new(credentials.servicenow_password.clone());
+    [
+        ServiceNowAuth::ClientCredentials {
+            client_id: client_id.clone(),
+            client_secret: client_secret.clone(),
+        },
+        ServiceNowAuth::Password {
+            client_id,
+            client_secret,
+            username: username.clone(),
+            password: password.clone(),
+        },
+        ServiceNowAuth::Basic { username, password },
+    ]
+}
+
+fn target(
+    sandbox: &Sandbox,
+    auth: ServiceNowAuth,
+    change: impl FnOnce(&mut ServiceNowSettings),
+) -> ServiceNowTarget {
+    let origin = instance_origin(sandbox.servicenow_url()).expect("loopback");
+    let mut settings = ServiceNowSettings::new(origin, auth);
+    change(&mut settings);
+    let transport = Transport::new(TransportSettings {
+        connections: 16,
+        ..TransportSettings::default()
+    });
+    ServiceNowTarget::new(settings, &transport).expect("good settings")
+}
+
+fn usual(sandbox: &Sandbox) -> ServiceNowTarget {
+    let [auth, ..] = sign_ins(sandbox);
+    target(sandbox, auth, |_| ())
+}
+
+async fn people(target: &ServiceNowTarget) -> Vec<TargetPerson> {
+    target.people().try_concat().await.expect("a whole listing")
+}
+
+fn ids(people: &[TargetPerson]) -> Vec<TargetId> {
+    people.iter().map(|person| person.id.clone()).collect()
+}
+
+#[tokio::test]
+async fn every_sign_in_lists_as_many_people_as_the_instance_counts() {
+    let sandbox = practice(300);
+    for auth in sign_ins(&sandbox) {
+        let target = target(&sandbox, auth, |settings| settings.page_size = 100);
+        let listed = people(&target).await;
+        assert!(listed.len() > 100);
+        assert_eq!(listed.len() as u64, target.count().await.expect("a count"));
+    }
+}
+
+#[tokio::test]
+async fn the_chains_predict_what_the_instance_displays_for_everybody() {
+    let sandbox = practice(400);
+    let target = usual(&sandbox);
+    let people = people(&target).await;
+    target.count().await.expect("a count");
+    let swept = target.all_chains(&people).await.expect("chains");
+    let requests = sandbox.requests().total;
+    let allowed = 5 * people.len().div_ceil(1_000) as u64 + 10;
+    assert!(
+        requests <= allowed,
+        "a scan took {requests} requests, {allowed} are allowed"
+    );
+
+    let displayed: HashMap<TargetId, Option<PictureId>> = target
+        .displayed(&ids(&people))
+        .await
+        .expect("avatars")
+        .into_iter()
+        .collect();
+    assert_eq!(displayed.len(), people.len());
+    for (id, chain) in &swept {
+        let predicted = chain.served.as_ref().map(|served| served.picture.clone());
+        assert_eq!(&predicted, &displayed[id], "{id}: {chain:?}");
+    }
+    let one_by_one = target
+        .chains(&ids(&people), Priority::Background)
+        .await
+        .expect("chains");
+    assert_eq!(one_by_one, swept, "both ways of reading agree");
+}
+
+#[tokio::test]
+async fn every_probe_passes_on_a_healthy_instance() {
+    let sandbox = practice(50);
+    for probe in usual(&sandbox).check().await {
+        assert!(!matches!(probe.result, ProbeResult::Failed { .. }), "{probe:?}");
+    }
+}
+
+/// A push as the engine does it: read, upload, set columns, ask what is displayed, delete what was there.
+async fn push(target: &ServiceNowTarget, person: &TargetPerson, photo: Bytes) {
+    let one = [person.id.clone()];
+    let (_, chain) = target
+        .chains(&one, Priority::Background)
+        .await
+        .expect("a chain")
+        .pop()
+        .expect("the person");
+    let mut stored = Vec::new();
+    for place in target.places_to_write(&chain) {
+        let record = match chain.record(place) {
+            Some(record) => record.id.clone(),
+            None => target.create_record(person, place).await.expect("a record"),
+        };
+        let column = chain
+            .record(place)
+            .map_or(Column::Empty, |record| record.column.clone());
+        let picture = target
+            .upload(&record, place, photo.clone(), "image/jpeg")
+            .await
+            .expect("an upload");
+        if let Some(wanted) = target.column_to_set(place, &column, &picture.id) {
+            let set = target
+                .set_column(&record, place, Some(&wanted))
+                .await
+                .expect("a column");
+            assert_eq!(set, Column::Names(wanted));
+        }
+        stored.push(picture.id);
+    }
+    for record in &chain.records {
+        for row in record.image_rows() {
+            target.remove(&row.id).await.expect("a removal");
+        }
+    }
+    let (_, displayed) = target
+        .displayed(&one)
+        .await
+        .expect("an avatar")
+        .pop()
+        .expect("the person");
+    assert!(
+        displayed.is_some_and(|picture| stored.contains(&picture)),
+        "{}",
+        person.id
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_who_are_pushed_together_share_their_reads() {
+    let sandbox = practice(200);
+    let target = Arc::new(usual(&sandbox));
+    let everybody = people(&target).await;
+    let chains = target.all_chains(&everybody).await.expect("chains");
+    let photo = Bytes::from(vec![0xff; 2_000]);
+    sandbox.reset_requests();
+    let mut expected_writes = 0;
+    let pushes = everybody.iter().take(100).map(|person| {
+        let target = Arc::clone(&target);
+        let (person, photo) = (person.clone(), photo.clone());
+        async move { push(&target, &person, photo).await }
+    });
+    for (_, chain) in chains.iter().take(100) {
+        expected_writes += 2 + u64::from(chain.record(Place::LIVE_PROFILE).is_none());
+        expected_writes += chain
+            .records
+            .iter()
+            .map(|record| record.image_rows().count() as u64)
+            .sum::<u64>();
+        expected_writes += chain
+            .records
+            .iter()
+            .filter(|record| matches!(record.column, Column::Names(_)))
+            .count() as u64;
+    }
+    futures::stream::iter(pushes)
+        .map(tokio::spawn)
+        .buffer_unordered(32)
+        .for_each(|push| async { push.expect("a push") })
+        .await;
+    let requests = sandbox.requests().total;
+    assert!(requests >= expected_writes, "{requests} {expected_writes}");
+    let reads = requests - expected_writes;
+    assert!(reads < 100, "{reads} shared reads for 100 pushes");
+}
+
+#[tokio::test]
+async fn every_write_mode_leaves_a_picture_that_is_displayed() {
+    for mode in WriteMode::ALL {
+        let sandbox = practice(30);
+        let [auth, ..] = sign_ins(&sandbox);
+        let target = target(&sandbox, auth, |settings| settings.write_mode = mode);
+        let everybody = people(&target).await;
+        for person in everybody.iter().take(10) {
+            let one = [person.id.clone()];
+            let chains = target.chains(&one, Priority::Background).await.expect("a chain");
+            let (_, chain) = &chains[0];
+            for place in target.places_to_write(chain) {
+                let record = match chain.record(place) {
+                    Some(record) => record.id.clone(),
+                    None => target.create_record(person, place).await.expect("a record"),
+                };
+                let column = chain
+                    .record(place)
+                    .map_or(Column::Empty, |record| record.column.clone());
+                let photo = Bytes::from(vec![0xfe; 1_000]);
+                let picture = target
+                    .upload(&record, place, photo.clone(), "image/jpeg")
+                    .await
+                    .expect("an upload");
+                if let Some(wanted) = target.column_to_set(place, &column, &picture.id) {
+                    target
+                        .set_column(&record, place, Some(&wanted))
+                        .await
+                        .expect("a column");
+                }
+                let bytes = target
+                    .download(&picture.id, Priority::Foreground)
+                    .await
+                    .expect("a download");
+                assert_eq!(bytes, Some(photo), "{mode:?}");
+            }
+            let chains = target.chains(&one, Priority::Background).await.expect("a chain");
+            let displayed = target.displayed(&one).await.expect("an avatar");
+            let served = chains[0].1.served.as_ref().map(|served| served.picture.clone());
+            assert_eq!(served, displayed[0].1, "{mode:?} {:?}", chains[0].1);
+        }
+    }
+}
