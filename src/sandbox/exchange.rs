@@ -119,6 +119,10 @@ pub trait Service: Send + Sync {
 
     /// Called when a request arrives, before any latency: refuses it at once (rate window, semaphore, concurrency)
     /// or lets it in. The admission is held until the answer is ready to be written.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a refusal is an answer like any other, moved once"
+    )]
     fn admit(&self, request: &Request) -> Result<Admission, Response>;
 
     /// Carries the request out.

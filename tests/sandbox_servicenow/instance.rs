@@ -359,5 +359,6 @@ impl Answer {
 pub fn sha256(content: &[u8]) -> String {
     use sha2::Digest;
     let digest: [u8; 32] = sha2::Sha256::digest(content).into();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let number = |half: &[u8]| u128::from_be_bytes(half.try_into().expect("half of 32 bytes"));
+    format!("{:032x}{:032x}", number(&digest[..16]), number(&digest[16..]))
 }
