@@ -89,20 +89,17 @@ impl Decoding {
     }
 
     /// Examines a photo and puts it into the form in which it is uploaded.
-    #[allow(dead_code, reason = "used by the push")]
     pub(super) async fn prepare(
         &self,
         bytes: Bytes,
         form: UploadForm,
-    ) -> Result<(PictureFacts, Prepared), PictureProblem> {
+    ) -> Result<Result<(PictureFacts, Prepared), PictureProblem>, GaveUp> {
         self.run(move || {
             let facts = picture::examine(&bytes)?;
             let prepared = picture::prepare(&bytes, facts.format, form.limit, form.side)?;
             Ok((facts, prepared))
         })
         .await
-        .map_err(PictureProblem::from)
-        .and_then(|result| result)
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, GaveUp> {

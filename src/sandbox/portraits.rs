@@ -185,7 +185,7 @@ impl Portrait {
         if wanted == width && width == height {
             return Some(*self);
         }
-        (self.encoding != Encoding::JpegTruncated).then(|| Self {
+        (self.encoding != Encoding::JpegTruncated).then_some(Self {
             width: wanted,
             encoding: Encoding::Jpeg,
             shape: Shape::Square,

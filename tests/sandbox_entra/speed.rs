@@ -80,21 +80,20 @@ fn figures_with_300_000_people() {
         black_box(tenant.service.answer_admitted(request, &admission));
     });
     println!("one user: {users:.0}/s");
-    let start = Instant::now();
     let mut next = Some(
         "/v1.0/users?$select=id,displayName,userPrincipalName,mail,accountEnabled,userType&$top=999"
             .to_owned(),
     );
     let mut pages = 0;
-    let mut reading = std::time::Duration::ZERO;
+    let mut listing = std::time::Duration::ZERO;
     while let Some(url) = next {
+        let start = Instant::now();
         let answer = tenant.get(&url);
-        let started = Instant::now();
+        listing += start.elapsed();
         next = answer.link("@odata.nextLink");
-        reading += started.elapsed();
         pages += 1;
     }
-    println!("list page of 999: {:?}", (start.elapsed() - reading) / pages);
+    println!("list page of 999: {:?}", listing / pages);
     assert_eq!(pages, 301);
     for query in [
         "$filter=startswith(displayName,'person299999')",

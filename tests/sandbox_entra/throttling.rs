@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::support::{Answered, CLIENT, TENANT, Tenant, ask, id_of, people, person};
 
-fn admit(tenant: &Tenant, url: &str) -> Result<Admission, Response> {
+fn admit(tenant: &Tenant, url: &str) -> Result<Admission, Box<Response>> {
     let request = ask(Method::GET, url).header("authorization", &format!("Bearer {}", tenant.token));
-    tenant.service.admit(&request.request)
+    tenant.service.admit(&request.request).map_err(Box::new)
 }
 
 #[test]
@@ -153,7 +153,10 @@ fn service_times_are_in_the_queue_of_the_admission() {
         settings.throttling = false;
         settings.latency = Latency::Fixed(90.0);
     });
-    let queue = |url: &str| admit(&tenant, url).ok().expect("let in").queue.as_millis();
+    let queue = |url: &str| match admit(&tenant, url) {
+        Ok(admission) => admission.queue.as_millis(),
+        Err(refused) => panic!("refused: {}", refused.code()),
+    };
     assert_eq!(queue("/v1.0/users"), 90);
     tenant.switch(|settings| {
         settings.latency = Latency::Lognormal {

@@ -127,7 +127,7 @@ impl EntraSource {
                 Ok((_, SourcePhoto::Present(_))) => present += 1,
                 Ok((_, SourcePhoto::Absent)) => absent += 1,
                 Ok((_, SourcePhoto::Unreadable(reason) | SourcePhoto::OutOfReach(reason))) => {
-                    unreadable.push(reason)
+                    unreadable.push(reason);
                 }
                 Ok((_, SourcePhoto::Unknown)) => {}
                 Err(error) => return Ok(failed(error)),

@@ -30,8 +30,10 @@ pub(super) struct SharedReads<K: Send + Sync + 'static, V: Send + Sync + 'static
     /// A round takes no more keys once it has this many.
     round_limit: usize,
     /// The youngest round, held by its callers alone: when they are gone, so is the round.
-    youngest: Mutex<Option<(Keys<K>, WeakShared<Running<K, V>>)>>,
+    youngest: Mutex<Option<Youngest<K, V>>>,
 }
+
+type Youngest<K, V> = (Keys<K>, WeakShared<Running<K, V>>);
 
 /// The keys of a round; `None` once they were taken.
 type Keys<K> = Arc<Mutex<Option<HashSet<K>>>>;

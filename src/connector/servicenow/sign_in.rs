@@ -17,7 +17,7 @@ use crate::connector::http::{
 };
 
 /// Tokens are renewed this long before their end (`servicenow.md` 5.2).
-const RENEW_BEFORE: Duration = Duration::from_secs(60);
+const RENEW_BEFORE: Duration = Duration::from_mins(1);
 
 /// The life of a token whose answer names none (`servicenow.md` 5.2: the platform's default).
 const USUAL_LIFETIME: u64 = 1_800;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::SYSTEM;
 use super::client::Client;
 use super::failure::{Nonsense, bad_row, unreadable};
-use super::rows::{Attachment, BadRow, Envelope, IMAGE_LIVE_PROFILE, IMAGE_SYS_USER, Row};
+use super::rows::{BadRow, Envelope, IMAGE_LIVE_PROFILE, IMAGE_SYS_USER, Row};
 use super::settings::WriteMode;
 use crate::connector::http::{Answer, Call, Expect, Failure, Repeat};
 use crate::connector::{ErrorKind, Priority};
@@ -104,8 +104,15 @@ impl Client {
             }
             failure
         })?;
-        let stored = written(&answer, &operation, |row| row.attachment())?;
-        check_home(stored, table, record, &operation)
+        let stored = written(&answer, &operation, |row| {
+            let stored = row.attachment()?;
+            let is_home = stored.record == *record && stored.stored_at == Some(place);
+            Ok(is_home.then_some(stored.picture))
+        })?;
+        stored.ok_or_else(|| {
+            let nonsense = Nonsense(format!("the picture was not stored at {table} {record}"));
+            Failure::because(SYSTEM, operation, ErrorKind::OutcomeUnknown, nonsense)
+        })
     }
 
     /// Whose record this is: the article names files after the user.
@@ -122,8 +129,10 @@ impl Client {
             ],
         );
         let answer = self.send(Call::get(address, operation.as_str())).await?;
-        let profile = single(&answer, &operation, |row| row.profile())?;
-        profile.map(|profile| profile.user).ok_or_else(|| {
+        let user = single(&answer, &operation, |row| {
+            Ok(row.profile()?.map(|profile| profile.user))
+        })?;
+        user.ok_or_else(|| {
             let nonsense = Nonsense("the profile belongs to nobody".to_owned());
             Failure::because(SYSTEM, operation, ErrorKind::UnexpectedAnswer, nonsense)
         })
@@ -268,26 +277,6 @@ fn written<T>(
         }
         failure
     })
-}
-
-/// What was stored must be stored where it was asked to be.
-fn check_home(
-    stored: Attachment,
-    table: &str,
-    record: &RecordId,
-    operation: &str,
-) -> Result<StoredPicture, Failure> {
-    let is_home = stored.record == *record && stored.stored_at.is_some();
-    if is_home {
-        return Ok(stored.picture);
-    }
-    let nonsense = Nonsense(format!("the picture was not stored at {table} {record}"));
-    Err(Failure::because(
-        SYSTEM,
-        operation,
-        ErrorKind::OutcomeUnknown,
-        nonsense,
-    ))
 }
 
 /// True if the service's JSON came in place of a picture.

@@ -6,7 +6,7 @@ use crate::domain::comparison::Verdict;
 use crate::domain::ids::{SourceId, TargetId};
 use crate::domain::plan::Skip;
 use crate::engine::Depth;
-use crate::engine::fakes::{Watched, When, World, person, picture};
+use crate::engine::fakes::{Watched, When, World, cut_off, person, picture};
 use crate::engine::scan::Ignore;
 use crate::store::{Access, Store, StorePaths};
 
@@ -145,6 +145,22 @@ async fn everybody_gets_their_picture_and_the_next_scan_downloads_nothing() {
     );
     assert_eq!(scene.world.calls("source.photo"), 0);
     assert_eq!(scene.engine.plan(&scan).await.steps, vec![]);
+}
+
+#[tokio::test]
+async fn a_photo_that_cannot_be_pushed_is_not_fetched_again() {
+    let scene = Scene::of(1);
+    scene.world.set_photo(&name(0), Some(cut_off(0)));
+    let (report, _) = scene.run(scene.plan(1), &RunControl::new()).await;
+    assert_eq!((report.summary.skipped, report.summary.failed), (1, 0));
+    scene.world.reset_calls();
+    let cancel = CancellationToken::new();
+    scene
+        .engine
+        .scan(Depth::Deep, &Ignore, &cancel)
+        .await
+        .expect("a scan");
+    assert_eq!(scene.world.calls("source.photo"), 0);
 }
 
 #[tokio::test]

@@ -88,8 +88,12 @@ impl Pushing {
         let fetched = self.source.photo(&person.source, Priority::Background).await?;
         let FetchedPhoto { bytes, etag, .. } = fetched.ok_or_else(no_photo)?;
         let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
-            Ok(prepared) => prepared,
-            Err(problem) => return Err(self.unusable(person, etag, problem)),
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(problem)) => return Err(self.unusable(person, etag, problem)),
+            Err(gave_up) => {
+                let problem = PictureProblem::from(gave_up);
+                return Err(failed(format!("the photo in {} {problem}", self.source.name())));
+            }
         };
         let sha256 = if prepared.is_original {
             facts.sha256

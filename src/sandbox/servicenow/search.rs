@@ -393,8 +393,8 @@ impl Test {
             }
             Operator::StartsWith => folded(&cell.text(), case_sensitive).starts_with(&operand.texts[0]),
             Operator::EndsWith => folded(&cell.text(), case_sensitive).ends_with(&operand.texts[0]),
-            Operator::Contains => folded(&cell.text(), case_sensitive).contains(&operand.texts[0]),
-            Operator::ContainsNot => !folded(&cell.text(), case_sensitive).contains(&operand.texts[0]),
+            Operator::Contains => contains(&cell.text(), &operand.texts[0], case_sensitive),
+            Operator::ContainsNot => !contains(&cell.text(), &operand.texts[0], case_sensitive),
             Operator::SameAs | Operator::NotSameAs => {
                 let path = operand.other.as_ref().expect("bound together with the operator");
                 let other = value(instance, slot, path, view);
@@ -560,11 +560,26 @@ impl SortKey {
 }
 
 fn folded(text: &str, case_sensitive: bool) -> Cow<'_, str> {
-    if case_sensitive || !text.chars().any(char::is_uppercase) {
+    let has_capitals = if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_uppercase())
+    } else {
+        text.chars().any(char::is_uppercase)
+    };
+    if case_sensitive || !has_capitals {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(text.to_lowercase())
     }
+}
+
+/// Whether a text contains another one that is folded already.
+fn contains(text: &str, folded_part: &str, case_sensitive: bool) -> bool {
+    if case_sensitive || !text.is_ascii() || folded_part.is_empty() {
+        return folded(text, case_sensitive).contains(folded_part);
+    }
+    text.as_bytes()
+        .windows(folded_part.len())
+        .any(|window| window.eq_ignore_ascii_case(folded_part.as_bytes()))
 }
 
 /// `YYYY-MM-DD HH:MM:SS` or `YYYY-MM-DD` in UTC.

@@ -210,7 +210,7 @@ impl<'a> Rows<'a> {
                 self.name_in_column(Place::Profile, stored);
             }
         }
-        if way < 75 || way >= 88 {
+        if !(75..88).contains(&way) {
             let stored = self.image(Place::User, picture);
             if (55..75).contains(&way) {
                 self.name_in_column(Place::User, stored);
