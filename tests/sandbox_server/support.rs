@@ -233,10 +233,10 @@ pub fn ada(stand: &Stand) -> SysId {
 
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes)
+    let digest = sha2::Sha256::digest(bytes);
+    digest
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 impl Stand {
