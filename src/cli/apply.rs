@@ -8,6 +8,7 @@ use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, writing};
+use crate::store::journal::RunKind;
 
 /// Which plan.
 #[derive(Debug, Args)]
@@ -39,5 +40,5 @@ pub async fn run(
         )));
     }
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
-    writing::carry_out(output, &session, plan, &arguments.write).await
+    writing::carry_out(output, &session, plan, RunKind::Apply, &arguments.write).await
 }

@@ -80,17 +80,19 @@ impl Session {
             );
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
+        let account = match &values.servicenow.sign_in {
+            SignIn::Client { id, .. } => id.clone(),
+            SignIn::PasswordGrant { username, .. } | SignIn::Basic { username, .. } => username.clone(),
+        };
         let store = open_store(configuration, access)?;
         for note in store.notes() {
             tracing::warn!(note);
         }
         Ok(Self {
-            engine: Arc::new(Engine::new(
-                Arc::new(source),
-                Arc::new(target),
-                Arc::new(store),
-                values.engine,
-            )),
+            engine: Arc::new(
+                Engine::new(Arc::new(source), Arc::new(target), Arc::new(store), values.engine)
+                    .with_account(account),
+            ),
             limits: values.limits,
             tenant: clean(&values.entra.tenant).into_owned(),
             instance,
@@ -172,22 +174,21 @@ impl Session {
 }
 
 fn show(progress: &Progress, event: &ScanEvent<'_>, is_ascii: bool) {
-    match event {
-        ScanEvent::SourcePage { listed, .. } => {
-            progress.counting("listing people in Entra ID", *listed, is_ascii)
+    let (what, done, total) = match event {
+        ScanEvent::SourcePage { listed, .. } => ("listing people in Entra ID", listed, None),
+        ScanEvent::TargetPage { listed, .. } => ("listing people in ServiceNow", listed, None),
+        ScanEvent::Paired { paired, .. } => ("matched", paired, None),
+        ScanEvent::Stamps { done, total } => ("asking for photo stamps", done, Some(total)),
+        ScanEvent::Chains { people } => ("reading avatars", people, None),
+        ScanEvent::Settling { done, total } => ("comparing pictures", done, Some(total)),
+        ScanEvent::Problem(problem) => {
+            progress.line(&format!("warning: {}", clean(problem)));
+            return;
         }
-        ScanEvent::TargetPage { listed, .. } => {
-            progress.counting("listing people in ServiceNow", *listed, is_ascii)
-        }
-        ScanEvent::Paired { paired, .. } => progress.counting("matched", *paired, is_ascii),
-        ScanEvent::Stamps { done, total } => {
-            progress.measured("asking for photo stamps", *done, *total, is_ascii)
-        }
-        ScanEvent::Chains { people } => progress.counting("reading avatars", *people, is_ascii),
-        ScanEvent::Settling { done, total } => {
-            progress.measured("comparing pictures", *done, *total, is_ascii)
-        }
-        ScanEvent::Problem(problem) => progress.line(&format!("warning: {}", clean(problem))),
+    };
+    match total {
+        Some(total) => progress.measured(what, *done, *total, is_ascii),
+        None => progress.counting(what, *done, is_ascii),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::Depth;
 use crate::report::status::{self, Listing};
 use crate::sandbox::{self, Sandbox, SandboxOptions};
 use crate::store::Access;
+use crate::store::journal::RunKind;
 
 /// How large the practice tenant is.
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
         yes: true,
         ..WriteArguments::default()
     };
-    let code = writing::carry_out(output, &session, plan, &write).await?;
+    let code = writing::carry_out(output, &session, plan, RunKind::Sync, &write).await?;
     output.talk("");
     show_status(output, &session).await?;
     output.talk("");

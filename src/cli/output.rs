@@ -17,6 +17,10 @@ pub struct Output {
     pub shows_progress: bool,
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "whoever prints holds the decision how; some of it is global to the streams"
+)]
 impl Output {
     /// Decides once, from flags, environment and what the streams are.
     pub fn new(global: &GlobalArguments) -> Self {

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, writing};
 use crate::engine::Depth;
+use crate::store::journal::RunKind;
 
 /// Whom to push.
 #[derive(Debug, Args)]
@@ -29,5 +30,5 @@ pub async fn run(
     session.recover(output).await?;
     let scan = session.scan_people(&arguments.people, Depth::Settled).await?;
     let plan = session.engine.plan(&scan).await;
-    writing::carry_out(output, &session, plan, &arguments.write).await
+    writing::carry_out(output, &session, plan, RunKind::Push, &arguments.write).await
 }

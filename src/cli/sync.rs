@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, writing};
 use crate::engine::Depth;
+use crate::store::journal::RunKind;
 
 /// A full run.
 #[derive(Debug, Args)]
@@ -30,5 +31,5 @@ pub async fn run(
     }
     let plan = session.engine.plan(&scan).await;
     drop(scan);
-    writing::carry_out(output, &session, plan, &arguments.write).await
+    writing::carry_out(output, &session, plan, RunKind::Sync, &arguments.write).await
 }

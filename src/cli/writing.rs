@@ -17,6 +17,7 @@ use crate::domain::run::{Outcome, RunEvent, StopReason};
 use crate::engine::{ApplyError, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
+use crate::store::journal::RunKind;
 
 /// A plan that changes more people than this, or a larger share than [`TYPED_SHARE`], wants its number typed.
 const TYPED_COUNT: u64 = 1_000;
@@ -122,6 +123,7 @@ pub async fn carry_out(
     output: &Output,
     session: &Session,
     plan: Plan,
+    kind: RunKind,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
     plan.check(&session.limits).map_err(|breach| {
@@ -149,7 +151,7 @@ pub async fn carry_out(
             return Ok(exit::OK);
         }
     }
-    apply(output, session, plan, arguments.json).await
+    apply(output, session, plan, kind, arguments.json).await
 }
 
 fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
@@ -164,11 +166,17 @@ fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
     Ok(exit::OK)
 }
 
-async fn apply(output: &Output, session: &Session, plan: Plan, is_json: bool) -> Result<u8, Failure> {
+async fn apply(
+    output: &Output,
+    session: &Session,
+    plan: Plan,
+    kind: RunKind,
+    is_json: bool,
+) -> Result<u8, Failure> {
     let started = Instant::now();
     let steps = plan.steps.len() as u64;
     let (events, mut received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new();
+    let control = RunControl::new().of_kind(kind);
     let interrupt = on_interrupt({
         let control = control.clone();
         move || control.cancel()

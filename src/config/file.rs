@@ -241,9 +241,8 @@ impl Reader<'_> {
 
     fn line(&self, offset: usize) -> usize {
         let offset = offset.min(self.text.len());
-        1 + self.text.as_bytes()[..offset]
-            .iter()
-            .filter(|byte| **byte == b'\n')
+        self.text.as_bytes()[..offset]
+            .split(|byte| *byte == b'\n')
             .count()
     }
 }

@@ -29,8 +29,8 @@ pub enum Drawn {
 /// Puts two pictures side by side on one transparent canvas, both at the same height, so that they can be compared.
 /// A missing one leaves an empty frame.
 pub fn compose(left: Option<&DynamicImage>, right: Option<&DynamicImage>) -> RgbaImage {
-    let left = left.map_or_else(empty_frame, |picture| scaled(picture));
-    let right = right.map_or_else(empty_frame, |picture| scaled(picture));
+    let left = left.map_or_else(empty_frame, scaled);
+    let right = right.map_or_else(empty_frame, scaled);
     let mut canvas = RgbaImage::from_pixel(left.width() + GAP + right.width(), HEIGHT, Rgba([0, 0, 0, 0]));
     imageops::overlay(&mut canvas, &left, 0, 0);
     imageops::overlay(&mut canvas, &right, i64::from(left.width() + GAP), 0);
