@@ -175,12 +175,8 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
                 .served
                 .as_ref()
                 .is_some_and(|served| served.record == record.id);
-            let wins = if wins { "  <- displayed" } else { "" };
-            writeln!(
-                out,
-                "       {:<12} {}  {pictures}{wins}",
-                record.place.0, record.id
-            )?;
+            let mark = if wins { "shown  " } else { "       " };
+            writeln!(out, "{mark}{:<12} {}  {pictures}", record.place.0, record.id)?;
         }
     }
     Ok(())
