@@ -85,7 +85,10 @@ def batch(users):
     photos = [item for item in responses if item["status"] == 200]
     expect(photos and {item["status"] for item in responses} <= {200, 404}, [i["status"] for i in responses])
     for item in photos:
-        expect(base64.b64decode(item["body"])[:2] == b"\xff\xd8", item["headers"])
+        # A GIF is the 1x1 picture that stands for "no photo".
+        begin = {"image/jpeg": b"\xff\xd8", "image/gif": b"GIF8"}[item["headers"]["Content-Type"]]
+        expect(base64.b64decode(item["body"]).startswith(begin), item["headers"])
+    expect(any(item["headers"]["Content-Type"] == "image/jpeg" for item in photos), "no photo at all")
 
 
 users = check("requests", "all users in pages of 30", all_pages)

@@ -9,7 +9,7 @@ import warnings
 import aiosnow
 import pysnc
 import pysnow
-from aiosnow.models import TableModel, fields
+from aiosnow.models import AttachmentModel, TableModel, fields
 from checks import PNG, SANDBOX, check, expect, finish
 
 warnings.simplefilter("ignore")
@@ -76,7 +76,9 @@ def pysnc_attachment():
     record = pysnc_user(client)
     with PICTURE.open("rb") as file:
         where = record.add_attachment("pixel.png", file, "image/png")
-    key = where.rstrip("/").rsplit("/", 1)[-1]
+    # The client hands back the Location of the answer.
+    expect(client.session.get(where).content == PNG, where)
+    key = where.removesuffix("/file").rsplit("/", 1)[-1]
     attachment = client.Attachment("sys_user")
     expect(attachment.get(key), where)
     expect(attachment.file_name == "pixel.png" and attachment.read() == PNG, attachment.file_name)
@@ -150,7 +152,7 @@ def pysnow_stream():
 
 def pysnow_update():
     users = pysnow_client().resource(api_path="/table/sys_user")
-    user = users.get(query={"active": "true"}, limit=1).first()
+    user = users.get(query={"active": "true"}, limit=1, stream=True).first()
     by_key = {"sys_id": user["sys_id"]}
     changed = users.update(query=by_key, payload={"title": "pysnow"}).one()
     expect(changed["title"] == "pysnow", changed["title"])
@@ -159,7 +161,7 @@ def pysnow_update():
 
 def pysnow_attachment():
     users = pysnow_client().resource(api_path="/table/sys_user")
-    user = users.get(query={"active": "true"}, limit=1).first()["sys_id"]
+    user = users.get(query={"active": "true"}, limit=1, stream=True).first()["sys_id"]
     uploaded = users.attachments.upload(sys_id=user, file_path=str(PICTURE)).one()
     expect(uploaded["file_name"] == "pixel.png" and uploaded["size_bytes"] == str(len(PNG)), uploaded)
     listed = pysnow_client().resource(api_path="/table/sys_user").attachments.get(sys_id=user)
@@ -199,16 +201,16 @@ class UserModel(TableModel):
 async def aiosnow_query():
     client = aiosnow.Client(HOST, basic_auth=ACCOUNT)
     async with UserModel(client, table_name="sys_user") as users:
-        found = (await users.get(UserModel.active.equals(True), limit=5)).data
+        found = (await users.get(UserModel.active.is_true(), limit=5)).data
         expect(len(found) == 5 and all(user["active"] is True for user in found), found)
-        seen = [user["sys_id"] async for _, user in users.stream(UserModel.active.equals(True), limit=60, page_size=20)]
+        seen = [user["sys_id"] async for _, user in users.stream(UserModel.active.is_true(), limit=60, page_size=20)]
         expect(len(set(seen)) == 60, len(seen))
 
 
 async def aiosnow_update():
     client = aiosnow.Client(HOST, basic_auth=ACCOUNT)
     async with UserModel(client, table_name="sys_user") as users:
-        user = (await users.get(UserModel.active.equals(True), limit=1)).data[0]
+        user = (await users.get(UserModel.active.is_true(), limit=1)).data[0]
         changed = await users.update(user["sys_id"], dict(title="aiosnow"))
         expect(changed["title"] == "aiosnow", changed.data)
         await users.update(user["sys_id"], dict(title=user["title"]))
@@ -217,13 +219,21 @@ async def aiosnow_update():
 async def aiosnow_attachment():
     client = aiosnow.Client(HOST, basic_auth=ACCOUNT)
     async with UserModel(client, table_name="sys_user") as users:
-        user = (await users.get(UserModel.active.equals(True), limit=1)).data[0]["sys_id"]
+        user = (await users.get(UserModel.active.is_true(), limit=1)).data[0]["sys_id"]
         uploaded = (await users.upload_file(user, str(PICTURE))).data
-        await users.download_file(UserModel.sys_id.equals(user), str(PICTURE.parent))
         expect(uploaded["file_name"] == "pixel.png", uploaded)
+        attachment = UserModel.sys_id.equals(uploaded["sys_id"])
+        target = pathlib.Path(tempfile.mkdtemp(dir=PICTURE.parent))
+        await users.download_file(attachment, str(target))
+        expect((target / "pixel.png").read_bytes() == PNG, "other bytes")
+        # Deleting is a part of the attachment model alone.
+        async with AttachmentModel(client, table_name="sys_user") as attachments:
+            await attachments.delete(uploaded["sys_id"])
+        listed = (await users.get_attachments(attachment)).data
+        expect(listed == [], listed)
 
 
 check("aiosnow", "query and stream in pages of 20", lambda: asyncio.run(aiosnow_query()))
 check("aiosnow", "update", lambda: asyncio.run(aiosnow_update()))
-check("aiosnow", "attachment: upload and download", lambda: asyncio.run(aiosnow_attachment()))
+check("aiosnow", "attachment: upload, download, delete, list", lambda: asyncio.run(aiosnow_attachment()))
 finish()
