@@ -38,7 +38,31 @@ def wrong_secret():
     expect(answer.get("error") == "invalid_client" and 7000215 in answer["error_codes"], answer)
 
 
+def by_issuer():
+    # Asks /.well-known/openid-configuration, and takes it only if the issuer in it is this authority.
+    app = application(oidc_authority=f"{BASE}/{SANDBOX['tenant_id']}/v2.0")
+    answer = app.acquire_token_for_client(SCOPE)
+    expect("access_token" in answer, answer)
+
+
+def device_code():
+    app = msal.PublicClientApplication(
+        SANDBOX["client_id"], authority=f"{BASE}/{SANDBOX['tenant_id']}", instance_discovery=False
+    )
+    flow = app.initiate_device_flow(["https://graph.microsoft.com/User.Read.All"])
+    expect(flow.get("user_code") and flow["user_code"] in flow["message"], flow)
+    answer = app.acquire_token_by_device_flow(flow)
+    expect("access_token" in answer, answer)
+    account = app.get_accounts()[0]
+    silent = app.acquire_token_silent_with_error(
+        ["https://graph.microsoft.com/User.Read.All"], account, force_refresh=True
+    )
+    expect(silent and "access_token" in silent, silent)
+
+
 token = check("msal", "token for client credentials, second one from the cache", by_authority)
+check("msal", "token by oidc_authority, issuer checked", by_issuer)
+check("msal", "device code: wait for the sign-in, then a refresh token's new token", device_code)
 check("msal", "wrong secret is invalid_client with code 7000215", wrong_secret)
 
 session = requests.Session()

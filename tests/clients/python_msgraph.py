@@ -9,6 +9,10 @@ from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.users.users_request_builder import UsersRequestBuilder
+from msgraph.generated.models.user import User
+from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
+from msgraph_core.requests.batch_request_content import BatchRequestContent
+from msgraph_core.requests.batch_request_item import BatchRequestItem
 from msgraph_core.tasks import PageIterator
 
 BASE = SANDBOX["entra_https"]
@@ -98,6 +102,19 @@ async def photo(ids):
     expect(small[:2] == b"\xff\xd8" and len(small) < len(content), len(small))
 
 
+async def batch(ids):
+    content = BatchRequestContent()
+    for key in ids[:20]:
+        request = graph.users.by_user_id(key).to_get_request_information()
+        content.add_request(key, BatchRequestItem(request, id=key))
+    answer = await BatchRequestBuilder(adapter).post(content)
+    statuses = answer.get_response_status_codes()
+    expect(statuses == dict.fromkeys(ids[:20], 200), statuses)
+    for key in ids[:20]:
+        user = answer.get_response_by_id(key, User)
+        expect(user.id == key and user.display_name, user)
+
+
 async def unknown_user():
     try:
         await graph.users.by_user_id("00000000-0000-0000-0000-000000000001").get()
@@ -112,5 +129,6 @@ ids = run("every user with PageIterator", pages)
 run("$filter, $count and $orderby", filtered)
 run("one user by id", lambda: one_user(ids))
 run("photo metadata, bytes, a small size, and the error of a user without one", lambda: photo(ids))
+run("batch of 20 users with msgraph-core", lambda: batch(ids))
 run("a missing user is an ODataError with its code", unknown_user)
 finish()

@@ -1,4 +1,4 @@
-"""PySNC, pysnow and aiosnow: queries, pages, an update, attachments."""
+"""PySNC, pysnow, aiosnow and servicenow-api: queries, pages, an update, attachments."""
 
 import asyncio
 import pathlib
@@ -9,6 +9,8 @@ import warnings
 import aiosnow
 import pysnc
 import pysnow
+import requests
+import servicenow_api
 from aiosnow.models import AttachmentModel, TableModel, fields
 from checks import PNG, SANDBOX, check, expect, finish
 
@@ -236,4 +238,65 @@ async def aiosnow_attachment():
 check("aiosnow", "query and stream in pages of 20", lambda: asyncio.run(aiosnow_query()))
 check("aiosnow", "update", lambda: asyncio.run(aiosnow_update()))
 check("aiosnow", "attachment: upload, download, delete, list", lambda: asyncio.run(aiosnow_attachment()))
+
+
+# servicenow-api
+
+def api(**options):
+    return servicenow_api.Api(url=BASE, username=ACCOUNT[0], password=ACCOUNT[1], **options)
+
+
+def api_pages():
+    client, seen = api(), []
+    while True:
+        page = client.get_table(
+            table="sys_user", sysparm_query="active=true^ORDERBYsys_id", sysparm_limit=50, sysparm_offset=len(seen)
+        )
+        rows = page.response.json()["result"]
+        seen += [row["sys_id"] for row in rows]
+        if not rows:
+            break
+    expect(len(set(seen)) == len(seen) == int(page.response.headers["X-Total-Count"]) > 50, len(seen))
+    one = client.get_table_record(table="sys_user", table_record_sys_id=seen[0]).response.json()["result"]
+    expect(one["sys_id"] == seen[0], one)
+    return seen[0]
+
+
+def api_update(user):
+    client = api()
+    row = client.get_table_record(table="sys_user", table_record_sys_id=user).response.json()["result"]
+    for title in ("servicenow-api", row["title"]):
+        changed = client.patch_table_record(table="sys_user", table_record_sys_id=user, data={"title": title})
+        expect(changed.response.json()["result"]["title"] == title, changed.response.text)
+
+
+def api_attachment(user):
+    client = api()
+    # It sends a file without the Content-Type that the interface demands: the refusal has to say so.
+    try:
+        client.upload_attachment(str(PICTURE), table_name="sys_user", table_sys_id=user, file_name="pixel.png")
+    except requests.HTTPError as error:
+        expect(error.response.status_code == 400 and "Content-Type" in error.response.text, error.response.text)
+    else:
+        raise AssertionError("a file without a type was taken")
+    upload = f"{BASE}/api/now/attachment/file?table_name=sys_user&table_sys_id={user}&file_name=pixel.png"
+    answer = requests.post(upload, data=PNG, auth=ACCOUNT, headers={"Content-Type": "image/png"}, timeout=30)
+    expect(answer.status_code == 201, answer.text)
+    key = answer.json()["result"]["sys_id"]
+    found = client.get_attachment(sys_id=key).response.json()["result"]
+    expect(found["file_name"] == "pixel.png" and found["size_bytes"] == str(len(PNG)), found)
+    client.delete_attachment(sys_id=key)
+
+
+def api_oauth():
+    client = api(
+        client_id=SANDBOX["servicenow_client_id"], client_secret=SANDBOX["servicenow_client_secret"]
+    )
+    client.get_table(table="sys_user", sysparm_limit=1)
+
+
+user = check("servicenow-api", "query with limit and offset, one record", api_pages)
+check("servicenow-api", "update", lambda: api_update(user))
+check("servicenow-api", "attachment: metadata, delete; an upload without Content-Type is refused", lambda: api_attachment(user))
+check("servicenow-api", "OAuth password grant", api_oauth)
 finish()
