@@ -52,11 +52,10 @@ const users = await check(name, "users: every page with PageIterator", async () 
 const photos = await check(name, "batch: photo metadata of 20 users", async () => {
   const steps = users.slice(0, 20).map((user) => ({
     id: user.id,
-    request: new Request(`${base}/v1.0/users/${user.id}/photo`, { method: "GET" }),
+    // Without the version, as its maintainers advise for 3.0.7: microsoftgraph/msgraph-sdk-javascript#1451.
+    request: new Request(`${base}/users/${user.id}/photo`, { method: "GET" }),
   }));
   const content = await new BatchRequestContent(steps).getContent();
-  // BatchRequestContent writes paths as it finds them: the version is a part of a full URL, not of a batch's item.
-  for (const item of content.requests) item.url = item.url.replace(/^.*\/v1\.0\//, "/");
   const answers = new BatchResponseContent(await graph.api("/$batch").post(content));
   const found = [];
   for (const user of users.slice(0, 20)) {

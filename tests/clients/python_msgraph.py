@@ -9,7 +9,6 @@ from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.users.users_request_builder import UsersRequestBuilder
-from msgraph.generated.models.user import User
 from msgraph_core.requests.batch_request_builder import BatchRequestBuilder
 from msgraph_core.requests.batch_request_content import BatchRequestContent
 from msgraph_core.requests.batch_request_item import BatchRequestItem
@@ -102,17 +101,33 @@ async def photo(ids):
     expect(small[:2] == b"\xff\xd8" and len(small) < len(content), len(small))
 
 
+def batch_item(key):
+    return BatchRequestItem(graph.users.by_user_id(key).to_get_request_information(), id=key)
+
+
 async def batch(ids):
+    # As built, an item holds an absolute URL, which Graph refuses: microsoftgraph/msgraph-sdk-python#1015.
+    content = BatchRequestContent()
+    content.add_request(ids[0], batch_item(ids[0]))
+    try:
+        await BatchRequestBuilder(adapter).post(content)
+    except APIError as error:
+        expect(error.response_status_code == 400, error)
+    else:
+        raise AssertionError("an absolute URL was taken")
+    # With its workaround:
     content = BatchRequestContent()
     for key in ids[:20]:
-        request = graph.users.by_user_id(key).to_get_request_information()
-        content.add_request(key, BatchRequestItem(request, id=key))
+        item = batch_item(key)
+        item.url = item.url.removeprefix(adapter.base_url)
+        content.add_request(key, item)
     answer = await BatchRequestBuilder(adapter).post(content)
     statuses = answer.get_response_status_codes()
     expect(statuses == dict.fromkeys(ids[:20], 200), statuses)
     for key in ids[:20]:
-        user = answer.get_response_by_id(key, User)
-        expect(user.id == key and user.display_name, user)
+        # No more than the frame: msgraph-core 1.5.2 reads bodies as base64 and loses those that are JSON objects.
+        headers = answer.get_response_by_id(key).headers
+        expect(headers["Content-Type"].startswith("application/json"), headers)
 
 
 async def unknown_user():
