@@ -5,8 +5,8 @@
 //! is the real binary with its default settings, and once more with 16 requests in flight per service.
 //!
 //! ```sh
-//! cargo bench --bench first_run                 # 200 people, 30 ms a request
-//! cargo bench --bench first_run -- 500 30       # people, milliseconds
+//! cargo bench --bench first_run                 # 400 people, 30 ms a request
+//! cargo bench --bench first_run -- 1000 30      # people, milliseconds
 //! ```
 
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ fn main() {
     let numbers: Vec<u64> = std::env::args()
         .filter_map(|argument| argument.parse().ok())
         .collect();
-    let users = numbers.first().copied().unwrap_or(200) as usize;
+    let users = numbers.first().copied().unwrap_or(400) as usize;
     let latency = numbers.get(1).copied().unwrap_or(30);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _inside = runtime.enter();

@@ -207,7 +207,7 @@ fn a_world_file_with_a_mistake_says_where_and_what() {
     let home = tempfile::tempdir().expect("a temporary folder");
     for (world, words) in [
         (
-            r#"{"entra": {"users": [{"displayNam": "x"}]}}"#,
+            r#"{"entra": {"users": [{"displayNam": "x", "userPrincipalName": "x@x.example"}]}}"#,
             &["displayNam", "displayName", "entra.users[0]"][..],
         ),
         (r#"{"entra": "#, &["world.json"]),

@@ -267,7 +267,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "limits.pushes_in_flight",
         Kind::Number { min: 1, max: 512 },
-        "64",
+        "128",
         "people pushed side by side; their reads share requests",
     ),
 ];

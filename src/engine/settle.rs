@@ -5,10 +5,11 @@
 //! ```
 //!
 //! Many people are under way at once, because the services' own limits are elsewhere; how many bytes are held at once
-//! is bounded here. Nothing is kept but facts.
+//! is bounded here. Nothing is kept but facts, and in the vault a copy of what a run is about to replace.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,6 +23,7 @@ use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judg
 use crate::domain::ids::SourceId;
 use crate::domain::photo::{AvatarChain, PhotoStamp, Sha256, SourcePhoto};
 use crate::domain::picture;
+use crate::store::Access;
 
 /// People under way at once.
 pub(super) const PEOPLE_IN_FLIGHT: usize = 64;
@@ -162,6 +164,7 @@ impl Engine {
             return Ok(seen);
         };
         let hash = Sha256::of(&bytes);
+        let copy = bytes.clone();
         seen.displayed = match self.decoding.examine(bytes).await {
             Ok(content) => {
                 seen.lessons.push(Lesson::Target {
@@ -174,8 +177,26 @@ impl Engine {
             }
             Err(gave_up) => Content::Unsound(gave_up.into()),
         };
+        self.keep_for_push(&seen, &case.chain, copy).await;
         drop(room);
         Ok(seen)
+    }
+
+    /// The avatar that a run is about to replace goes to the vault while its bytes are at hand, so that its push need
+    /// not download them again. If that fails, the push will say so: without a copy it does nothing.
+    async fn keep_for_push(&self, seen: &Seen, chain: &AvatarChain, avatar: Bytes) {
+        if self.store.access() != Access::Write {
+            return;
+        }
+        let judgement = judge(&seen.photo, &seen.content, Some(chain), &seen.displayed);
+        if matches!(judgement.verdict, Verdict::Differs | Verdict::Broken)
+            && let Err(error) = self.store.vault().keep(avatar).await
+        {
+            tracing::warn!(
+                error = error.sentence(),
+                "an avatar could not be kept ahead of its push"
+            );
+        }
     }
 
     /// The form in which this target takes pictures.

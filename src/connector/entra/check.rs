@@ -64,15 +64,7 @@ impl EntraSource {
         let call = Call::get(address, "find the tenant")
             .priority(Priority::Foreground)
             .at_most(256 * 1024);
-        let answer = self.login.send(call).await.map_err(|failure| {
-            let mut failure = explained(failure);
-            if failure.kind == ErrorKind::SignInRejected {
-                // No credentials were sent, so only the tenant can be meant.
-                failure.kind = ErrorKind::Configuration;
-                failure.hint = Some("check the tenant id and the log-in address".to_owned());
-            }
-            failure
-        })?;
+        let answer = self.login.send(call).await.map_err(explained)?;
         let issuer = answer
             .json::<Value>()
             .ok()

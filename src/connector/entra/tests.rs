@@ -735,7 +735,7 @@ async fn refused_sign_ins_say_what_is_wrong_and_never_the_secret() {
             400,
             "invalid_request",
             90_002,
-            ErrorKind::Configuration,
+            ErrorKind::SignInRejected,
             "no such tenant",
         ),
         (
@@ -910,7 +910,7 @@ async fn a_check_of_an_unknown_tenant_says_so_without_credentials() {
     let ProbeResult::Failed { kind, hint, seen } = &probes[0].result else {
         panic!("{probes:?}");
     };
-    assert_eq!(*kind, ErrorKind::Configuration);
+    assert_eq!(*kind, ErrorKind::SignInRejected);
     assert!(
         hint.contains("no such tenant") && seen.contains("AADSTS90002"),
         "{hint} {seen}"
