@@ -3,8 +3,11 @@
 mod common;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::process::Stdio;
+use std::time::Duration;
 
 use avatar_sync::sandbox::world::picture::Picture;
+use avatar_sync::sandbox::{Latency, SandboxOptions};
 use common::Stage;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -496,4 +499,57 @@ fn throttled_and_failing_services_do_not_lose_anybody() {
             "an upload whose answer was lost is adopted, not repeated"
         );
     }
+}
+
+/// Records with more than one image row, by `GET /avatars`.
+fn doubled_records(stage: &Stage) -> usize {
+    let mut rows: HashMap<(String, String), usize> = HashMap::new();
+    for user in avatars(stage).values() {
+        for row in user["attachments"].as_array().expect("a list") {
+            let table = row["table_name"].as_str().expect("text");
+            if table.starts_with("ZZ_YY") {
+                let record = row["table_sys_id"].as_str().expect("text");
+                *rows.entry((table.to_owned(), record.to_owned())).or_default() += 1;
+            }
+        }
+    }
+    rows.values().filter(|count| **count > 1).count()
+}
+
+#[test]
+fn killing_the_program_in_the_middle_loses_no_picture_and_the_next_run_leaves_nothing_behind() {
+    let stage = Stage::with(&SandboxOptions {
+        users: 100,
+        is_throttled: false,
+        latency: Latency::fixed(Duration::from_millis(20)),
+        ..SandboxOptions::default()
+    });
+    let before = avatars(&stage);
+    let loses_nobody = || {
+        let now = avatars(&stage);
+        for (user_name, user) in &before {
+            let has_lost = !user["effective"].is_null() && now[user_name]["effective"].is_null();
+            assert!(!has_lost, "{user_name} has lost the picture");
+        }
+    };
+    for uploads in [1, 8] {
+        stage.request(reqwest::Method::DELETE, "/requests", Vec::new());
+        let mut command = stage.command(&["sync", "--yes", "--json"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut program = command.spawn().expect("the program starts");
+        // Until it has sent so many pictures, or has come to its end.
+        while stage.requests(&["POST /api/now/attachment/file"]).1 < uploads
+            && program.try_wait().expect("our own process").is_none()
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        program.kill().expect("our own process");
+        program.wait().expect("our own process");
+        loses_nobody();
+    }
+    stage.run(&["sync", "--yes"]).expect_code(0);
+    loses_nobody();
+    assert_eq!(doubled_records(&stage), 0, "nothing is left over");
+    let again = stage.run(&["sync", "--yes", "--json"]).expect_code(0).summary();
+    assert_eq!(again["updated"], 0, "{again}");
 }

@@ -44,8 +44,13 @@ impl Progress {
                 self.bar.reset();
             }
             self.bar.set_length(total);
-            self.bar.set_style(measured(is_ascii));
         }
+        // Before the first one is done nobody can say how long the rest takes.
+        self.bar.set_style(if done == 0 {
+            unmeasured(is_ascii)
+        } else {
+            measured(is_ascii)
+        });
         self.bar.set_position(done);
         self.bar.set_message(what.to_owned());
     }
@@ -91,7 +96,21 @@ fn counting(is_ascii: bool) -> ProgressStyle {
 
 fn measured(is_ascii: bool) -> ProgressStyle {
     let template = "{spinner} {msg} {bar:24} {human_pos}/{human_len}  {per_sec}  {eta} left";
-    let style = spinner(ProgressStyle::with_template(template), is_ascii);
+    bar(
+        spinner(ProgressStyle::with_template(template), is_ascii),
+        is_ascii,
+    )
+}
+
+fn unmeasured(is_ascii: bool) -> ProgressStyle {
+    let style = spinner(
+        ProgressStyle::with_template("{spinner} {msg} {bar:24} {human_pos}/{human_len}"),
+        is_ascii,
+    );
+    bar(style, is_ascii)
+}
+
+fn bar(style: ProgressStyle, is_ascii: bool) -> ProgressStyle {
     if is_ascii {
         style.progress_chars("##-")
     } else {

@@ -300,14 +300,8 @@ fn write_people(
     writeln!(out, "{title_name}  {title_upn}  {}  WHY", look.cell("STATUS", 20))?;
     for person in scan.people.iter().filter(is_listed) {
         let style = verdict_style(person.judgement.verdict);
-        let used = name_width + upn_width + 26;
-        let why = match look.width {
-            Some(width) if used + 20 <= width => look
-                .cell(&person.judgement.reason, width - used)
-                .trim_end()
-                .to_owned(),
-            _ => person.judgement.reason.clone(),
-        };
+        // Never cut: the reason is what the line is for.
+        let why = &person.judgement.reason;
         writeln!(
             out,
             "{}  {}  {style}{}{style:#}  {why}",
