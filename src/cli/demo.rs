@@ -12,7 +12,7 @@ use crate::config::paths::Paths;
 use crate::config::settings::SETTINGS;
 use crate::config::{Configuration, Effective, Origin, Value};
 use crate::domain::filter::Filter;
-use crate::engine::Depth;
+use crate::engine::{Depth, Scan};
 use crate::report::status::{self, Listing};
 use crate::sandbox::{self, Sandbox, SandboxOptions};
 use crate::store::Access;
@@ -48,12 +48,11 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
         Access::Write
     };
     let session = Session::open(&configuration, access)?;
-    show_status(output, &session).await?;
+    let scan = show_status(output, &session).await?;
     if global.readonly {
         return Ok(exit::OK);
     }
     output.talk("");
-    let scan = session.scan(output, Depth::Settled).await?;
     let plan = session.engine.plan(&scan).await;
     drop(scan);
     let write = WriteArguments {
@@ -71,7 +70,7 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
     Ok(code)
 }
 
-async fn show_status(output: &Output, session: &Session) -> Result<(), Failure> {
+async fn show_status(output: &Output, session: &Session) -> Result<Scan, Failure> {
     let scan = session.scan(output, Depth::Deep).await?;
     output.data(|out| {
         let headline = session.headline(output.look);
@@ -84,7 +83,7 @@ async fn show_status(output: &Output, session: &Session) -> Result<(), Failure> 
             Listing::NeedsALook,
         )
     })?;
-    Ok(())
+    Ok(scan)
 }
 
 /// A folder that is gone when the demo is over.

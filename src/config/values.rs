@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::settings::{SETTINGS, Setting};
-use super::{Configuration, ConfigurationError, Origin, Value};
+use super::{Configuration, Origin, Value};
 use crate::connector::http::Secret;
 use crate::domain::pairing::MatchRule;
 use crate::domain::plan::{Limits, OverwritePolicy, Policy};
@@ -370,17 +370,6 @@ fn rule(code: &str) -> Option<MatchRule> {
     MatchRule::DEFAULT_ORDER
         .into_iter()
         .find(|rule| rule.code() == code)
-}
-
-/// The error type of [`Values::of`] and of [`super::load`] meet at the command line.
-impl From<ValuesError> for ConfigurationError {
-    fn from(error: ValuesError) -> Self {
-        Self::Value {
-            setting: "profile",
-            origin: Origin::Default,
-            message: error.to_string(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -263,15 +263,19 @@ fn write_people(
     listing: Listing,
     total: u64,
 ) -> io::Result<()> {
-    let is_listed = |person: &&PersonState| {
-        passes(person, filter)
-            && (listing == Listing::Everybody
-                || !matches!(
-                    person.judgement.verdict,
-                    Verdict::InSync | Verdict::SamePicture | Verdict::Neither | Verdict::Excluded
-                ))
+    let needs_a_look = |verdict| {
+        !matches!(
+            verdict,
+            Verdict::InSync | Verdict::SamePicture | Verdict::Neither | Verdict::Excluded
+        )
     };
-    let listed = scan.people.iter().filter(is_listed).count() as u64;
+    let people: Vec<&PersonState> = scan
+        .people
+        .iter()
+        .filter(|person| listing == Listing::Everybody || needs_a_look(person.judgement.verdict))
+        .filter(|person| passes(person, filter))
+        .collect();
+    let listed = people.len() as u64;
     if listed == 0 {
         return Ok(());
     }
@@ -285,10 +289,9 @@ fn write_people(
         )?;
     }
     let longest = |value: &dyn Fn(&PersonState) -> usize, title: usize, most: usize| {
-        scan.people
+        people
             .iter()
-            .filter(is_listed)
-            .map(value)
+            .map(|person| value(person))
             .max()
             .unwrap_or(0)
             .clamp(title, most)
@@ -298,7 +301,7 @@ fn write_people(
     let upn_width = longest(&|person| person.source.principal.shown().width(), 7, 36);
     let (title_name, title_upn) = (look.cell("NAME", name_width), look.cell("SIGN-IN", upn_width));
     writeln!(out, "{title_name}  {title_upn}  {}  WHY", look.cell("STATUS", 20))?;
-    for person in scan.people.iter().filter(is_listed) {
+    for person in people {
         let style = verdict_style(person.judgement.verdict);
         // Never cut: the reason is what the line is for.
         let why = &person.judgement.reason;
