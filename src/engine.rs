@@ -7,6 +7,7 @@
 //!                                                   └► chains ─┴► what is remembered ─► settle ─► judge
 //! find      PERSON argument ─► one person of the source, looked up on both sides
 //! planning  a scan ─► a plan; pure but for the sightings of absences
+//! look      a few people anew, with both pictures, for the screen
 //! pictures  both sides' bytes of one person
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
 //! recover   what an interrupted run has left ─► finished or taken back
@@ -18,6 +19,7 @@ mod check;
 mod decoding;
 mod find;
 mod load;
+mod look;
 mod memory;
 mod pictures;
 mod planning;
@@ -51,6 +53,7 @@ use crate::store::Store;
 
 pub use apply::{ApplyError, RunControl, RunReport};
 pub use find::{FindError, Found, FoundCandidate};
+pub use look::Look;
 pub use pictures::{SidePicture, SidePictures};
 pub use recover::RecoverError;
 pub use scan::{Ignore, ScanEvent, ScanObserver};
