@@ -32,7 +32,10 @@ impl Engine {
     /// Both sides' pictures of one person, side by side and before background work. A picture that is kept on this
     /// side under the very hash that a service states is not downloaded.
     pub async fn pictures(&self, state: &PersonState) -> SidePictures {
-        let (source, target) = futures::join!(self.source_side(&state.source.id, &state.photo), self.target_picture(state));
+        let (source, target) = futures::join!(
+            self.source_side(&state.source.id, &state.photo),
+            self.target_picture(state)
+        );
         SidePictures { source, target }
     }
 
