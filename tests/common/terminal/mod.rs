@@ -11,7 +11,11 @@
 //! One thread reads and notes when; another one understands. What is waited for is always a condition with a limit,
 //! never a time.
 
-#![allow(dead_code, reason = "each test binary and benchmark uses its own part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary and benchmark uses its own part"
+)]
 
 mod answers;
 mod keys;
@@ -196,6 +200,8 @@ struct Log {
 struct Understood {
     screen: Screen,
     bytes: usize,
+    /// When the last part that is understood was read.
+    at: Option<Instant>,
     ending: Option<Ending>,
 }
 
@@ -236,6 +242,7 @@ impl Terminal {
             understood: Mutex::new(Understood {
                 screen: Screen::new(setup.manner.clone(), setup.window, !setup.is_measuring),
                 bytes: 0,
+                at: None,
                 ending: None,
             }),
             changed: Condvar::new(),
@@ -327,6 +334,26 @@ impl Terminal {
             }
             if self.shared.changed.wait_until(&mut understood, until).timed_out() {
                 return so(&understood.screen);
+            }
+        }
+    }
+
+    /// Waits until the screen is so, or the program has ended; says when the bytes that made it so were read.
+    pub fn when(&self, limit: Duration, mut so: impl FnMut(&Screen) -> bool) -> Option<Instant> {
+        let until = Instant::now() + limit;
+        let mut understood = self.shared.understood.lock();
+        loop {
+            if so(&understood.screen) {
+                return understood.at;
+            }
+            if understood.ending.is_some() {
+                drop(understood);
+                self.end_within(limit);
+                let understood = self.shared.understood.lock();
+                return understood.at.filter(|_| so(&understood.screen));
+            }
+            if self.shared.changed.wait_until(&mut understood, until).timed_out() {
+                return understood.at.filter(|_| so(&understood.screen));
             }
         }
     }
@@ -600,7 +627,12 @@ fn pty_size(window: Geometry) -> PtySize {
 }
 
 /// Reads until the program's side is closed or ours is to be.
-fn read(shared: &Shared, mut reader: Box<dyn Read + Send>, parts: &Sender<Vec<u8>>, is_kept: bool) {
+fn read(
+    shared: &Shared,
+    mut reader: Box<dyn Read + Send>,
+    parts: &Sender<(Instant, Vec<u8>)>,
+    is_kept: bool,
+) {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read = reader.read(&mut buffer).unwrap_or(0);
@@ -621,14 +653,14 @@ fn read(shared: &Shared, mut reader: Box<dyn Read + Send>, parts: &Sender<Vec<u8
         }
         drop(log);
         shared.arrived.notify_all();
-        if parts.send(buffer[..read].to_vec()).is_err() {
+        if parts.send((at, buffer[..read].to_vec())).is_err() {
             return;
         }
     }
 }
 
 /// Takes what was read to the screen, and answers.
-fn understand(shared: &Arc<Shared>, parts: &Receiver<Vec<u8>>, in_tmux: bool, delay: Duration) {
+fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, in_tmux: bool, delay: Duration) {
     let mut splitter = if in_tmux {
         stream::Splitter::in_tmux()
     } else {
@@ -644,10 +676,11 @@ fn understand(shared: &Arc<Shared>, parts: &Receiver<Vec<u8>>, in_tmux: bool, de
             }
         });
     }
-    for part in parts {
+    for (at, part) in parts {
         let mut understood = shared.understood.lock();
         let answers = understood.screen.feed(&mut splitter, &part);
         understood.bytes += part.len();
+        understood.at = Some(at);
         drop(understood);
         shared.changed.notify_all();
         for answer in answers {
