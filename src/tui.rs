@@ -196,7 +196,11 @@ impl App {
         for effect in update(&mut self.state, message) {
             match effect {
                 Effect::Quit => {
-                    self.ending = Some(if is_signal { Ending::Terminated } else { Ending::Quit });
+                    self.ending = Some(if is_signal {
+                        Ending::Terminated
+                    } else {
+                        Ending::Quit
+                    });
                 }
                 Effect::Redraw => self.screen.clear()?,
                 Effect::Suspend => {

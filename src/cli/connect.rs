@@ -87,7 +87,10 @@ impl Parts {
             tracing::warn!(note);
         }
         let (source, target) = (Arc::clone(&self.source), Arc::clone(&self.target));
-        Ok(Engine::new(source, target, Arc::new(store), self.settings.clone()).with_account(self.account.clone()))
+        Ok(
+            Engine::new(source, target, Arc::new(store), self.settings.clone())
+                .with_account(self.account.clone()),
+        )
     }
 }
 

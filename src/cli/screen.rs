@@ -38,11 +38,16 @@ pub fn has_terminal() -> bool {
 }
 
 /// Opens the screen on a configuration.
-pub async fn open(output: &Output, global: &GlobalArguments, configuration: &Configuration) -> Result<u8, Failure> {
+pub async fn open(
+    output: &Output,
+    global: &GlobalArguments,
+    configuration: &Configuration,
+) -> Result<u8, Failure> {
     let values = Values::of(configuration)?.screen;
-    let keymap = Keymap::with(values.keys.iter().map(|(action, keys)| (action.as_str(), keys))).map_err(|error| {
-        Failure::usage(error).with_hint("see screen.keys in `avatar-sync config show --origin`")
-    })?;
+    let keymap =
+        Keymap::with(values.keys.iter().map(|(action, keys)| (action.as_str(), keys))).map_err(|error| {
+            Failure::usage(error).with_hint("see screen.keys in `avatar-sync config show --origin`")
+        })?;
     let graphics = match (&global.graphics, global.no_images) {
         (_, true) => "off",
         (Some(graphics), false) => graphics,
@@ -115,7 +120,10 @@ fn facts(configuration: &Configuration, session: &Session) -> Vec<(String, Strin
         ("profile".into(), clean(&configuration.profile).into_owned()),
         ("Entra tenant".into(), session.tenant.clone()),
         ("ServiceNow".into(), session.instance.clone()),
-        ("configuration".into(), path(configuration.paths.configuration_file())),
+        (
+            "configuration".into(),
+            path(configuration.paths.configuration_file()),
+        ),
         ("journal".into(), path(store_paths(configuration).journal())),
         ("old pictures".into(), path(store_paths(configuration).vault())),
     ]

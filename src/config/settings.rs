@@ -290,7 +290,12 @@ pub const SETTINGS: &[Setting] = &[
         "auto",
         "colours of the screen; auto goes by the terminal",
     ),
-    setting("screen.mouse", Kind::Flag, "true", "take the mouse while the screen is open"),
+    setting(
+        "screen.mouse",
+        Kind::Flag,
+        "true",
+        "take the mouse while the screen is open",
+    ),
     setting(
         "screen.keys",
         Kind::List,

@@ -32,7 +32,10 @@ impl Engine {
     /// Both sides' pictures of one person, side by side and before background work. A picture that is kept on this
     /// side under the very hash that a service states is not downloaded.
     pub async fn pictures(&self, state: &PersonState) -> SidePictures {
-        let (source, target) = futures::join!(self.source_side(&state.source.id, &state.photo, Priority::Foreground), self.target_picture(state));
+        let (source, target) = futures::join!(
+            self.source_side(&state.source.id, &state.photo, Priority::Foreground),
+            self.target_picture(state)
+        );
         SidePictures { source, target }
     }
 
@@ -51,7 +54,8 @@ impl Engine {
             Content::Sound(facts) => Some(facts.sha256),
             Content::Unseen | Content::Unsound(_) => None,
         });
-        self.target_bytes(&served.picture, hash, Priority::Foreground).await
+        self.target_bytes(&served.picture, hash, Priority::Foreground)
+            .await
     }
 
     /// The bytes of a stored picture, from this side where they are kept under the hash that it is known by.

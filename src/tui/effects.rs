@@ -227,7 +227,10 @@ impl Effects {
         self.comparing = Some(cancel.clone());
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
-            let groups: Vec<Vec<PersonRef>> = people.chunks(COMPARED_AT_ONCE).map(<[PersonRef]>::to_vec).collect();
+            let groups: Vec<Vec<PersonRef>> = people
+                .chunks(COMPARED_AT_ONCE)
+                .map(<[PersonRef]>::to_vec)
+                .collect();
             let mut groups = futures::stream::iter(groups)
                 .map(|group| {
                     let engine = Arc::clone(&engine);
@@ -270,9 +273,7 @@ impl Effects {
             if cancel.is_cancelled() {
                 return;
             }
-            let result = planned
-                .map(Box::new)
-                .map_err(|error| trouble(&error));
+            let result = planned.map(Box::new).map_err(|error| trouble(&error));
             mailbox.post(Message::Planned { question, result });
         });
     }
@@ -282,7 +283,10 @@ impl Effects {
         tokio::task::spawn_blocking(move || {
             if let Err(error) = crate::store::snapshot::save(&store, &listed) {
                 mailbox.post(Message::Trouble(Trouble {
-                    what: format!("what is shown is not kept for the next start: {}", error.sentence()),
+                    what: format!(
+                        "what is shown is not kept for the next start: {}",
+                        error.sentence()
+                    ),
                     hint: None,
                 }));
             }
@@ -306,7 +310,11 @@ impl Effects {
             .iter()
             .any(|name| std::env::var_os(name).is_some());
         let opened = !is_remote && open::that_detached(address).is_ok();
-        let words = if opened { "opened" } else { "open this in a browser:" };
+        let words = if opened {
+            "opened"
+        } else {
+            "open this in a browser:"
+        };
         self.mailbox.post(Message::Said(format!("{words} {address}")));
     }
 }
@@ -321,7 +329,7 @@ fn stop(token: &mut Option<CancellationToken>) {
 async fn plan(
     engine: &Engine,
     who: Who,
-    observer: &(dyn crate::engine::ScanObserver),
+    observer: &dyn crate::engine::ScanObserver,
     cancel: &CancellationToken,
 ) -> Result<Plan, EngineError> {
     let scan = match who {

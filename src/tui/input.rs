@@ -19,16 +19,18 @@ const ANSWER_LIMIT: usize = 256;
 /// Reads the terminal on a thread of its own. The receiver ends when the terminal is gone.
 pub fn listen(is_answer_due: bool) -> std::io::Result<mpsc::Receiver<Message>> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    std::thread::Builder::new().name("keyboard".into()).spawn(move || {
-        let mut sieve = Sieve::new(is_answer_due.then(Instant::now));
-        while let Ok(event) = crossterm::event::read() {
-            if let Some(message) = sieve.message(event, Instant::now())
-                && sender.blocking_send(message).is_err()
-            {
-                return;
+    std::thread::Builder::new()
+        .name("keyboard".into())
+        .spawn(move || {
+            let mut sieve = Sieve::new(is_answer_due.then(Instant::now));
+            while let Ok(event) = crossterm::event::read() {
+                if let Some(message) = sieve.message(event, Instant::now())
+                    && sender.blocking_send(message).is_err()
+                {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(receiver)
 }
 
@@ -43,7 +45,10 @@ pub struct Sieve {
 impl Sieve {
     /// `asked`: when a question was put that nobody has answered.
     pub fn new(asked: Option<Instant>) -> Self {
-        Self { asked, swallowed: None }
+        Self {
+            asked,
+            swallowed: None,
+        }
     }
 
     /// What an event means; `None` for nothing.
@@ -66,7 +71,8 @@ impl Sieve {
 
     /// A late answer arrives as Alt with P or _, then letters, then Alt with a backslash.
     fn is_answer(&mut self, key: &KeyEvent, now: Instant) -> bool {
-        let alt = |letter: char| key.modifiers.contains(KeyModifiers::ALT) && key.code == KeyCode::Char(letter);
+        let alt =
+            |letter: char| key.modifiers.contains(KeyModifiers::ALT) && key.code == KeyCode::Char(letter);
         if let Some(swallowed) = self.swallowed {
             let is_end = alt('\\') || swallowed >= ANSWER_LIMIT;
             self.swallowed = (!is_end).then_some(swallowed + 1);
@@ -154,9 +160,17 @@ mod tests {
         let now = Instant::now();
         let mut sieve = Sieve::new(Some(now));
         assert_eq!(through(&mut sieve, "jj"), 2);
-        assert!(sieve.message(press(KeyCode::Char('P'), KeyModifiers::ALT), now).is_none());
+        assert!(
+            sieve
+                .message(press(KeyCode::Char('P'), KeyModifiers::ALT), now)
+                .is_none()
+        );
         assert_eq!(through(&mut sieve, ">|xterm(390)"), 0);
-        assert!(sieve.message(press(KeyCode::Char('\\'), KeyModifiers::ALT), now).is_none());
+        assert!(
+            sieve
+                .message(press(KeyCode::Char('\\'), KeyModifiers::ALT), now)
+                .is_none()
+        );
         assert_eq!(through(&mut sieve, "q"), 1);
     }
 
@@ -164,10 +178,18 @@ mod tests {
     fn without_an_open_question_every_key_counts() {
         let now = Instant::now();
         let mut sieve = Sieve::new(None);
-        assert!(sieve.message(press(KeyCode::Char('P'), KeyModifiers::ALT), now).is_some());
+        assert!(
+            sieve
+                .message(press(KeyCode::Char('P'), KeyModifiers::ALT), now)
+                .is_some()
+        );
         let mut sieve = Sieve::new(Some(now));
         let later = now + LATE;
-        assert!(sieve.message(press(KeyCode::Char('P'), KeyModifiers::ALT), later).is_some());
+        assert!(
+            sieve
+                .message(press(KeyCode::Char('P'), KeyModifiers::ALT), later)
+                .is_some()
+        );
     }
 
     #[test]

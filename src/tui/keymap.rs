@@ -65,7 +65,12 @@ impl Key {
             (Some(letter), None) => KeyCode::Char(letter),
             _ => match NAMED.iter().find(|(name, _)| *name == rest) {
                 Some((_, code)) => *code,
-                None => KeyCode::F(rest.strip_prefix('f')?.parse().ok().filter(|number| (1..=24).contains(number))?),
+                None => KeyCode::F(
+                    rest.strip_prefix('f')?
+                        .parse()
+                        .ok()
+                        .filter(|number| (1..=24).contains(number))?,
+                ),
             },
         };
         Some(Self { code, modifiers })
@@ -88,8 +93,16 @@ impl Key {
                 .find(|(_, named)| *named == code)
                 .map_or_else(String::new, |(name, _)| (*name).to_owned()),
         };
-        let alt = if self.modifiers.contains(KeyModifiers::ALT) { "alt-" } else { "" };
-        let ctrl = if self.modifiers.contains(KeyModifiers::CONTROL) { "ctrl-" } else { "" };
+        let alt = if self.modifiers.contains(KeyModifiers::ALT) {
+            "alt-"
+        } else {
+            ""
+        };
+        let ctrl = if self.modifiers.contains(KeyModifiers::CONTROL) {
+            "ctrl-"
+        } else {
+            ""
+        };
         format!("{ctrl}{alt}{name}")
     }
 }
@@ -159,7 +172,8 @@ pub struct Keymap {
 
 impl Default for Keymap {
     fn default() -> Self {
-        Self::with(std::iter::empty::<(&str, &[&str])>()).expect("the defaults fit together, which a test sees to")
+        Self::with(std::iter::empty::<(&str, &[&str])>())
+            .expect("the defaults fit together, which a test sees to")
     }
 }
 
@@ -197,7 +211,9 @@ impl Keymap {
             for key in keys {
                 let clash = bindings.iter().find(|(taken, context, _)| {
                     *taken == key
-                        && (*context == entry.context || *context == Context::Everywhere || entry.context == Context::Everywhere)
+                        && (*context == entry.context
+                            || *context == Context::Everywhere
+                            || entry.context == Context::Everywhere)
                 });
                 if let Some((_, _, other)) = clash {
                     return Err(KeymapError::Taken {
@@ -219,7 +235,9 @@ impl Keymap {
     pub fn intent(&self, key: Key, here: Context) -> Option<Intent> {
         self.bindings
             .iter()
-            .find(|(bound, context, _)| *bound == key && (*context == here || *context == Context::Everywhere))
+            .find(|(bound, context, _)| {
+                *bound == key && (*context == here || *context == Context::Everywhere)
+            })
             .map(|(_, _, intent)| *intent)
     }
 
@@ -261,7 +279,10 @@ mod tests {
     #[test]
     fn a_key_means_different_things_in_different_places() {
         let keymap = Keymap::default();
-        assert_eq!(keymap.intent(Key::letter('p'), Context::People), Some(Intent::Push));
+        assert_eq!(
+            keymap.intent(Key::letter('p'), Context::People),
+            Some(Intent::Push)
+        );
         assert_eq!(keymap.intent(Key::letter('p'), Context::Run), Some(Intent::Pause));
         assert_eq!(keymap.intent(Key::letter('p'), Context::Plan), None);
     }
@@ -290,7 +311,17 @@ mod tests {
 
     #[test]
     fn keys_read_as_they_are_written() {
-        for text in ["x", "X", "ctrl-x", "ctrl-alt-x", "space", "pageup", "F12", "-", "ctrl--"] {
+        for text in [
+            "x",
+            "X",
+            "ctrl-x",
+            "ctrl-alt-x",
+            "space",
+            "pageup",
+            "F12",
+            "-",
+            "ctrl--",
+        ] {
             let key = Key::parse(&text.replace('F', "f")).unwrap_or_else(|| panic!("{text} is a key"));
             assert_eq!(key.shown(true), text);
         }

@@ -175,7 +175,10 @@ mod tests {
                     areas.footer,
                 ];
                 for (position, part) in parts.iter().enumerate() {
-                    assert!(whole.union(*part) == whole && part.area() > 0, "{width}x{height} {part:?}");
+                    assert!(
+                        whole.union(*part) == whole && part.area() > 0,
+                        "{width}x{height} {part:?}"
+                    );
                     for other in &parts[position + 1..] {
                         assert!(!part.intersects(*other), "{width}x{height} {part:?} {other:?}");
                     }

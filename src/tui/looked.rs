@@ -107,7 +107,9 @@ fn view(side: &SidePicture, content: &Content, what: &str) -> SideView {
     match (side, content) {
         (SidePicture::Absent, _) => SideView::Absent,
         (SidePicture::Failed(why), _) => SideView::Explained(clean(why).into_owned()),
-        (SidePicture::Bytes(_), Content::Unsound(problem)) => SideView::Explained(format!("the {what} {problem}")),
+        (SidePicture::Bytes(_), Content::Unsound(problem)) => {
+            SideView::Explained(format!("the {what} {problem}"))
+        }
         (SidePicture::Bytes(bytes), _) => SideView::Picture {
             hash: Sha256::of(bytes),
             bytes: bytes.clone(),
@@ -232,10 +234,7 @@ fn push(look: &Look) -> String {
         Verdict::Error => "nothing as long as this cannot be read",
         Verdict::Unmatched | Verdict::Ambiguous | Verdict::Excluded => "nothing",
     };
-    let split = look
-        .chain
-        .as_ref()
-        .is_some_and(|chain| chain.has(Finding::Split));
+    let split = look.chain.as_ref().is_some_and(|chain| chain.has(Finding::Split));
     if split && judgement.verdict == Verdict::Differs {
         return format!("{words}, in both records");
     }

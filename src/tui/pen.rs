@@ -25,7 +25,11 @@ impl<'a> Pen<'a> {
             theme,
             x: area.x,
             y,
-            end: if is_inside { area.right().min(buffer.area.right()) } else { area.x },
+            end: if is_inside {
+                area.right().min(buffer.area.right())
+            } else {
+                area.x
+            },
             buffer,
         }
     }
@@ -53,7 +57,9 @@ impl<'a> Pen<'a> {
             return self;
         }
         let cut = cut(text, width, self.theme.is_ascii);
-        let (x, _) = self.buffer.set_stringn(self.x, self.y, cut.as_ref(), width, style);
+        let (x, _) = self
+            .buffer
+            .set_stringn(self.x, self.y, cut.as_ref(), width, style);
         self.x = x;
         self
     }
@@ -152,7 +158,10 @@ mod tests {
 
     #[test]
     fn long_text_breaks_at_blanks_and_very_long_words_anywhere() {
-        assert_eq!(wrap("shows the same picture", 10), ["shows the", "same", "picture"]);
+        assert_eq!(
+            wrap("shows the same picture", 10),
+            ["shows the", "same", "picture"]
+        );
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("", 4), Vec::<String>::new());
     }

@@ -196,7 +196,11 @@ impl Pictures {
         if self.within.0 == 0 || self.within.1 == 0 {
             return Vec::new();
         }
-        let look = match if is_wanted_now { self.looks.get(person) } else { self.looks.peek(person) } {
+        let look = match if is_wanted_now {
+            self.looks.get(person)
+        } else {
+            self.looks.peek(person)
+        } {
             Some(Looked::Ready(look)) => Arc::clone(look),
             _ => return Vec::new(),
         };
@@ -206,7 +210,11 @@ impl Pictures {
                 continue;
             };
             let key = self.key(*hash);
-            let known = if is_wanted_now { self.drawables.get(&key).is_some() } else { self.drawables.contains(&key) };
+            let known = if is_wanted_now {
+                self.drawables.get(&key).is_some()
+            } else {
+                self.drawables.contains(&key)
+            };
             if !known {
                 self.drawables.put(key, Painted::Loading);
                 effects.push(Effect::Paint {

@@ -203,7 +203,10 @@ impl State {
             Some(hint) => format!("{} ({hint})", trouble.what),
             None => trouble.what.clone(),
         };
-        self.notice = Some(Notice { text, tone: Tone::Bad });
+        self.notice = Some(Notice {
+            text,
+            tone: Tone::Bad,
+        });
     }
 
     /// True if something on the screen depends on the time: a run, a pause that runs down.

@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
 use ratatui::backend::CrosstermBackend;
@@ -109,7 +111,8 @@ impl Screen {
     pub fn draw(&mut self, state: &State) -> io::Result<()> {
         let pending = !self.frame.0.borrow().is_empty();
         let mut placements = Placements::default();
-        self.terminal.draw(|frame| view(state, frame.buffer_mut(), &mut placements))?;
+        self.terminal
+            .draw(|frame| view(state, frame.buffer_mut(), &mut placements))?;
         self.painter.paint(&mut self.frame, placements)?;
         let mut frame = self.frame.0.borrow_mut();
         // Nothing but "hide the cursor", which it is.

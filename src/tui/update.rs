@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Position, Size};
+use ratatui::layout::Position;
 
 use super::dialogs::menu::CopyMenu;
 use super::dialogs::{Answer, Dialog, help, menu, palette};
-use super::intent::{Context, Intent};
+use super::intent::Intent;
 use super::keymap::Key;
 use super::layout;
-use super::message::{Effect, Message, ScanNews, Scanned, Trouble, Who};
+use super::message::{Effect, Message, Scanned, Trouble, Who};
 use super::pictures::Looked;
-use super::screens::people::{Origin, Tab};
+use super::screens::people::Origin;
 use super::screens::{plan, run};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
@@ -72,7 +72,9 @@ pub fn update(state: &mut State, message: Message) -> Effects {
                 *done += people.len() as u64;
             }
             for compared in people {
-                state.people.set(&compared.person, compared.verdict, &compared.reason);
+                state
+                    .people
+                    .set(&compared.person, compared.verdict, &compared.reason);
             }
             Vec::new()
         }
@@ -328,7 +330,9 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             state.say(format!("colours: {}", state.theme.palette.code()));
             Vec::new()
         }
-        (Intent::Log, Screen::Log) | (Intent::Back, Screen::Log | Screen::Zoom) => show(state, Screen::People),
+        (Intent::Log, Screen::Log) | (Intent::Back, Screen::Log | Screen::Zoom) => {
+            show(state, Screen::People)
+        }
         (Intent::Log, _) => {
             state.log.follow();
             let mut effects = show(state, Screen::Log);
@@ -448,7 +452,13 @@ pub fn show(state: &mut State, screen: Screen) -> Effects {
 
 /// What the table shows, for the next start.
 pub fn keep(state: &State) -> Effects {
-    state.people.listed().map(Box::new).map(Effect::Keep).into_iter().collect()
+    state
+        .people
+        .listed()
+        .map(Box::new)
+        .map(Effect::Keep)
+        .into_iter()
+        .collect()
 }
 
 /// Begins a plan, unless nothing may be written or a run is under way.

@@ -45,7 +45,11 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
 
 fn too_small(state: &State, buffer: &mut Buffer) {
     let least = layout::LEAST;
-    let busy = if state.run.is_under_way() { " The run goes on." } else { "" };
+    let busy = if state.run.is_under_way() {
+        " The run goes on."
+    } else {
+        ""
+    };
     let text = format!(
         "Please enlarge the window to {}x{} or more.{busy}",
         least.width, least.height
@@ -96,13 +100,22 @@ fn header(state: &State, buffer: &mut Buffer, area: Rect) {
     } else {
         format!("[{}]", setting.profile)
     };
-    pen.write(&profile, if setting.is_production { theme.production() } else { theme.strong() });
+    pen.write(
+        &profile,
+        if setting.is_production {
+            theme.production()
+        } else {
+            theme.strong()
+        },
+    );
     if setting.is_readonly {
         pen.write(" read-only", theme.warning());
     }
     let arrow = theme.sign("→", "->");
-    pen.skip(2)
-        .write(&format!("{} {arrow} {}", setting.tenant, setting.instance), theme.text());
+    pen.skip(2).write(
+        &format!("{} {arrow} {}", setting.tenant, setting.instance),
+        theme.text(),
+    );
     let wide = area.width >= 100;
     for (name, lanes) in sides(&state.lanes) {
         let (sign, style) = health(state, &lanes);
@@ -139,7 +152,10 @@ fn health(state: &State, lanes: &[&LaneState]) -> (&'static str, ratatui::style:
 }
 
 fn longest_pause(lanes: &[&LaneState]) -> Option<String> {
-    let longest = lanes.iter().filter_map(|lane| lane.paused.map(|(left, _)| left)).max()?;
+    let longest = lanes
+        .iter()
+        .filter_map(|lane| lane.paused.map(|(left, _)| left))
+        .max()?;
     Some(format!("waits {} s", longest.as_secs().max(1)))
 }
 
@@ -148,7 +164,11 @@ fn what_goes_on(state: &State) -> String {
     let dot = state.theme.sign(" · ", " - ");
     if state.run.is_under_way() && state.screen != Screen::Run {
         let run = &state.run;
-        let word = if run.phase == Phase::Paused { "paused" } else { "run" };
+        let word = if run.phase == Phase::Paused {
+            "paused"
+        } else {
+            "run"
+        };
         return format!("{word} {} of {}", number(run.done), number(run.steps));
     }
     let doing = match (&state.scan, &state.comparing) {
@@ -197,13 +217,15 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, theme, area, 0);
     pen.skip(1);
     if state.screen == Screen::People && state.people.is_typing {
-        pen.write("/", theme.accent()).write(&state.people.text, theme.text());
+        pen.write("/", theme.accent())
+            .write(&state.people.text, theme.text());
         pen.write(theme.sign("▏", "_"), theme.accent());
         match &state.people.text_error {
             Some(error) => pen.skip(2).write(&error.to_string(), theme.bad()),
-            None if state.people.text.is_empty() => pen
-                .skip(2)
-                .write("name, sign-in, mail, department; status:missing dept:sales !guest", theme.quiet()),
+            None if state.people.text.is_empty() => pen.skip(2).write(
+                "name, sign-in, mail, department; status:missing dept:sales !guest",
+                theme.quiet(),
+            ),
             None => pen.skip(2).write(
                 &format!("{} found", number(state.people.rows.len() as u64)),
                 theme.quiet(),
@@ -225,7 +247,10 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     if state.people.anchor.is_some() && state.screen == Screen::People {
         pen.write("range: move, then ", theme.marked());
-        pen.write(&state.keymap.key(Intent::MarkRange, theme.is_ascii), theme.accent());
+        pen.write(
+            &state.keymap.key(Intent::MarkRange, theme.is_ascii),
+            theme.accent(),
+        );
         pen.write(" marks, esc drops it  ", theme.marked());
     }
     let dot = theme.sign(" · ", " | ");
@@ -243,7 +268,9 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
             pen.write(dot, theme.quiet());
         }
         is_first = false;
-        pen.write(&key, theme.accent()).write(" ", theme.text()).write(word, theme.text());
+        pen.write(&key, theme.accent())
+            .write(" ", theme.text())
+            .write(word, theme.text());
     }
 }
 
@@ -275,6 +302,10 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
         ],
         Screen::Plan => plan::view::hints(state),
         Screen::Run => run::view::hints(state),
-        Screen::Log => vec![(Intent::Up, "older"), (Intent::Down, "newer"), (Intent::Back, "back")],
+        Screen::Log => vec![
+            (Intent::Up, "older"),
+            (Intent::Down, "newer"),
+            (Intent::Back, "back"),
+        ],
     }
 }

@@ -14,12 +14,19 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
         Some(protocol) => format!("{}: {}", protocol.name(), state.canvas_why),
         None => format!("words alone: {}", state.canvas_why),
     };
-    let colours = format!("{}{}", theme.palette.code(), if theme.is_ascii { ", ASCII" } else { "" });
+    let colours = format!(
+        "{}{}",
+        theme.palette.code(),
+        if theme.is_ascii { ", ASCII" } else { "" }
+    );
     let mut facts = state.setting.facts.clone();
     facts.push(("pictures".into(), pictures));
     facts.push(("colours".into(), colours));
     for problem in &state.problems {
-        facts.push(("last scan".into(), crate::domain::text::clean(problem).into_owned()));
+        facts.push((
+            "last scan".into(),
+            crate::domain::text::clean(problem).into_owned(),
+        ));
     }
     const NAME: usize = 14;
     let width = 88.min(state.size.width.saturating_sub(2));
@@ -39,7 +46,12 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
         })
         .collect();
     let area = layout::dialog(state.size, width, lines.len() as u16 + 2);
-    let inner = framed(state, buffer, area, concat!("avatar-sync ", env!("CARGO_PKG_VERSION")));
+    let inner = framed(
+        state,
+        buffer,
+        area,
+        concat!("avatar-sync ", env!("CARGO_PKG_VERSION")),
+    );
     for (line, (name, value)) in lines.iter().enumerate() {
         Pen::new(buffer, theme, inner, line as u16)
             .skip(1)

@@ -30,14 +30,31 @@ impl CopyMenu {
             ('n', "name", person.name.shown().into_owned()),
             ('u', "sign-in name", upn.clone()),
         ];
-        lines.extend(person.mail.as_ref().map(|mail| ('m', "e-mail", mail.shown().into_owned())));
+        lines.extend(
+            person
+                .mail
+                .as_ref()
+                .map(|mail| ('m', "e-mail", mail.shown().into_owned())),
+        );
         lines.push(('e', "Entra object id", person.source.to_string()));
         if let Some(target) = &person.target {
             lines.push(('s', "ServiceNow sys_id", target.to_string()));
-            lines.push(('l', "ServiceNow address", format!("{}{target}", setting.target_record)));
+            lines.push((
+                'l',
+                "ServiceNow address",
+                format!("{}{target}", setting.target_record),
+            ));
         }
-        lines.push(('c', "command that shows it", format!("avatar-sync show {}", quoted(&upn))));
-        lines.push(('p', "command that pushes it", format!("avatar-sync push {}", quoted(&upn))));
+        lines.push((
+            'c',
+            "command that shows it",
+            format!("avatar-sync show {}", quoted(&upn)),
+        ));
+        lines.push((
+            'p',
+            "command that pushes it",
+            format!("avatar-sync push {}", quoted(&upn)),
+        ));
         if let Some((verdict, reason)) = look.and_then(|look| look.judgement.as_ref()) {
             let name = person.name.shown();
             lines.push((
@@ -99,7 +116,14 @@ pub fn draw(menu: &CopyMenu, state: &State, buffer: &mut Buffer) {
             buffer.set_style(place, theme.cursor());
         }
         Pen::new(buffer, theme, place, 0)
-            .write(if line == menu.chosen { theme.sign("▌", ">") } else { " " }, theme.accent())
+            .write(
+                if line == menu.chosen {
+                    theme.sign("▌", ">")
+                } else {
+                    " "
+                },
+                theme.accent(),
+            )
             .write(&letter.to_string(), theme.accent())
             .skip(2)
             .cell(name, 24, theme.text())

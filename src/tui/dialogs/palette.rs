@@ -24,11 +24,7 @@ pub struct Palette {
 impl Palette {
     /// The actions that have a meaning here and match what is typed.
     pub fn entries(&self, here: Context) -> Vec<&'static Entry> {
-        let wanted: Vec<String> = self
-            .filter
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect();
+        let wanted: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
         ENTRIES
             .iter()
             .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
@@ -95,8 +91,15 @@ pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
         }
         Pen::new(buffer, theme, place, 0)
             .write(if is_chosen { theme.sign("▌", ">") } else { " " }, theme.accent())
-            .cell(entry.words, usize::from(inner.width).saturating_sub(16), theme.text())
+            .cell(
+                entry.words,
+                usize::from(inner.width).saturating_sub(16),
+                theme.text(),
+            )
             .skip(1)
-            .write(&state.keymap.keys(entry.intent, theme.is_ascii).join(" "), theme.quiet());
+            .write(
+                &state.keymap.keys(entry.intent, theme.is_ascii).join(" "),
+                theme.quiet(),
+            );
     }
 }

@@ -102,7 +102,8 @@ impl Shared {
             let (width, height) = job.key.within;
             // A decoder may panic on bytes that somebody has made for it.
             let drawn = catch_unwind(AssertUnwindSafe(|| {
-                let decoded = picture::decode(&job.bytes).map_err(|problem| format!("the picture {problem}"))?;
+                let decoded =
+                    picture::decode(&job.bytes).map_err(|problem| format!("the picture {problem}"))?;
                 canvas
                     .encode(&decoded, Size { width, height })
                     .map(Arc::new)

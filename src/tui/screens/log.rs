@@ -25,7 +25,11 @@ impl LogScreen {
         if self.back > 0
             && let Some(last) = self.records.last()
         {
-            let newer = records.iter().rev().take_while(|record| record.at > last.at).count();
+            let newer = records
+                .iter()
+                .rev()
+                .take_while(|record| record.at > last.at)
+                .count();
             self.back += newer;
         }
         self.records = records;

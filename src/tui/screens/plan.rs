@@ -104,9 +104,7 @@ impl Proposal {
     pub fn may_be_accepted(&self) -> bool {
         self.obstacle.is_none()
             && !self.plan.steps.is_empty()
-            && self
-                .wanted
-                .is_none_or(|wanted| self.typed.parse() == Ok(wanted))
+            && self.wanted.is_none_or(|wanted| self.typed.parse() == Ok(wanted))
     }
 
     /// How many people each change concerns, those with people.
@@ -149,7 +147,11 @@ pub fn progress(state: &mut State, question: u64, news: ScanNews) {
 /// The answer; one to a question that nobody waits for any more is dropped.
 pub fn planned(state: &mut State, question: u64, result: Result<Box<Plan>, Trouble>) -> Effects {
     let who = match &state.plan {
-        PlanScreen::Making { question: wanted, who, .. } if *wanted == question => who.clone(),
+        PlanScreen::Making {
+            question: wanted,
+            who,
+            ..
+        } if *wanted == question => who.clone(),
         _ => return Vec::new(),
     };
     state.plan = match result {

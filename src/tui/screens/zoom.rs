@@ -13,7 +13,9 @@ use crate::tui::view::{centred, framed};
 pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     let (left, right) = layout::zoom(state.size);
     let entry = state.people.current().map(|row| state.people.listing.entry(row));
-    let looked = entry.as_ref().and_then(|entry| state.pictures.look(&entry.source()));
+    let looked = entry
+        .as_ref()
+        .and_then(|entry| state.pictures.look(&entry.source()));
     let name = entry.as_ref().map_or_else(String::new, |entry| {
         let verdict = entry.verdict();
         format!(
@@ -31,7 +33,14 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         match looked {
             Some(Looked::Ready(look)) => {
                 let side = if is_source { &look.source } else { &look.target };
-                pane(state, buffer, placements, layout::zoomed_picture(area), inner, side);
+                pane(
+                    state,
+                    buffer,
+                    placements,
+                    layout::zoomed_picture(area),
+                    inner,
+                    side,
+                );
             }
             Some(Looked::Failed(why)) => centred(state, buffer, inner, why),
             Some(Looked::Loading) | None => centred(state, buffer, inner, "loading"),

@@ -31,7 +31,11 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             Ending::Status(status) => (status.to_string(), theme.bad()),
             Ending::Lost(why) => (format!("lost: {}", clean(why)), theme.bad()),
         };
-        let time = record.at.to_zoned(state.zone.clone()).strftime("%H:%M:%S%.3f").to_string();
+        let time = record
+            .at
+            .to_zoned(state.zone.clone())
+            .strftime("%H:%M:%S%.3f")
+            .to_string();
         let mut pen = Pen::new(buffer, theme, inner, line as u16);
         pen.write(&time, theme.quiet())
             .skip(1)

@@ -220,7 +220,9 @@ impl People {
             Order::Usual => Order::By(Column::Name),
             Order::By(column) => {
                 let position = Column::ALL.iter().position(|known| *known == column).unwrap_or(0);
-                Column::ALL.get(position + 1).map_or(Order::Usual, |column| Order::By(*column))
+                Column::ALL
+                    .get(position + 1)
+                    .map_or(Order::Usual, |column| Order::By(*column))
             }
         };
         self.sort(next, false);

@@ -6,7 +6,8 @@ use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Order, Origin, Tab};
-use crate::domain::listing::{Column, Entry, Field};
+use crate::domain::filter::Field;
+use crate::domain::listing::{Column, Entry};
 use crate::graphics::Placements;
 use crate::report::text::number;
 use crate::tui::layout;
@@ -22,8 +23,13 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     tabs(state, buffer, areas.tabs);
     table(state, buffer, areas.table);
     let person = state.people.current().map(|row| state.people.listing.entry(row));
-    let looked = person.as_ref().and_then(|entry| state.pictures.look(&entry.source()));
-    for (area, title, is_source) in [(areas.source, "Entra ID", true), (areas.target, "ServiceNow", false)] {
+    let looked = person
+        .as_ref()
+        .and_then(|entry| state.pictures.look(&entry.source()));
+    for (area, title, is_source) in [
+        (areas.source, "Entra ID", true),
+        (areas.target, "ServiceNow", false),
+    ] {
         let side = match looked {
             Some(Looked::Ready(look)) => Some(if is_source { &look.source } else { &look.target }),
             _ => None,
@@ -50,7 +56,12 @@ pub fn pane(
 ) {
     let theme = state.theme;
     let caption_top = inner.height.saturating_sub(layout::CAPTION_LINES);
-    for (line, text) in side.caption.iter().take(usize::from(layout::CAPTION_LINES)).enumerate() {
+    for (line, text) in side
+        .caption
+        .iter()
+        .take(usize::from(layout::CAPTION_LINES))
+        .enumerate()
+    {
         let style = if line == 0 { theme.text() } else { theme.quiet() };
         Pen::new(buffer, theme, inner, caption_top + line as u16)
             .skip(1)
@@ -99,9 +110,8 @@ fn tab_places(state: &State, area: Rect) -> Vec<(Tab, u16, u16)> {
         .map(|tab| tab_words(state, *tab).width() as u16)
         .collect();
     let front = tabs.iter().position(|tab| *tab == state.people.tab).unwrap_or(0);
-    let length = |from: usize, to: usize| -> u16 {
-        widths[from..=to].iter().map(|width| width + gap).sum::<u16>()
-    };
+    let length =
+        |from: usize, to: usize| -> u16 { widths[from..=to].iter().map(|width| width + gap).sum::<u16>() };
     let mut first = 0;
     while first < front && length(first, front) + 1 > area.width {
         first += 1;
@@ -222,7 +232,8 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
             (true, false) => theme.sign(" ▲", " ^"),
             (true, true) => theme.sign(" ▼", " v"),
         };
-        pen.cell(&format!("{}{sign}", heading(*column)), *width, theme.quiet()).skip(2);
+        pen.cell(&format!("{}{sign}", heading(*column)), *width, theme.quiet())
+            .skip(2);
     }
     if people.rows.is_empty() {
         let rest = Rect {
@@ -238,7 +249,9 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
         .map(|anchor| anchor.min(people.cursor)..=anchor.max(people.cursor));
     for line in 0..inner.height.saturating_sub(1) {
         let position = people.offset + usize::from(line);
-        let Some(row) = people.rows.get(position) else { break };
+        let Some(row) = people.rows.get(position) else {
+            break;
+        };
         let entry = people.listing.entry(*row);
         let is_here = position == people.cursor;
         let in_range = range.as_ref().is_some_and(|range| range.contains(&position));
@@ -328,7 +341,11 @@ fn cell(state: &State, pen: &mut Pen<'_>, entry: &Entry<'_>, column: Column, wid
         Column::Mail => (entry.mail(), Field::Mail),
     };
     let Some(text) = text else { return };
-    let plain = if column == Column::Name { theme.text() } else { theme.quiet() };
+    let plain = if column == Column::Name {
+        theme.text()
+    } else {
+        theme.quiet()
+    };
     let found = if state.people.query().is_empty() {
         Vec::new()
     } else {

@@ -51,7 +51,11 @@ fn ready(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
     let title = if steps == 0 {
         "Plan: nothing to change".to_owned()
     } else {
-        format!("Plan: change {} in {}", people_words(steps), state.setting.instance)
+        format!(
+            "Plan: change {} in {}",
+            people_words(steps),
+            state.setting.instance
+        )
     };
     let inner = framed(state, buffer, area, &title);
     let left = Rect {
@@ -67,7 +71,11 @@ fn ready(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
     let mut line = 0;
     for (change, count) in proposal.changes() {
         let mut pen = Pen::new(buffer, theme, left, line);
-        let style = if change == Change::Remove { theme.bad() } else { theme.strong() };
+        let style = if change == Change::Remove {
+            theme.bad()
+        } else {
+            theme.strong()
+        };
         pen.write(&format!("{:>7} ", number(count)), style)
             .write(change_words(change), theme.text());
         line += 1;
@@ -94,7 +102,9 @@ fn ready(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
             pen.write(text.first().map_or("", String::as_str), theme.quiet());
             line += 1;
             if let Some(second) = text.get(1) {
-                Pen::new(buffer, theme, left, line).skip(8).write(second, theme.quiet());
+                Pen::new(buffer, theme, left, line)
+                    .skip(8)
+                    .write(second, theme.quiet());
                 line += 1;
             }
         }
@@ -122,9 +132,10 @@ fn question_lines(state: &State, proposal: &Proposal, width: usize) -> Vec<(Stri
     let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
     let (text, style) = match (&proposal.obstacle, proposal.wanted) {
         (Some(obstacle), _) => (obstacle.clone(), theme.bad()),
-        (None, _) if proposal.plan.steps.is_empty() => {
-            (format!("Nothing has to be done. {} goes back.", key(Intent::Back)), theme.good())
-        }
+        (None, _) if proposal.plan.steps.is_empty() => (
+            format!("Nothing has to be done. {} goes back.", key(Intent::Back)),
+            theme.good(),
+        ),
         (None, Some(wanted)) => {
             let typed = format!(
                 "This is a large change. Type {wanted} and press {}: {}{}",
@@ -132,7 +143,14 @@ fn question_lines(state: &State, proposal: &Proposal, width: usize) -> Vec<(Stri
                 proposal.typed,
                 theme.sign("▏", "_")
             );
-            (typed, if proposal.may_be_accepted() { theme.good() } else { theme.warning() })
+            (
+                typed,
+                if proposal.may_be_accepted() {
+                    theme.good()
+                } else {
+                    theme.warning()
+                },
+            )
         }
         (None, None) => (
             format!(
@@ -194,11 +212,13 @@ fn step_line(state: &State, buffer: &mut Buffer, area: Rect, line: u16, step: &S
 /// Keys worth a hint.
 pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     match &state.plan {
-        PlanScreen::Ready(proposal) if proposal.obstacle.is_none() && !proposal.plan.steps.is_empty() => vec![
-            (Intent::Accept, "do it"),
-            (Intent::Back, "back, change nothing"),
-            (Intent::Down, "further down"),
-        ],
+        PlanScreen::Ready(proposal) if proposal.obstacle.is_none() && !proposal.plan.steps.is_empty() => {
+            vec![
+                (Intent::Accept, "do it"),
+                (Intent::Back, "back, change nothing"),
+                (Intent::Down, "further down"),
+            ]
+        }
         _ => vec![(Intent::Back, "back")],
     }
 }

@@ -165,10 +165,15 @@ fn counts(state: &State, buffer: &mut Buffer, area: Rect, line: u16) {
 /// Why a run ended early, and what to do.
 fn stop_words(stopped: &StopReason) -> String {
     match stopped {
-        StopReason::Cancelled => "Stopped as you asked. Whoever is left keeps what they have; push again to go on.".into(),
+        StopReason::Cancelled => {
+            "Stopped as you asked. Whoever is left keeps what they have; push again to go on.".into()
+        }
         StopReason::Brake(why) => format!("A brake stopped the run: {}", clean(why)),
         StopReason::Refused { message, .. } => clean(message).into_owned(),
-        StopReason::Storage(why) => format!("The journal cannot be written, so nothing more is changed: {}", clean(why)),
+        StopReason::Storage(why) => format!(
+            "The journal cannot be written, so nothing more is changed: {}",
+            clean(why)
+        ),
     }
 }
 
@@ -189,7 +194,11 @@ fn outcomes(state: &State, buffer: &mut Buffer, area: Rect, top: u16) {
     }
     let mut line = top;
     for (step, lines) in chosen.into_iter().rev() {
-        let time = step.at.to_zoned(state.zone.clone()).strftime("%H:%M:%S").to_string();
+        let time = step
+            .at
+            .to_zoned(state.zone.clone())
+            .strftime("%H:%M:%S")
+            .to_string();
         let name = (usize::from(area.width) / 4).clamp(14, 30);
         Pen::new(buffer, theme, area, line)
             .write(&time, theme.quiet())
@@ -225,7 +234,10 @@ pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             (Intent::Back, "to the people"),
         ],
         Phase::Over(end) if end.summary.failed > 0 => {
-            vec![(Intent::ShowFailed, "to those who failed"), (Intent::Back, "to the people")]
+            vec![
+                (Intent::ShowFailed, "to those who failed"),
+                (Intent::Back, "to the people"),
+            ]
         }
         _ => vec![(Intent::Back, "to the people")],
     }
