@@ -5,6 +5,8 @@
 
 mod inline;
 mod probe;
+mod screen_shim;
+pub use screen_shim::*;
 
 pub use inline::{Drawn, compose, print_inline};
 pub use probe::{Terminal, probe};

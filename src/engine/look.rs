@@ -36,19 +36,19 @@ pub struct Look {
 }
 
 impl Engine {
-    /// Looks at these people anew, before background work; one answer a person, in their order.
+    /// Looks at these people anew; one answer a person, in their order.
     ///
     /// `people` carry the pairing that a scan has found. What goes wrong for one person is in that person's answer.
     ///
     /// # Errors
     ///
     /// Only where nobody could be read: a refused sign-in, a missing right, a service that is not there.
-    pub async fn look(&self, people: &[PersonRef]) -> Result<Vec<Look>, EngineError> {
+    pub async fn look(&self, people: &[PersonRef], priority: Priority) -> Result<Vec<Look>, EngineError> {
         let problems = Problems::new(&Ignore);
         let cancel = CancellationToken::new();
         let looking = Looking {
             depth: Depth::Deep,
-            priority: Priority::Foreground,
+            priority,
             progress: &Ignore,
             problems: &problems,
             cancel: &cancel,
@@ -60,7 +60,7 @@ impl Engine {
                 return Ok(Vec::new());
             }
             self.target
-                .chains(&targets, Priority::Foreground)
+                .chains(&targets, priority)
                 .await
                 .map_err(EngineError::from)
         };
@@ -68,7 +68,7 @@ impl Engine {
         let mut chains: HashMap<TargetId, AvatarChain> = chains.into_iter().collect();
         let each = people.iter().zip(photos).map(|(person, photo)| {
             let chain = person.target.as_ref().and_then(|target| chains.remove(target));
-            self.look_at_one(person, photo, chain)
+            self.look_at_one(person, photo, chain, priority)
         });
         let looked = futures::future::join_all(each).await;
 
@@ -92,11 +92,12 @@ impl Engine {
         person: &PersonRef,
         photo: SourcePhoto,
         chain: Option<AvatarChain>,
+        priority: Priority,
     ) -> (Look, Vec<Lesson>) {
         let mut lessons = Vec::new();
         let (source, target) = futures::join!(
-            self.source_side(&person.source, &photo),
-            self.target_side(person, chain.as_ref())
+            self.source_side(&person.source, &photo, priority),
+            self.target_side(person, chain.as_ref(), priority)
         );
         let content = match &source {
             SidePicture::Bytes(bytes) => {
@@ -159,7 +160,12 @@ impl Engine {
         (look, lessons)
     }
 
-    pub(super) async fn source_side(&self, person: &SourceId, photo: &SourcePhoto) -> SidePicture {
+    pub(super) async fn source_side(
+        &self,
+        person: &SourceId,
+        photo: &SourcePhoto,
+        priority: Priority,
+    ) -> SidePicture {
         match photo {
             SourcePhoto::Absent => return SidePicture::Absent,
             SourcePhoto::Unreadable(why) | SourcePhoto::OutOfReach(why) => {
@@ -168,14 +174,19 @@ impl Engine {
             // Nobody asked for the stamps of people who are not paired, but a photo there may be.
             SourcePhoto::Unknown | SourcePhoto::Present(_) => {}
         }
-        match self.source.photo(person, Priority::Foreground).await {
+        match self.source.photo(person, priority).await {
             Ok(Some(photo)) => SidePicture::Bytes(photo.bytes),
             Ok(None) => SidePicture::Absent,
             Err(error) => SidePicture::Failed(in_words(&error)),
         }
     }
 
-    async fn target_side(&self, person: &PersonRef, chain: Option<&AvatarChain>) -> SidePicture {
+    async fn target_side(
+        &self,
+        person: &PersonRef,
+        chain: Option<&AvatarChain>,
+        priority: Priority,
+    ) -> SidePicture {
         let Some(chain) = chain else {
             return match person.target {
                 Some(_) => SidePicture::Failed(format!("the person is gone from {}", self.target.name())),
@@ -186,6 +197,6 @@ impl Engine {
             return SidePicture::Absent;
         };
         let stated = chain.served_picture().and_then(|picture| picture.sha256);
-        self.target_bytes(&served.picture, stated).await
+        self.target_bytes(&served.picture, stated, priority).await
     }
 }
