@@ -7,6 +7,7 @@
 //!                                                   └► chains ─┴► what is remembered ─► settle ─► judge
 //! find      PERSON argument ─► one person of the source, looked up on both sides
 //! planning  a scan ─► a plan; pure but for the sightings of absences
+//! look      a few people anew, with both pictures, for the screen
 //! pictures  both sides' bytes of one person
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
 //! recover   what an interrupted run has left ─► finished or taken back
@@ -18,6 +19,7 @@ mod check;
 mod decoding;
 mod find;
 mod load;
+mod look;
 mod memory;
 mod pictures;
 mod planning;
@@ -41,6 +43,7 @@ use jiff::tz::TimeZone;
 
 use crate::connector::{AvatarTarget, ConnectorError, ErrorKind, LaneState, PhotoSource};
 use crate::domain::comparison::{Content, Judgement, SourceContent};
+use crate::domain::listing::{Listing, Particulars};
 use crate::domain::pairing::{Ambiguity, MatchRule};
 use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::photo::{AvatarChain, SourcePhoto};
@@ -51,6 +54,7 @@ use crate::store::Store;
 
 pub use apply::{ApplyError, RunControl, RunReport};
 pub use find::{FindError, Found, FoundCandidate};
+pub use look::Look;
 pub use pictures::{SidePicture, SidePictures};
 pub use recover::RecoverError;
 pub use scan::{Ignore, ScanEvent, ScanObserver};
@@ -312,7 +316,29 @@ pub enum Standing {
     Excluded(Exclusion),
 }
 
+impl Scan {
+    /// Everybody in one compact block, in the order of their names. Takes some hundred milliseconds for a few hundred
+    /// thousand people.
+    pub fn listing(&self) -> Listing {
+        let mut listing = Listing::builder(self.people.len());
+        for person in &self.people {
+            listing.push(&person.particulars());
+        }
+        listing.finish()
+    }
+}
+
 impl PersonState {
+    /// What a listing is told about this person.
+    pub fn particulars(&self) -> Particulars<'_> {
+        Particulars {
+            target: self.target().map(|target| (&target.id, &target.user_name)),
+            verdict: self.judgement.verdict,
+            reason: &self.judgement.reason,
+            ..Particulars::of(&self.source)
+        }
+    }
+
     /// The target person, if there is exactly one.
     pub fn target(&self) -> Option<&TargetPerson> {
         match &self.standing {

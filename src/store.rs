@@ -19,9 +19,9 @@ use std::sync::Arc;
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
-pub use snapshot::{Snapshot, SnapshotRow};
 pub use vault::Vault;
 
+use crate::domain::listing::Listed;
 use crate::domain::photo::Sha256;
 
 /// Where a profile's local data lives.
@@ -54,6 +54,11 @@ impl StorePaths {
     /// The vault's folder.
     pub fn vault(&self) -> PathBuf {
         self.state().join("vault")
+    }
+
+    /// The last scan's file.
+    pub fn snapshot(&self) -> PathBuf {
+        self.cache().join("last-scan")
     }
 }
 
@@ -118,7 +123,7 @@ impl Store {
             journal,
             vault,
             memory,
-            snapshot: paths.cache().join("last-scan"),
+            snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
         })
@@ -151,15 +156,15 @@ impl Store {
     }
 
     /// Remembers a scan for an instant first screen, replacing the one before.
-    pub async fn save_snapshot(&self, snapshot: Snapshot) -> Result<(), StoreError> {
+    pub async fn save_snapshot(&self, listed: Arc<Listed>) -> Result<(), StoreError> {
         let path = self.snapshot.clone();
-        in_background(move || snapshot.save(&path)).await
+        in_background(move || snapshot::save_to(&path, &listed)).await
     }
 
     /// The last scan, if there is one that can be read.
-    pub async fn load_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+    pub async fn load_snapshot(&self) -> Result<Option<Listed>, StoreError> {
         let path = self.snapshot.clone();
-        in_background(move || Snapshot::load(&path)).await
+        in_background(move || snapshot::load_from(&path)).await
     }
 }
 

@@ -10,31 +10,46 @@ use super::comparison::Verdict;
 use super::person::SourcePerson;
 use super::text::RemoteText;
 
+/// The longest filter, in characters.
+pub const FILTER_LIMIT: usize = 1024;
+
 /// A parsed filter; the empty one lets everybody through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    terms: Vec<Term>,
+    pub(super) terms: Vec<Term>,
 }
 
+/// One condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Term {
-    is_negated: bool,
-    wanted: Wanted,
+pub(super) struct Term {
+    pub is_negated: bool,
+    pub wanted: Wanted,
 }
 
+/// What a condition is about. Texts are folded and not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     Verdicts(Vec<Verdict>),
-    Text(Field, String),
+    Anywhere(String),
+    In(Field, String),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Any,
+/// Where a text of a person stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Display name.
     Name,
+    /// Sign-in name in the source.
     Principal,
+    /// E-mail address.
     Mail,
+    /// Department.
     Department,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 4] = [Self::Name, Self::Principal, Self::Mail, Self::Department];
 }
 
 /// A filter that cannot be understood. Displays as a sentence with what is possible.
@@ -52,6 +67,9 @@ pub enum FilterError {
         /// What was written.
         word: String,
     },
+    /// Longer than anybody types.
+    #[error("a filter has {FILTER_LIMIT} characters at most")]
+    TooLong,
 }
 
 fn all_codes() -> String {
@@ -61,11 +79,7 @@ fn all_codes() -> String {
 impl Filter {
     /// Reads a filter.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        words(text)
-            .into_iter()
-            .map(|word| Term::parse(&word))
-            .collect::<Result<_, _>>()
-            .map(|terms| Self { terms })
+        terms(text).map(|terms| Self { terms })
     }
 
     /// True if it lets everybody through.
@@ -77,57 +91,75 @@ impl Filter {
     pub fn matches(&self, person: &SourcePerson, verdict: Verdict) -> bool {
         self.terms
             .iter()
-            .all(|term| term.holds(person, verdict) != term.is_negated)
+            .all(|term| term.wanted.holds(person, verdict) != term.is_negated)
     }
 }
 
+/// Reads the conditions of a filter. One that says nothing yet, such as `dept:` or a lone `!`, is none.
+pub(super) fn terms(text: &str) -> Result<Vec<Term>, FilterError> {
+    if text.chars().nth(FILTER_LIMIT).is_some() {
+        return Err(FilterError::TooLong);
+    }
+    words(text)
+        .iter()
+        .filter_map(|word| Term::parse(word).transpose())
+        .collect()
+}
+
 impl Term {
-    fn parse(word: &str) -> Result<Self, FilterError> {
+    fn parse(word: &str) -> Result<Option<Self>, FilterError> {
         let (is_negated, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
         let wanted = match word.split_once(':') {
-            None => Wanted::Text(Field::Any, folded(word)),
-            Some(("status" | "verdict" | "is", verdicts)) => Wanted::Verdicts(
-                verdicts
-                    .split(',')
-                    .map(Self::verdict)
-                    .collect::<Result<Vec<Verdict>, FilterError>>()?,
-            ),
-            Some(("name", text)) => Wanted::Text(Field::Name, folded(text)),
-            Some(("upn", text)) => Wanted::Text(Field::Principal, folded(text)),
-            Some(("mail", text)) => Wanted::Text(Field::Mail, folded(text)),
-            Some(("dept" | "department", text)) => Wanted::Text(Field::Department, folded(text)),
+            None => Wanted::text(None, word),
+            Some(("status" | "verdict" | "is", codes)) => Wanted::verdicts(codes)?,
+            Some(("name", text)) => Wanted::text(Some(Field::Name), text),
+            Some(("upn", text)) => Wanted::text(Some(Field::Principal), text),
+            Some(("mail", text)) => Wanted::text(Some(Field::Mail), text),
+            Some(("dept" | "department", text)) => Wanted::text(Some(Field::Department), text),
             Some((field, _)) => {
                 return Err(FilterError::UnknownField {
                     word: field.to_owned(),
                 });
             }
         };
-        Ok(Self { is_negated, wanted })
+        Ok(wanted.map(|wanted| Self { is_negated, wanted }))
+    }
+}
+
+impl Wanted {
+    fn text(field: Option<Field>, text: &str) -> Option<Self> {
+        let text = folded(text);
+        match field {
+            _ if text.is_empty() => None,
+            None => Some(Self::Anywhere(text)),
+            Some(field) => Some(Self::In(field, text)),
+        }
     }
 
-    fn verdict(code: &str) -> Result<Verdict, FilterError> {
-        let code = code.trim().to_lowercase().replace(['-', ' '], "_");
-        Verdict::from_code(&code).ok_or(FilterError::UnknownVerdict { word: code })
+    fn verdicts(codes: &str) -> Result<Option<Self>, FilterError> {
+        let verdicts: Vec<Verdict> = codes
+            .split(',')
+            .map(|code| code.trim().to_lowercase().replace(['-', ' '], "_"))
+            .filter(|code| !code.is_empty())
+            .map(|code| Verdict::from_code(&code).ok_or(FilterError::UnknownVerdict { word: code }))
+            .collect::<Result<_, _>>()?;
+        Ok((!verdicts.is_empty()).then_some(Self::Verdicts(verdicts)))
     }
 
     fn holds(&self, person: &SourcePerson, verdict: Verdict) -> bool {
-        let (field, wanted) = match &self.wanted {
-            Wanted::Verdicts(verdicts) => return verdicts.contains(&verdict),
-            Wanted::Text(field, wanted) => (*field, wanted),
+        let text = |field| match field {
+            Field::Name => Some(&person.name),
+            Field::Principal => Some(&person.principal),
+            Field::Mail => person.mail.as_ref(),
+            Field::Department => person.department.as_ref(),
         };
-        let contains = |text: &RemoteText| folded(text.raw()).contains(wanted.as_str());
-        let in_option = |text: &Option<RemoteText>| text.as_ref().is_some_and(contains);
-        match field {
-            Field::Name => contains(&person.name),
-            Field::Principal => contains(&person.principal),
-            Field::Mail => in_option(&person.mail),
-            Field::Department => in_option(&person.department),
-            Field::Any => {
-                contains(&person.name)
-                    || contains(&person.principal)
-                    || in_option(&person.mail)
-                    || in_option(&person.department)
-            }
+        let contains = |field, wanted: &str| {
+            text(field).is_some_and(|text: &RemoteText| folded(text.raw()).contains(wanted))
+        };
+        match self {
+            Self::Verdicts(verdicts) => verdicts.contains(&verdict),
+            Self::In(field, wanted) => contains(*field, wanted),
+            Self::Anywhere(wanted) => Field::ALL.into_iter().any(|field| contains(field, wanted)),
         }
     }
 }
@@ -231,6 +263,24 @@ mod tests {
         for filter in ["!status:missing", "status:differs", "name:contoso", "!soren"] {
             assert!(!passes(filter), "{filter}");
         }
+    }
+
+    #[test]
+    fn what_says_nothing_yet_narrows_nothing() {
+        for filter in ["!", "dept:", "!name:", "status:", "status:,", "\"\"", "\u{301}"] {
+            let filter = Filter::parse(filter).expect("a good filter");
+            assert!(filter.is_empty(), "{filter:?}");
+        }
+        assert!(passes("status:missing,"));
+    }
+
+    #[test]
+    fn an_endless_filter_is_refused() {
+        assert!(Filter::parse(&"ä".repeat(FILTER_LIMIT)).is_ok());
+        assert_eq!(
+            Filter::parse(&"ä".repeat(FILTER_LIMIT + 1)),
+            Err(FilterError::TooLong)
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// The stamps of these people's photos, in their order.
-    async fn load_stamps(
+    pub(super) async fn load_stamps(
         &self,
         people: Vec<SourceId>,
         looking: &Looking<'_>,

@@ -9,15 +9,16 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::decoding::UploadForm;
-use super::scan::Looking;
+use super::scan::{Looking, in_background};
 use super::{Engine, PersonState, Scan};
 use crate::connector::{Priority, Probe, ProbeResult};
 use crate::domain::comparison::{Content, SourceContent, Verdict, judge};
 use crate::domain::ids::{PictureId, SourceId};
+use crate::domain::listing::Listed;
 use crate::domain::photo::{Sha256, SourcePhoto};
 use crate::domain::picture::PictureProblem;
 use crate::store::memory::{RememberedPhoto, UnhashedPicture};
-use crate::store::{Access, Snapshot, SnapshotRow, StoreError};
+use crate::store::{Access, StoreError};
 
 /// How many displayed pictures are recalled at once.
 const RECALLED_AT_ONCE: usize = 1000;
@@ -298,38 +299,26 @@ impl Engine {
             .collect())
     }
 
-    /// Keeps a scan of everybody for the next first screen. The error says in words that it could not be kept.
-    pub(super) async fn remember_scan(&self, scan: &Scan) -> Result<(), String> {
-        // Most reasons are shared by thousands.
-        let mut reasons: HashSet<Arc<str>> = HashSet::new();
-        let rows = scan
-            .people
-            .iter()
-            .map(|state| {
-                let known = reasons.get(state.judgement.reason.as_str()).cloned();
-                let reason = known.unwrap_or_else(|| {
-                    let reason: Arc<str> = state.judgement.reason.as_str().into();
-                    reasons.insert(Arc::clone(&reason));
-                    reason
-                });
-                SnapshotRow {
-                    person: state.reference(),
-                    verdict: state.judgement.verdict,
-                    reason,
-                }
-            })
-            .collect();
-        let snapshot = Snapshot {
-            scanned_at: scan.scanned_at,
-            complete: scan.complete,
-            rows,
-        };
-        self.store.save_snapshot(snapshot).await.map_err(|error| {
+    /// Keeps a scan of everybody for the next first screen, and gives it back. The error says in words that it could
+    /// not be kept.
+    pub(super) async fn remember_scan(&self, scan: Scan) -> (Scan, Result<(), String>) {
+        let (scan, listed) = in_background(move || {
+            let listed = Listed {
+                scanned_at: scan.scanned_at,
+                complete: scan.complete,
+                listing: scan.listing(),
+            };
+            (scan, listed)
+        })
+        .await;
+        let saved = self.store.save_snapshot(Arc::new(listed)).await;
+        let remembered = saved.map_err(|error| {
             format!(
                 "the scan could not be kept for the next first screen: {}",
                 error.sentence()
             )
-        })
+        });
+        (scan, remembered)
     }
 
     /// A picture that is kept on this side; `None` if it is not, or its copy is damaged.

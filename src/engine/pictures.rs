@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::{Engine, PersonState, in_words};
 use crate::connector::Priority;
 use crate::domain::comparison::Content;
-use crate::domain::photo::SourcePhoto;
+use crate::domain::ids::PictureId;
+use crate::domain::photo::Sha256;
 
 /// What one side shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +32,11 @@ impl Engine {
     /// Both sides' pictures of one person, side by side and before background work. A picture that is kept on this
     /// side under the very hash that a service states is not downloaded.
     pub async fn pictures(&self, state: &PersonState) -> SidePictures {
-        let (source, target) = futures::join!(self.source_picture(state), self.target_picture(state));
+        let (source, target) = futures::join!(
+            self.source_side(&state.source.id, &state.photo, Priority::Foreground),
+            self.target_picture(state)
+        );
         SidePictures { source, target }
-    }
-
-    async fn source_picture(&self, state: &PersonState) -> SidePicture {
-        match &state.photo {
-            SourcePhoto::Absent => return SidePicture::Absent,
-            SourcePhoto::Unreadable(why) | SourcePhoto::OutOfReach(why) => {
-                return SidePicture::Failed(why.clone());
-            }
-            // Nobody asked for the stamps of people who are not paired, but a photo there may be.
-            SourcePhoto::Unknown | SourcePhoto::Present(_) => {}
-        }
-        match self.source.photo(&state.source.id, Priority::Foreground).await {
-            Ok(Some(photo)) => SidePicture::Bytes(photo.bytes),
-            Ok(None) => SidePicture::Absent,
-            Err(error) => SidePicture::Failed(in_words(&error)),
-        }
     }
 
     async fn target_picture(&self, state: &PersonState) -> SidePicture {
@@ -66,12 +54,23 @@ impl Engine {
             Content::Sound(facts) => Some(facts.sha256),
             Content::Unseen | Content::Unsound(_) => None,
         });
+        self.target_bytes(&served.picture, hash, Priority::Foreground)
+            .await
+    }
+
+    /// The bytes of a stored picture, from this side where they are kept under the hash that it is known by.
+    pub(super) async fn target_bytes(
+        &self,
+        picture: &PictureId,
+        hash: Option<Sha256>,
+        priority: Priority,
+    ) -> SidePicture {
         if let Some(hash) = hash
             && let Some(bytes) = self.kept(hash).await
         {
             return SidePicture::Bytes(bytes);
         }
-        match self.target.download(&served.picture, Priority::Foreground).await {
+        match self.target.download(picture, priority).await {
             Ok(Some(bytes)) => SidePicture::Bytes(bytes),
             Ok(None) => SidePicture::Failed(format!("the picture is gone from {}", self.target.name())),
             Err(error) => SidePicture::Failed(in_words(&error)),

@@ -114,7 +114,8 @@ impl Engine {
             people: roster.sources.len() as u64,
         });
         let scan = self.look_at(roster, complete, &looking).await?;
-        if let Err(error) = self.remember_scan(&scan).await {
+        let (scan, remembered) = self.remember_scan(scan).await;
+        if let Err(error) = remembered {
             problems.note(error);
         }
         Ok(Scan {

@@ -67,7 +67,7 @@ impl Engine {
                 && let Some(case) = Case::of(&people[position as usize])
             {
                 let kib = Arc::clone(&kib);
-                under_way.push(async move { (position, self.look(case, looking.priority, kib).await) });
+                under_way.push(async move { (position, self.settle_one(case, looking.priority, kib).await) });
             }
             let Some(next) = looking.cancel.run_until_cancelled(under_way.next()).await else {
                 break Err(EngineError::Cancelled);
@@ -110,7 +110,7 @@ impl Engine {
     }
 
     /// Downloads what one person's verdict needs.
-    async fn look(
+    async fn settle_one(
         &self,
         case: Case,
         priority: Priority,

@@ -1054,12 +1054,13 @@ async fn the_next_first_screen_shows_the_last_scan() {
         .expect("readable")
         .expect("kept");
     assert_eq!(kept.scanned_at, scan.scanned_at);
-    let rows: Vec<_> = kept
-        .rows
-        .iter()
-        .map(|row| (row.person.name.raw(), row.verdict))
+    let rows: Vec<_> = kept.listing.rows().map(|row| kept.listing.entry(row)).collect();
+    let rows: Vec<_> = rows.iter().map(|entry| (entry.name(), entry.verdict())).collect();
+    let seen: Vec<_> = verdicts(&scan)
+        .into_iter()
+        .map(|(name, verdict)| (name.into(), verdict))
         .collect();
-    assert_eq!(rows, verdicts(&scan));
+    assert_eq!(rows, seen);
 }
 
 #[test]

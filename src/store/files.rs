@@ -38,8 +38,19 @@ pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
 
 /// Puts a file into place as a whole: written beside it, synced, renamed, and the rename synced.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let (temporary, file) = create_temporary(path)?;
-    let written = fill(file, content)
+    write_whole_with(path, |file| file.write_all(content))
+}
+
+/// Like [`write_whole`], with a content that is made while it is written.
+pub(super) fn write_whole_with(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), StoreError> {
+    let (temporary, mut file) = create_temporary(path)?;
+    let filled = fill(&mut file).and_then(|()| file.sync_all());
+    // Windows renames no file that is open.
+    drop(file);
+    let written = filled
         .and_then(|()| fs::rename(&temporary, path))
         .map_err(StoreError::files("write", path));
     if written.is_err() {
@@ -51,11 +62,6 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<(), StoreError>
         Some(folder) => sync_folder(folder),
         None => Ok(()),
     }
-}
-
-fn fill(mut file: File, content: &[u8]) -> std::io::Result<()> {
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 const TEMPORARY: &str = ".partial-";

@@ -1,0 +1,576 @@
+//! Finds people: exact conditions first, then each word fuzzily in every text of who is left.
+
+use std::num::NonZero;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use frizbee::{CaseMatching, Config, Matcher, SortStrategy};
+use parking_lot::Mutex;
+
+use super::columns::part;
+use super::query::split_word;
+use super::{Likeness, Listing, NONE, Query, Row, Text};
+use crate::domain::comparison::Verdict;
+use crate::domain::filter::{Field, Wanted, folded};
+use crate::domain::text::SHOWN_LIMIT;
+
+/// Somebody who was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Who.
+    pub row: Row,
+    /// How well they fit the words of the query; 0 if it has none.
+    pub score: u16,
+}
+
+/// How many people a thread takes on at a time: their texts stay in its cache.
+const CHUNK: usize = 2048;
+
+/// How many threads search at most. More cost longer to start than they save.
+const THREADS: usize = 8;
+
+impl Listing {
+    /// Makes what the search reads, if it has not been made. The first search does so too; some tens of milliseconds
+    /// for a few hundred thousand people are better spent before it.
+    pub fn prepare_search(&self) {
+        self.search_keys();
+    }
+
+    /// Bytes that the keys of the search take in memory; 0 before they are made.
+    pub fn search_size(&self) -> usize {
+        self.keys.get().map_or(0, SearchKeys::size)
+    }
+
+    /// Who fits the query, the best first and equals in the order of rows. Only people of `within`, if given: the rows
+    /// of earlier hits, say, in any order, of a query that this one [narrows](Query::narrows).
+    pub fn search(&self, query: &Query, within: Option<&[Row]>) -> Vec<Hit> {
+        let plan = Plan::new(self, query);
+        let within = within.map(|rows| {
+            let mut bits = vec![0_u64; self.len().div_ceil(64)];
+            for row in rows {
+                if let Some(word) = bits.get_mut(row.position() / 64) {
+                    *word |= 1 << (row.position() % 64);
+                }
+            }
+            bits
+        });
+        let searched = within.as_ref().map_or(self.len(), |bits| {
+            bits.iter().map(|word| word.count_ones() as usize).sum()
+        });
+        let threads = searched.div_ceil(2 * CHUNK).min(*CORES);
+        let hits = plan.search(within.as_deref(), threads);
+        best_first(&hits)
+    }
+
+    pub(super) fn search_keys(&self) -> &SearchKeys {
+        self.keys.get_or_init(|| {
+            let mut keys = SearchKeys::default();
+            keys.text.reserve(self.text.len());
+            keys.keys.reserve_exact(self.len());
+            keys.extend(self);
+            keys.text.shrink_to_fit();
+            keys
+        })
+    }
+}
+
+static CORES: LazyLock<usize> = LazyLock::new(|| {
+    thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(THREADS)
+});
+
+/// The texts of everybody, folded. What is not shown of a text for its length is not searched either.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SearchKeys {
+    text: String,
+    keys: Vec<Key>,
+    departments: Vec<Box<str>>,
+    domains: Vec<Box<str>>,
+}
+
+impl SearchKeys {
+    /// Takes in whoever has come since.
+    pub(super) fn extend(&mut self, listing: &Listing) {
+        let new = |interned: &super::Interned, known: usize| -> Vec<Box<str>> {
+            interned
+                .iter()
+                .skip(known)
+                .map(|text| folded(shown(text)).into())
+                .collect()
+        };
+        self.departments
+            .extend(new(&listing.departments, self.departments.len()));
+        self.domains.extend(new(&listing.domains, self.domains.len()));
+        for row in listing.rows().skip(self.keys.len()) {
+            let start = self.text.len();
+            let mut put = |text: &str| {
+                let text = shown(text);
+                let from = self.text.len();
+                if text.is_ascii() {
+                    self.text.push_str(text);
+                    self.text[from..].make_ascii_lowercase();
+                } else {
+                    self.text.push_str(&folded(text));
+                }
+                from..self.text.len()
+            };
+            let name = put(listing.text(row, Text::Name));
+            let principal = put(listing.text(row, Text::Principal));
+            let mail = put(listing.text(row, Text::Mail));
+            let (likeness, _) = Likeness::unpair(listing.likenesses[row.position()]);
+            let has_own_mail =
+                likeness == Likeness::Own && self.text[mail.clone()] != self.text[principal.clone()];
+            if !has_own_mail {
+                self.text.truncate(mail.start);
+            }
+            let key = match u32::try_from(start) {
+                // Three texts of 256 characters, none of which folds to more than 40 bytes.
+                Ok(start) if u32::try_from(self.text.len()).is_ok() => Key {
+                    start,
+                    ends: [name.end, principal.end, self.text.len()].map(|end| (end - start as usize) as u16),
+                    has_own_mail,
+                },
+                // Beyond four thousand million bytes nobody is found.
+                _ => {
+                    self.text.truncate(start);
+                    Key::default()
+                }
+            };
+            self.keys.push(key);
+        }
+    }
+
+    fn texts(&self, position: usize) -> Texts<'_> {
+        let Key {
+            start,
+            ends: [name, principal, mail],
+            has_own_mail,
+        } = self.keys[position];
+        let text = |from: u16, to: u16| {
+            part(&self.text, start + u32::from(from), start + u32::from(to)).unwrap_or_default()
+        };
+        Texts {
+            name: text(0, name),
+            principal: text(name, principal),
+            own_mail: has_own_mail.then(|| text(principal, mail)),
+        }
+    }
+
+    fn size(&self) -> usize {
+        let repeated = self.departments.iter().chain(&self.domains);
+        self.text.capacity()
+            + self.keys.capacity() * size_of::<Key>()
+            + repeated
+                .map(|text| text.len() + size_of::<Box<str>>())
+                .sum::<usize>()
+    }
+}
+
+/// Where the texts of a person end, from `start` on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Key {
+    start: u32,
+    ends: [u16; 3],
+    has_own_mail: bool,
+}
+
+/// What is searched of one person fuzzily, besides department and domains.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    name: &'a str,
+    /// The sign-in name before the `@`.
+    principal: &'a str,
+    /// The mail address before the `@`, where that is another one.
+    own_mail: Option<&'a str>,
+}
+
+impl<'a> Texts<'a> {
+    /// The mail address before the `@`, of somebody who has one.
+    fn mail(&self) -> &'a str {
+        self.own_mail.unwrap_or(self.principal)
+    }
+}
+
+/// The part of a text that is shown.
+fn shown(text: &str) -> &str {
+    if text.len() <= SHOWN_LIMIT {
+        return text;
+    }
+    let end = text
+        .char_indices()
+        .nth(SHOWN_LIMIT)
+        .map_or(text.len(), |(end, _)| end);
+    &text[..end]
+}
+
+/// A query made ready for one listing: what can be said of a department or a domain is said once.
+pub(super) struct Plan<'a> {
+    listing: &'a Listing,
+    keys: &'a SearchKeys,
+    tests: Vec<Test<'a>>,
+    words: Vec<Word>,
+}
+
+/// An exact condition.
+struct Test<'a> {
+    is_negated: bool,
+    wanted: Exact<'a>,
+}
+
+enum Exact<'a> {
+    Verdicts([bool; Verdict::ALL.len()]),
+    /// A text in some fields.
+    Contains {
+        fields: &'a [Field],
+        text: &'a str,
+        departments: Vec<bool>,
+        domains: Vec<bool>,
+    },
+}
+
+/// A word that is looked for fuzzily.
+#[derive(Clone)]
+struct Word {
+    /// For names and departments.
+    whole: Matcher,
+    /// For what stands before an `@`, if that is not the whole word; `None` if nothing needs to stand there.
+    local: Option<Matcher>,
+    has_domain: bool,
+    /// What each department is worth; 0 for one that does not fit.
+    departments: Vec<u16>,
+    /// The same of domains.
+    domains: Vec<u16>,
+}
+
+impl Word {
+    fn new(word: &str, keys: &SearchKeys) -> Self {
+        let config = Config::default()
+            .max_typos(Some(0))
+            .casing(CaseMatching::Respect)
+            .sort(SortStrategy::IndexAsc);
+        let mut whole = Matcher::new(word, &config);
+        let mut departments = vec![0; keys.departments.len()];
+        for found in whole.match_list(&keys.departments) {
+            departments[found.index as usize] = found.score.max(1);
+        }
+        let (local, domain) = split_word(word);
+        let wanted = domain.unwrap_or(word);
+        let mut of_domain = Matcher::new(wanted, &config);
+        let domains = keys.domains.iter().map(|domain| {
+            let score = of_domain.match_one(domain, 0).map_or(0, |found| found.score);
+            // Half as good as in a name: it is the same for thousands.
+            if domain.contains(wanted) {
+                (score / 2).max(1)
+            } else {
+                0
+            }
+        });
+        Self {
+            domains: domains.collect(),
+            departments,
+            whole,
+            local: (domain.is_some() && !local.is_empty()).then(|| Matcher::new(local, &config)),
+            has_domain: domain.is_some(),
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(listing: &'a Listing, query: &'a Query) -> Self {
+        let keys = listing.search_keys();
+        let mut tests: Vec<Test<'_>> = Vec::new();
+        for term in &query.terms {
+            let wanted = match &term.wanted {
+                Wanted::Verdicts(verdicts) => {
+                    Exact::Verdicts(Verdict::ALL.map(|verdict| verdicts.contains(&verdict)))
+                }
+                Wanted::Anywhere(text) if term.is_negated => keys.contains(&Field::ALL, text),
+                Wanted::Anywhere(_) => continue,
+                Wanted::In(field, text) => keys.contains(std::slice::from_ref(field), text),
+            };
+            tests.push(Test {
+                is_negated: term.is_negated,
+                wanted,
+            });
+        }
+        // What the verdict tells costs least.
+        tests.sort_by_key(|test| !matches!(test.wanted, Exact::Verdicts(_)));
+        let mut words: Vec<&str> = query.words().collect();
+        // The longest leaves the fewest for the others.
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        words.dedup();
+        Self {
+            listing,
+            keys,
+            tests,
+            words: words.into_iter().map(|word| Word::new(word, keys)).collect(),
+        }
+    }
+
+    /// The hits of each chunk, in the order of rows.
+    pub(super) fn search(&self, within: Option<&[u64]>, threads: usize) -> Vec<Vec<Hit>> {
+        let chunks = self.listing.len().div_ceil(CHUNK);
+        let next = AtomicUsize::new(0);
+        let found: Mutex<Vec<Vec<Hit>>> = Mutex::new(vec![Vec::new(); chunks]);
+        let work = || {
+            let mut searcher = Searcher::new(self);
+            loop {
+                let chunk = next.fetch_add(1, Ordering::Relaxed);
+                if chunk >= chunks {
+                    break;
+                }
+                let hits = searcher.search(chunk, within);
+                if !hits.is_empty() {
+                    found.lock()[chunk] = hits;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                // Without a second thread this one does it all.
+                drop(
+                    thread::Builder::new()
+                        .name("search".into())
+                        .spawn_scoped(scope, work),
+                );
+            }
+            work();
+        });
+        found.into_inner()
+    }
+
+    fn passes(&self, position: usize) -> bool {
+        self.tests
+            .iter()
+            .all(|test| self.holds(&test.wanted, position) != test.is_negated)
+    }
+
+    fn holds(&self, wanted: &Exact<'_>, position: usize) -> bool {
+        match wanted {
+            Exact::Verdicts(verdicts) => verdicts[usize::from(self.listing.verdicts[position])],
+            Exact::Contains {
+                fields,
+                text,
+                departments,
+                domains,
+            } => fields.iter().any(|field| match field {
+                Field::Name => self.keys.texts(position).name.contains(text),
+                Field::Department => is_in(departments, self.listing.person_departments.get(position)),
+                Field::Principal => {
+                    let local = self.keys.texts(position).principal;
+                    self.is_in_address(text, local, self.listing.principal_domains.get(position), domains)
+                }
+                Field::Mail => {
+                    let local = self.keys.texts(position).mail();
+                    self.mail_domain(position)
+                        .is_some_and(|domain| self.is_in_address(text, local, domain, domains))
+                }
+            }),
+        }
+    }
+
+    /// The number of the mail address's domain, [`NONE`] included; `None` where there is no mail address.
+    fn mail_domain(&self, position: usize) -> Option<u32> {
+        match Likeness::unpair(self.listing.likenesses[position]).0 {
+            Likeness::None => None,
+            Likeness::Same => Some(self.listing.principal_domains.get(position)),
+            Likeness::Local | Likeness::Own => Some(self.listing.mail_domains.get(position)),
+        }
+    }
+
+    fn is_in_address(&self, text: &str, local: &str, domain: u32, domains: &[bool]) -> bool {
+        if local.contains(text) || is_in(domains, domain) {
+            return true;
+        }
+        // Only a text with an `@` can stand on both sides of it.
+        text.contains('@')
+            && self
+                .keys
+                .domains
+                .get(domain as usize)
+                .is_some_and(|domain| format!("{local}@{domain}").contains(text))
+    }
+}
+
+impl SearchKeys {
+    fn contains<'a>(&self, fields: &'a [Field], text: &'a str) -> Exact<'a> {
+        let contain = |texts: &[Box<str>]| texts.iter().map(|known| known.contains(text)).collect();
+        Exact::Contains {
+            fields,
+            text,
+            departments: contain(&self.departments),
+            domains: contain(&self.domains),
+        }
+    }
+}
+
+/// What stands at a number in a table; false for [`NONE`].
+fn is_in(table: &[bool], number: u32) -> bool {
+    table.get(number as usize).copied().unwrap_or_default()
+}
+
+/// One thread's tools.
+struct Searcher<'a> {
+    plan: &'a Plan<'a>,
+    words: Vec<Word>,
+    /// The positions that are still in the running, with their scores so far.
+    left: Vec<(u32, u16)>,
+    /// What the word at hand is worth for each of them; 0 if it is not found.
+    scores: Vec<u16>,
+    /// The texts to look at, and for whom.
+    texts: Vec<&'a str>,
+    owners: Vec<u32>,
+}
+
+impl<'a> Searcher<'a> {
+    fn new(plan: &'a Plan<'a>) -> Self {
+        Self {
+            plan,
+            words: plan.words.clone(),
+            left: Vec::with_capacity(CHUNK),
+            scores: Vec::with_capacity(CHUNK),
+            texts: Vec::with_capacity(2 * CHUNK),
+            owners: Vec::with_capacity(2 * CHUNK),
+        }
+    }
+
+    fn search(&mut self, chunk: usize, within: Option<&[u64]>) -> Vec<Hit> {
+        let plan = self.plan;
+        let start = chunk * CHUNK;
+        let end = (start + CHUNK).min(plan.listing.len());
+        self.left.clear();
+        let candidates = (start..end)
+            .filter(|position| within.is_none_or(|bits| bits[position / 64] & (1 << (position % 64)) != 0))
+            .filter(|position| plan.passes(*position));
+        self.left.extend(candidates.map(|position| (position as u32, 0)));
+        let mut words = std::mem::take(&mut self.words);
+        for word in &mut words {
+            if self.left.is_empty() {
+                break;
+            }
+            self.look_for(word);
+        }
+        self.words = words;
+        let hits = self.left.iter();
+        hits.map(|&(position, score)| Hit {
+            row: Row(position),
+            score,
+        })
+        .collect()
+    }
+
+    /// Leaves those in whom the word is found.
+    fn look_for(&mut self, word: &mut Word) {
+        let plan = self.plan;
+        self.scores.clear();
+        self.texts.clear();
+        self.owners.clear();
+        for (owner, &(position, _)) in (0..).zip(&self.left) {
+            let position = position as usize;
+            let worth = |table: &[u16], number: u32| table.get(number as usize).copied().unwrap_or_default();
+            let domain = plan.listing.principal_domains.get(position);
+            let mail_domain = plan.mail_domain(position).unwrap_or(NONE);
+            let department = worth(&word.departments, plan.listing.person_departments.get(position));
+            let score = if word.has_domain {
+                department
+            } else {
+                department
+                    .max(worth(&word.domains, domain))
+                    .max(worth(&word.domains, mail_domain))
+            };
+            self.scores.push(score);
+            let texts = plan.keys.texts(position);
+            self.texts.push(texts.name);
+            self.owners.push(owner);
+            if !word.has_domain {
+                for text in [Some(texts.principal), texts.own_mail].into_iter().flatten() {
+                    self.texts.push(text);
+                    self.owners.push(owner);
+                }
+            }
+        }
+        for found in word.whole.match_list(&self.texts) {
+            let score = &mut self.scores[self.owners[found.index as usize] as usize];
+            *score = (*score).max(found.score).max(1);
+        }
+        if word.has_domain {
+            self.look_in_addresses(word);
+        }
+        let mut scores = self.scores.iter();
+        self.left.retain_mut(|(_, total)| {
+            let score = scores.next().copied().unwrap_or_default();
+            *total = total.saturating_add(score);
+            score > 0
+        });
+    }
+
+    /// Looks for both sides of a word with an `@`.
+    fn look_in_addresses(&mut self, word: &mut Word) {
+        let plan = self.plan;
+        self.texts.clear();
+        self.owners.clear();
+        let mut domains = Vec::new();
+        for (owner, &(position, _)) in (0..).zip(&self.left) {
+            let position = position as usize;
+            let texts = plan.keys.texts(position);
+            let principal_domain = plan.listing.principal_domains.get(position);
+            let mail = plan.mail_domain(position).map(|domain| (texts.mail(), domain));
+            for (local, domain) in [Some((texts.principal, principal_domain)), mail]
+                .into_iter()
+                .flatten()
+            {
+                let worth = word.domains.get(domain as usize).copied().unwrap_or_default();
+                if worth > 0 {
+                    self.texts.push(local);
+                    self.owners.push(owner);
+                    domains.push(worth);
+                }
+            }
+        }
+        let mut note = |index: usize, score: u16| {
+            let noted = &mut self.scores[self.owners[index] as usize];
+            *noted = (*noted).max(score.saturating_add(domains[index]));
+        };
+        match &mut word.local {
+            None => (0..self.texts.len()).for_each(|index| note(index, 0)),
+            Some(matcher) => {
+                for found in matcher.match_list(&self.texts) {
+                    note(found.index as usize, found.score);
+                }
+            }
+        }
+    }
+}
+
+/// Puts hits that come in the order of rows into the order of their scores, keeping it among equals.
+pub(super) fn best_first(chunks: &[Vec<Hit>]) -> Vec<Hit> {
+    let hits = || chunks.iter().flatten();
+    let best = usize::from(hits().map(|hit| hit.score).max().unwrap_or_default());
+    if best == 0 {
+        return hits().copied().collect();
+    }
+    let place = |hit: &Hit| best - usize::from(hit.score);
+    let mut starts = vec![0; best + 1];
+    for hit in hits() {
+        starts[place(hit)] += 1;
+    }
+    let mut start = 0;
+    for count in &mut starts {
+        start += std::mem::replace(count, start);
+    }
+    let mut sorted = vec![
+        Hit {
+            row: Row(0),
+            score: 0
+        };
+        start
+    ];
+    for hit in hits() {
+        let next = &mut starts[place(hit)];
+        sorted[*next] = *hit;
+        *next += 1;
+    }
+    sorted
+}

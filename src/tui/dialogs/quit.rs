@@ -1,0 +1,35 @@
+//! Leaving while a run is under way is asked once (`reliability.md` N2).
+
+use ratatui::buffer::Buffer;
+
+use crate::report::text::number;
+use crate::tui::layout;
+use crate::tui::pen::Pen;
+use crate::tui::state::State;
+use crate::tui::view::framed;
+
+/// Draws the question.
+pub fn draw(state: &State, buffer: &mut Buffer) {
+    let theme = state.theme;
+    let area = layout::dialog(state.size, 66, 7);
+    let inner = framed(state, buffer, area, "A run is under way");
+    let run = &state.run;
+    Pen::new(buffer, theme, inner, 0).skip(1).write(
+        &format!("{} of {} people are done.", number(run.done), number(run.steps)),
+        theme.text(),
+    );
+    for (line, (key, words)) in [
+        ("w", "wait: the run goes on, and so does the screen"),
+        ("s", "stop after the writes in hand, then end"),
+        ("n", "end now; the next start settles what is in hand"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        Pen::new(buffer, theme, inner, line as u16 + 2)
+            .skip(1)
+            .write(key, theme.accent())
+            .skip(2)
+            .write(words, theme.text());
+    }
+}
