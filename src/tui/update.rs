@@ -1,8 +1,6 @@
 //! What happened → what changes, and what is to be done. Plain functions: no clock, no disk, no network.
 
-use std::time::Duration;
-
-use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::dialogs::menu::CopyMenu;
@@ -10,17 +8,17 @@ use super::dialogs::{Answer, Dialog, help, menu, palette};
 use super::intent::Intent;
 use super::keymap::Key;
 use super::layout;
+use super::looked::PersonLook;
 use super::message::{Effect, Message, Scanned, Trouble, Who};
 use super::pictures::Looked;
-use super::screens::people::Origin;
+use super::screens::people::{Origin, QUERY_LIMIT};
 use super::screens::{plan, run};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
+use crate::domain::ids::SourceId;
 
 /// How many people above and below the cursor are looked at ahead.
 const NEIGHBOURS: usize = 2;
-/// A cursor that has rested this long is looked at at once when it moves again.
-const AT_REST: Duration = Duration::from_millis(150);
 
 /// Works one message into the state and says what is to be done outside.
 pub fn update(state: &mut State, message: Message) -> Effects {
@@ -35,7 +33,6 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             effects.extend(paint_around(state));
             effects
         }
-        Message::Do(intent) => perform(state, intent),
         Message::Canvas { canvas, why } => {
             state.canvas = canvas;
             state.canvas_why = why;
@@ -44,8 +41,8 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             paint_around(state)
         }
         Message::Snapshot(snapshot) => {
-            // A scan that was faster knows better.
-            if state.people.origin == Origin::Nothing
+            // A scan that was faster knows better; its first pages do not.
+            if matches!(state.people.origin, Origin::Nothing | Origin::Pages)
                 && let Some(listed) = snapshot
             {
                 let origin = Origin::Snapshot(listed.scanned_at);
@@ -74,7 +71,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             for compared in people {
                 state
                     .people
-                    .set(&compared.person, compared.verdict, &compared.reason);
+                    .settle(&compared.person, compared.verdict, &compared.reason);
             }
             Vec::new()
         }
@@ -85,27 +82,12 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             }
             keep(state)
         }
-        Message::Rested(moves) if moves == state.pictures.moves => ask_around(state),
-        Message::Rested(_) => Vec::new(),
-        Message::Looked { person, result } => {
-            let looked = match result {
-                Ok(look) => {
-                    if let Some((verdict, reason)) = &look.judgement {
-                        state.people.set(&person, *verdict, reason);
-                    }
-                    Looked::Ready((*look).into())
-                }
-                Err(trouble) => Looked::Failed(match trouble.hint {
-                    Some(hint) => format!("{}; {hint}", trouble.what),
-                    None => trouble.what,
-                }),
-            };
-            state.pictures.looked(person, looked);
-            let mut effects = paint_around(state);
-            // Whoever found no room before has some now.
-            effects.extend(ask_current(state));
-            effects
+        Message::Rested(moves) if moves == state.pictures.moves => {
+            state.rested = moves;
+            ask_around(state)
         }
+        Message::Rested(_) => Vec::new(),
+        Message::Looked { person, result } => looked(state, person, result),
         Message::Painted { key, result } => {
             state.pictures.painted_is(key, result);
             Vec::new()
@@ -153,14 +135,20 @@ fn on_key(state: &mut State, key: Key) -> Effects {
     if let Some(dialog) = state.dialog.take() {
         return on_dialog_key(state, dialog, key);
     }
-    if state.screen == Screen::People && state.people.is_typing {
+    let is_visible = !layout::is_too_small(state.size);
+    if state.screen == Screen::People && state.people.is_typing && is_visible {
         return on_filter_key(state, key);
     }
-    if state.screen == Screen::Plan && state.plan.takes(key) {
+    if state.screen == Screen::Plan && state.plan.takes(key) && is_visible {
         return plan::typed(state, key);
     }
     state.notice = None;
     match state.keymap.intent(key, state.context()) {
+        // Nobody decides on what they cannot see.
+        Some(intent) if !is_visible => match intent {
+            Intent::Quit | Intent::Suspend | Intent::Redraw => perform(state, intent),
+            _ => Vec::new(),
+        },
         Some(intent) => perform(state, intent),
         None => Vec::new(),
     }
@@ -186,24 +174,33 @@ fn on_dialog_key(state: &mut State, mut dialog: Dialog, key: Key) -> Effects {
             effects.extend(perform(state, intent));
             effects
         }
-        Answer::Copies(text) => vec![Effect::Copy(text)],
+        Answer::Copies(text) => {
+            let mut effects = paint_around(state);
+            effects.push(Effect::Copy(text));
+            effects
+        }
     }
 }
 
-/// Wait, stop after the writes in hand, or stop now.
+/// Wait, stop after the writes in hand, or stop now. Control-C a second time is meant.
 fn on_quit_key(state: &mut State, key: Key) -> Effects {
+    let is_control_c = key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL;
     match key.typed() {
-        Some('s') => {
-            state.stops_run_at_end = true;
-            vec![Effect::CancelRun, Effect::Quit]
-        }
+        Some('s') => stop_and_quit(state),
+        None if is_control_c => stop_and_quit(state),
         Some('n') => vec![Effect::Quit],
-        _ if key.code == KeyCode::Esc || key.typed() == Some('w') => Vec::new(),
+        _ if key.code == KeyCode::Esc || key.typed() == Some('w') => paint_around(state),
         _ => {
             state.dialog = Some(Dialog::Quit);
             Vec::new()
         }
     }
+}
+
+/// The ending waits for the writes in hand.
+fn stop_and_quit(state: &mut State) -> Effects {
+    state.stops_run_at_end = true;
+    vec![Effect::CancelRun, Effect::Quit]
 }
 
 fn on_filter_key(state: &mut State, key: Key) -> Effects {
@@ -213,7 +210,8 @@ fn on_filter_key(state: &mut State, key: Key) -> Effects {
             people.is_typing = false;
             people.set_text(String::new());
         }
-        KeyCode::Enter => people.is_typing = false,
+        // One that cannot be understood is not in force, and does not look as if it were.
+        KeyCode::Enter => people.is_typing = people.text_error.is_some(),
         KeyCode::Up => people.step(-1),
         KeyCode::Down => people.step(1),
         KeyCode::PageUp => people.step(-(people.height as isize)),
@@ -252,11 +250,11 @@ fn on_paste(state: &mut State, text: &str) -> Effects {
     let line: String = text
         .chars()
         .filter(|letter| !letter.is_control())
-        .take(super::screens::people::QUERY_LIMIT)
+        .take(QUERY_LIMIT)
         .collect();
     match &mut state.dialog {
-        Some(Dialog::Help(help)) => help.filter.push_str(&line),
-        Some(Dialog::Palette(palette)) => palette.filter.push_str(&line),
+        Some(Dialog::Help(help)) => help.add(&line),
+        Some(Dialog::Palette(palette)) => palette.add(&line),
         Some(_) => {}
         None if state.screen == Screen::People && state.people.is_typing => {
             let text = format!("{}{line}", state.people.text);
@@ -330,10 +328,10 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             state.say(format!("colours: {}", state.theme.palette.code()));
             Vec::new()
         }
-        (Intent::Log, Screen::Log) | (Intent::Back, Screen::Log | Screen::Zoom) => {
-            show(state, Screen::People)
-        }
+        (Intent::Log | Intent::Back, Screen::Log) => show(state, state.before_log),
+        (Intent::Back, Screen::Zoom) => show(state, Screen::People),
         (Intent::Log, _) => {
+            state.before_log = state.screen;
             state.log.follow();
             let mut effects = show(state, Screen::Log);
             effects.push(Effect::ReadRequests);
@@ -341,7 +339,9 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         }
         (Intent::ShowRun, _) => {
             if state.run.is_known() {
-                show(state, Screen::Run)
+                let mut effects = plan::drop_it(state);
+                effects.extend(show(state, Screen::Run));
+                effects
             } else {
                 state.say("no run yet in this session");
                 Vec::new()
@@ -385,21 +385,21 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
             return show(state, Screen::People);
         }
         Intent::Zoom => return show(state, Screen::Zoom),
-        Intent::Back => {
-            if people.anchor.take().is_none() && !people.text.is_empty() {
-                people.set_text(String::new());
-            }
-        }
+        Intent::Back => people.step_back(),
         Intent::Push => return plan_for(state, false),
         Intent::FullRun => return plan_for(state, true),
         Intent::RefreshOne => {
             if let Some(person) = people.current_person() {
-                state.pictures.forget(&person.source);
+                // A look that is under way is as fresh as another one would be.
+                if !matches!(state.pictures.look(&person.source), Some(Looked::Loading)) {
+                    state.pictures.forget(&person.source);
+                }
                 return ask_around(state);
             }
         }
         Intent::RefreshAll => return start_scan(state),
         Intent::Compare => return compare(state),
+        Intent::Stop => return stop(state),
         Intent::Copy => {
             return match copy_menu(state) {
                 Some(menu) => open(state, Dialog::Copy(menu)),
@@ -488,13 +488,19 @@ fn plan_for(state: &mut State, everybody: bool) -> Effects {
 
 /// Begins a scan, unless one is under way.
 pub fn start_scan(state: &mut State) -> Effects {
-    if matches!(state.scan, ScanState::Scanning(_)) {
-        state.say("a scan is under way");
+    if state.is_scanning() {
+        let key = state.keymap.key(Intent::Stop, state.theme.is_ascii);
+        state.say(match state.scan {
+            ScanState::Stopping => "the scan is being stopped".to_owned(),
+            _ if key.is_empty() => "a scan is under way".to_owned(),
+            _ => format!("a scan is under way; {key} stops it"),
+        });
         return Vec::new();
     }
     state.scan = ScanState::Scanning(None);
     let mut effects = Vec::new();
     if state.comparing != Comparing::Idle {
+        state.comparing = Comparing::Idle;
         effects.push(Effect::StopComparing);
     }
     effects.push(Effect::Scan {
@@ -505,6 +511,11 @@ pub fn start_scan(state: &mut State) -> Effects {
 
 fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects {
     match result {
+        Err(_) if state.scan == ScanState::Stopping => {
+            state.scan = ScanState::Idle;
+            state.say("the scan was stopped; what is shown is from before");
+            Vec::new()
+        }
         Err(trouble) => {
             state.complain(&trouble);
             state.scan = ScanState::Failed(trouble);
@@ -524,10 +535,26 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             }
             state.problems = problems;
             let mut effects = moved(state);
+            effects.extend(keep(state));
             if state.people.listing.counts().of(Verdict::Undecided) > 0 {
                 effects.extend(compare(state));
             }
             effects
+        }
+    }
+}
+
+/// Stops what goes on behind the screen: the scan, or else the comparing.
+fn stop(state: &mut State) -> Effects {
+    match (&state.scan, &state.comparing) {
+        (ScanState::Scanning(_), _) => {
+            state.scan = ScanState::Stopping;
+            vec![Effect::StopScan]
+        }
+        (_, Comparing::Under { .. }) => compare(state),
+        _ => {
+            state.say("nothing goes on behind the screen");
+            Vec::new()
         }
     }
 }
@@ -549,6 +576,42 @@ fn compare(state: &mut State) -> Effects {
         total: undecided.len() as u64,
     };
     vec![Effect::Compare(undecided)]
+}
+
+/// Somebody was looked at.
+fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook>, Trouble>) -> Effects {
+    if state.outdated.remove(&person) {
+        state.pictures.forget(&person);
+    } else {
+        let looked = match result {
+            Ok(look) => {
+                if let Some((verdict, reason)) = &look.judgement {
+                    state.people.set(&person, *verdict, reason);
+                }
+                Looked::Ready((*look).into())
+            }
+            Err(trouble) => Looked::Failed(match trouble.hint {
+                Some(hint) => format!("{}; {hint}", trouble.what),
+                None => trouble.what,
+            }),
+        };
+        state.pictures.looked(person, looked);
+    }
+    let mut effects = paint_around(state);
+    // Whoever found no room before has some now; somebody who is only passing by wants none.
+    if state.rested == state.pictures.moves {
+        effects.extend(ask_current(state));
+    }
+    effects
+}
+
+/// What is known of somebody's pictures is no longer so.
+pub fn outdate(state: &mut State, person: &SourceId) {
+    if matches!(state.pictures.look(person), Some(Looked::Loading)) {
+        state.outdated.insert(person.clone());
+    } else {
+        state.pictures.forget(person);
+    }
 }
 
 /// The window or the screen has changed: how many rows and how large a picture now fit.

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Answer;
+use super::{Answer, add_bounded};
 use crate::tui::intent::{Context, ENTRIES, Entry};
 use crate::tui::keymap::Key;
 use crate::tui::layout;
@@ -19,6 +19,14 @@ pub struct Help {
     pub filter: String,
     /// The first line on the page.
     pub offset: usize,
+}
+
+impl Help {
+    /// Adds to what is typed.
+    pub fn add(&mut self, text: &str) {
+        add_bounded(&mut self.filter, text);
+        self.offset = 0;
+    }
 }
 
 /// Typing filters; arrows scroll; Escape closes.
@@ -36,10 +44,7 @@ pub fn key(help: &mut Help, key: Key) -> Answer {
             help.filter.pop();
         }
         _ => match key.typed() {
-            Some(letter) => {
-                help.filter.push(letter);
-                help.offset = 0;
-            }
+            Some(letter) => help.add(letter.encode_utf8(&mut [0; 4])),
             None => return Answer::Closes,
         },
     }

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Answer;
+use super::{Answer, add_bounded};
 use crate::tui::intent::{Context, ENTRIES, Entry};
 use crate::tui::keymap::Key;
 use crate::tui::layout;
@@ -22,6 +22,12 @@ pub struct Palette {
 }
 
 impl Palette {
+    /// Adds to what is typed.
+    pub fn add(&mut self, text: &str) {
+        add_bounded(&mut self.filter, text);
+        self.chosen = 0;
+    }
+
     /// The actions that have a meaning here and match what is typed.
     pub fn entries(&self, here: Context) -> Vec<&'static Entry> {
         let wanted: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
@@ -57,10 +63,7 @@ pub fn key(palette: &mut Palette, state: &State, key: Key) -> Answer {
             }
         }
         _ => match key.typed() {
-            Some(letter) => {
-                palette.filter.push(letter);
-                palette.chosen = 0;
-            }
+            Some(letter) => palette.add(letter.encode_utf8(&mut [0; 4])),
             None => return Answer::Closes,
         },
     }
