@@ -16,9 +16,12 @@ use super::screens::{plan, run};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
+use crate::report::text::people as people_words;
 
 /// How many people above and below the cursor are looked at ahead.
 const NEIGHBOURS: usize = 2;
+/// More undecided people than this are compared when somebody asks for it: it costs two downloads a person.
+const COMPARED_UNASKED: u32 = 1_000;
 
 /// Works one message into the state and says what is to be done outside.
 pub fn update(state: &mut State, message: Message) -> Effects {
@@ -157,7 +160,7 @@ fn on_key(state: &mut State, key: Key) -> Effects {
 fn on_dialog_key(state: &mut State, mut dialog: Dialog, key: Key) -> Effects {
     // However keys are mapped: Escape closes, and Control-C always leads out.
     let answer = match &mut dialog {
-        Dialog::Help(help) => help::key(help, key),
+        Dialog::Help(help) => help::key(help, state, key),
         Dialog::Palette(palette) => palette::key(palette, state, key),
         Dialog::Copy(menu) => menu::key(menu, key),
         Dialog::About => Answer::Closes,
@@ -182,12 +185,13 @@ fn on_dialog_key(state: &mut State, mut dialog: Dialog, key: Key) -> Effects {
     }
 }
 
-/// Wait, stop after the writes in hand, or stop now. Control-C a second time is meant.
+/// Wait, stop after the writes in hand, or stop now. Whoever presses Control-C again means it.
 fn on_quit_key(state: &mut State, key: Key) -> Effects {
-    let is_control_c = key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL;
     match key.typed() {
-        Some('s') => stop_and_quit(state),
-        None if is_control_c => stop_and_quit(state),
+        _ if key.typed() == Some('s') || is_interrupt(key) => {
+            state.stops_run_at_end = true;
+            vec![Effect::CancelRun, Effect::Quit]
+        }
         Some('n') => vec![Effect::Quit],
         _ if key.code == KeyCode::Esc || key.typed() == Some('w') => paint_around(state),
         _ => {
@@ -197,10 +201,8 @@ fn on_quit_key(state: &mut State, key: Key) -> Effects {
     }
 }
 
-/// The ending waits for the writes in hand.
-fn stop_and_quit(state: &mut State) -> Effects {
-    state.stops_run_at_end = true;
-    vec![Effect::CancelRun, Effect::Quit]
+fn is_interrupt(key: Key) -> bool {
+    key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL)
 }
 
 fn on_filter_key(state: &mut State, key: Key) -> Effects {
@@ -536,8 +538,15 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             state.problems = problems;
             let mut effects = moved(state);
             effects.extend(keep(state));
-            if state.people.listing.counts().of(Verdict::Undecided) > 0 {
+            let undecided = state.people.listing.counts().of(Verdict::Undecided);
+            if (1..=COMPARED_UNASKED).contains(&undecided) {
                 effects.extend(compare(state));
+            } else if undecided > 0 && state.notice.is_none() {
+                state.say(format!(
+                    "{} have not been compared yet: {} compares them all, rows are compared as you come to them",
+                    people_words(undecided.into()),
+                    state.keymap.key(Intent::Compare, state.theme.is_ascii)
+                ));
             }
             effects
         }

@@ -74,12 +74,17 @@ pub fn key(palette: &mut Palette, state: &State, key: Key) -> Answer {
 pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
     let theme = state.theme;
     let entries = palette.entries(state.context());
-    let area = layout::dialog(state.size, 80, entries.len() as u16 + 3);
+    let area = layout::dialog(state.size, 80, entries.len().max(1) as u16 + 3);
     let inner = framed(state, buffer, area, "Command");
     Pen::new(buffer, theme, inner, 0)
         .write(":", theme.accent())
         .write(&palette.filter, theme.text())
         .write(theme.sign("▏", "_"), theme.accent());
+    if entries.is_empty() {
+        Pen::new(buffer, theme, inner, 1)
+            .skip(1)
+            .write("no action is called so here", theme.quiet());
+    }
     let room = usize::from(inner.height.saturating_sub(1));
     let first = (palette.chosen + 1).saturating_sub(room);
     for (line, (position, entry)) in entries.iter().enumerate().skip(first).take(room).enumerate() {

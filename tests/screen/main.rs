@@ -1,0 +1,11 @@
+//! The program in a terminal: keys in, screen out.
+
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/terminal/mod.rs"]
+mod terminal;
+
+mod pretending;
+mod show;
