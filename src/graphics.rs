@@ -17,8 +17,6 @@ mod kitty;
 mod late;
 mod painter;
 mod probe;
-mod screen_shim;
-pub use screen_shim::*;
 
 pub use canvas::{Canvas, Drawable, EncodeError};
 pub use detect::{Detected, Surroundings, Wish, detect};

@@ -216,8 +216,12 @@ pub fn give_back_without_waiting() {
             cursor::Show
         );
         let out = rustix::stdio::stdout();
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let takes_bytes = poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&at_once)).is_ok_and(|ready| ready > 0);
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let takes_bytes =
+            poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&at_once)).is_ok_and(|ready| ready > 0);
         if queued.is_ok() && takes_bytes {
             // A terminal that is gone cannot be given back.
             let _ = rustix::io::write(out, &bytes);
