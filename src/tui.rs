@@ -25,6 +25,8 @@ mod screens;
 mod signals;
 mod state;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod update;
 mod view;
