@@ -124,6 +124,9 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     for effect in start_scan(&mut state) {
         effects.perform(effect);
     }
+    if !state.setting.is_readonly {
+        effects.settle_left_over();
+    }
     let input = input::listen(is_answer_due)?;
     let mut app = App {
         state,

@@ -16,7 +16,7 @@ pub const FILTER_LIMIT: usize = 1024;
 /// A parsed filter; the empty one lets everybody through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    terms: Vec<Term>,
+    pub(super) terms: Vec<Term>,
 }
 
 /// One condition.

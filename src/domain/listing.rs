@@ -32,6 +32,8 @@ use super::run::PersonRef;
 use super::text::{RemoteText, clean};
 use columns::{Ids, Interned, NONE, Numbers, Positions, kept, room};
 use search::SearchKeys;
+#[cfg(test)]
+use search::{Plan, best_first};
 
 /// A position in a listing. It names nobody in another one; [`Listing::find`] and [`Marks::remap`] lead there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

@@ -139,6 +139,9 @@ impl Checked<&mut dyn Read> {
 }
 
 #[cfg(test)]
+mod figures;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::comparison::Verdict;

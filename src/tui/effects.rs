@@ -115,6 +115,36 @@ impl Effects {
         });
     }
 
+    /// Settles what an interrupted run has left, if it has left anything and nobody else is writing.
+    pub fn settle_left_over(&self) {
+        let (services, mailbox) = (self.services.clone(), self.mailbox.clone());
+        self.beside(async move {
+            match services.engine.has_left_over().await {
+                Ok(false) => return,
+                Ok(true) => {}
+                // Whoever writes next will say so.
+                Err(_) => return,
+            }
+            let open = services.writer.clone();
+            let Ok(Ok(writer)) = tokio::task::spawn_blocking(move || open()).await else {
+                mailbox.post(Message::Said(
+                    "an interrupted run has left something; the next run settles it".into(),
+                ));
+                return;
+            };
+            match writer.recover().await {
+                Ok(settled) => mailbox.post(Message::Said(format!(
+                    "settled what an interrupted run had left: {}",
+                    crate::report::text::people(settled.len() as u64)
+                ))),
+                Err(error) => mailbox.post(Message::Trouble(Trouble {
+                    what: format!("what an interrupted run has left is not settled: {error}"),
+                    hint: Some("the next run tries again".into()),
+                })),
+            }
+        });
+    }
+
     /// Does one thing. What concerns the terminal is not done here.
     pub fn perform(&mut self, effect: Effect) {
         match effect {

@@ -1,7 +1,5 @@
 //! What happened → what changes, and what is to be done. Plain functions: no clock, no disk, no network.
 
-use std::time::Duration;
-
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
@@ -16,11 +14,12 @@ use super::screens::people::Origin;
 use super::screens::{plan, run};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
+use crate::report::text::people as people_words;
 
 /// How many people above and below the cursor are looked at ahead.
 const NEIGHBOURS: usize = 2;
-/// A cursor that has rested this long is looked at at once when it moves again.
-const AT_REST: Duration = Duration::from_millis(150);
+/// More undecided people than this are compared when somebody asks for it: it costs two downloads a person.
+const COMPARED_UNASKED: u32 = 1_000;
 
 /// Works one message into the state and says what is to be done outside.
 pub fn update(state: &mut State, message: Message) -> Effects {
@@ -524,8 +523,15 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             }
             state.problems = problems;
             let mut effects = moved(state);
-            if state.people.listing.counts().of(Verdict::Undecided) > 0 {
+            let undecided = state.people.listing.counts().of(Verdict::Undecided);
+            if (1..=COMPARED_UNASKED).contains(&undecided) {
                 effects.extend(compare(state));
+            } else if undecided > 0 && state.notice.is_none() {
+                state.say(format!(
+                    "{} have not been compared yet: {} compares them all, rows are compared as you come to them",
+                    people_words(undecided.into()),
+                    state.keymap.key(Intent::Compare, state.theme.is_ascii)
+                ));
             }
             effects
         }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::columns::part;
 use super::query::split_word;
-use super::{Likeness, Listing, NONE, Query, Row, Span, Text};
+use super::{Likeness, Listing, NONE, Query, Row, Text};
 use crate::domain::comparison::Verdict;
 use crate::domain::filter::{Field, Wanted, folded};
 use crate::domain::text::SHOWN_LIMIT;
@@ -67,7 +67,7 @@ impl Listing {
         self.keys.get_or_init(|| {
             let mut keys = SearchKeys::default();
             keys.text.reserve(self.text.len());
-            keys.spans.reserve_exact(self.len());
+            keys.keys.reserve_exact(self.len());
             keys.extend(self);
             keys.text.shrink_to_fit();
             keys
@@ -85,8 +85,7 @@ static CORES: LazyLock<usize> = LazyLock::new(|| {
 #[derive(Clone, Debug, Default)]
 pub(super) struct SearchKeys {
     text: String,
-    /// Name, sign-in name before the `@`, mail address before the `@` where that is another one.
-    spans: Vec<[u8; Span::SIZE]>,
+    keys: Vec<Key>,
     departments: Vec<Box<str>>,
     domains: Vec<Box<str>>,
 }
@@ -104,7 +103,7 @@ impl SearchKeys {
         self.departments
             .extend(new(&listing.departments, self.departments.len()));
         self.domains.extend(new(&listing.domains, self.domains.len()));
-        for row in listing.rows().skip(self.spans.len()) {
+        for row in listing.rows().skip(self.keys.len()) {
             let start = self.text.len();
             let mut put = |text: &str| {
                 let text = shown(text);
@@ -120,45 +119,77 @@ impl SearchKeys {
             let name = put(listing.text(row, Text::Name));
             let principal = put(listing.text(row, Text::Principal));
             let mail = put(listing.text(row, Text::Mail));
-            if self.text[mail.clone()] == self.text[principal.clone()] {
+            let (likeness, _) = Likeness::unpair(listing.likenesses[row.position()]);
+            let has_own_mail =
+                likeness == Likeness::Own && self.text[mail.clone()] != self.text[principal.clone()];
+            if !has_own_mail {
                 self.text.truncate(mail.start);
             }
-            // Three texts of 256 characters, none of which folds to more than 40 bytes. Beyond four thousand million
-            // bytes nobody is found.
-            let is_within = u32::try_from(self.text.len()).is_ok();
-            let ends = [name.end, principal.end, self.text.len(), self.text.len()];
-            let span = match u32::try_from(start) {
-                Ok(start) if is_within => Span {
+            let key = match u32::try_from(start) {
+                // Three texts of 256 characters, none of which folds to more than 40 bytes.
+                Ok(start) if u32::try_from(self.text.len()).is_ok() => Key {
                     start,
-                    ends: ends.map(|end| (end - start as usize) as u16),
+                    ends: [name.end, principal.end, self.text.len()].map(|end| (end - start as usize) as u16),
+                    has_own_mail,
                 },
+                // Beyond four thousand million bytes nobody is found.
                 _ => {
                     self.text.truncate(start);
-                    Span::default()
+                    Key::default()
                 }
             };
-            self.spans.push(span.to_bytes());
+            self.keys.push(key);
         }
     }
 
-    /// Name, sign-in name before the `@`, and the own beginning of the mail address, which is empty where it has none.
-    fn texts(&self, position: usize) -> [&str; 3] {
-        let Span {
+    fn texts(&self, position: usize) -> Texts<'_> {
+        let Key {
             start,
-            ends: [name, principal, mail, _],
-        } = Span::from_bytes(self.spans[position]);
-        [(0, name), (name, principal), (principal, mail)].map(|(from, to)| {
+            ends: [name, principal, mail],
+            has_own_mail,
+        } = self.keys[position];
+        let text = |from: u16, to: u16| {
             part(&self.text, start + u32::from(from), start + u32::from(to)).unwrap_or_default()
-        })
+        };
+        Texts {
+            name: text(0, name),
+            principal: text(name, principal),
+            own_mail: has_own_mail.then(|| text(principal, mail)),
+        }
     }
 
     fn size(&self) -> usize {
         let repeated = self.departments.iter().chain(&self.domains);
         self.text.capacity()
-            + self.spans.capacity() * Span::SIZE
+            + self.keys.capacity() * size_of::<Key>()
             + repeated
                 .map(|text| text.len() + size_of::<Box<str>>())
                 .sum::<usize>()
+    }
+}
+
+/// Where the texts of a person end, from `start` on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Key {
+    start: u32,
+    ends: [u16; 3],
+    has_own_mail: bool,
+}
+
+/// What is searched of one person fuzzily, besides department and domains.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    name: &'a str,
+    /// The sign-in name before the `@`.
+    principal: &'a str,
+    /// The mail address before the `@`, where that is another one.
+    own_mail: Option<&'a str>,
+}
+
+impl<'a> Texts<'a> {
+    /// The mail address before the `@`, of somebody who has one.
+    fn mail(&self) -> &'a str {
+        self.own_mail.unwrap_or(self.principal)
     }
 }
 
@@ -175,7 +206,7 @@ fn shown(text: &str) -> &str {
 }
 
 /// A query made ready for one listing: what can be said of a department or a domain is said once.
-struct Plan<'a> {
+pub(super) struct Plan<'a> {
     listing: &'a Listing,
     keys: &'a SearchKeys,
     tests: Vec<Test<'a>>,
@@ -247,7 +278,7 @@ impl Word {
 }
 
 impl<'a> Plan<'a> {
-    fn new(listing: &'a Listing, query: &'a Query) -> Self {
+    pub(super) fn new(listing: &'a Listing, query: &'a Query) -> Self {
         let keys = listing.search_keys();
         let mut tests: Vec<Test<'_>> = Vec::new();
         for term in &query.terms {
@@ -279,7 +310,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The hits of each chunk, in the order of rows.
-    fn search(&self, within: Option<&[u64]>, threads: usize) -> Vec<Vec<Hit>> {
+    pub(super) fn search(&self, within: Option<&[u64]>, threads: usize) -> Vec<Vec<Hit>> {
         let chunks = self.listing.len().div_ceil(CHUNK);
         let next = AtomicUsize::new(0);
         let found: Mutex<Vec<Vec<Hit>>> = Mutex::new(vec![Vec::new(); chunks]);
@@ -325,15 +356,14 @@ impl<'a> Plan<'a> {
                 departments,
                 domains,
             } => fields.iter().any(|field| match field {
-                Field::Name => self.keys.texts(position)[0].contains(text),
+                Field::Name => self.keys.texts(position).name.contains(text),
                 Field::Department => is_in(departments, self.listing.person_departments.get(position)),
                 Field::Principal => {
-                    let local = self.keys.texts(position)[1];
+                    let local = self.keys.texts(position).principal;
                     self.is_in_address(text, local, self.listing.principal_domains.get(position), domains)
                 }
                 Field::Mail => {
-                    let [_, principal, own] = self.keys.texts(position);
-                    let local = if own.is_empty() { principal } else { own };
+                    let local = self.keys.texts(position).mail();
                     self.mail_domain(position)
                         .is_some_and(|domain| self.is_in_address(text, local, domain, domains))
                 }
@@ -451,14 +481,12 @@ impl<'a> Searcher<'a> {
                     .max(worth(&word.domains, mail_domain))
             };
             self.scores.push(score);
-            let [name, principal, mail] = plan.keys.texts(position);
-            self.texts.push(name);
+            let texts = plan.keys.texts(position);
+            self.texts.push(texts.name);
             self.owners.push(owner);
             if !word.has_domain {
-                self.texts.push(principal);
-                self.owners.push(owner);
-                if !mail.is_empty() {
-                    self.texts.push(mail);
+                for text in [Some(texts.principal), texts.own_mail].into_iter().flatten() {
+                    self.texts.push(text);
                     self.owners.push(owner);
                 }
             }
@@ -486,12 +514,13 @@ impl<'a> Searcher<'a> {
         let mut domains = Vec::new();
         for (owner, &(position, _)) in (0..).zip(&self.left) {
             let position = position as usize;
-            let [_, principal, mail] = plan.keys.texts(position);
+            let texts = plan.keys.texts(position);
             let principal_domain = plan.listing.principal_domains.get(position);
-            let mail = plan
-                .mail_domain(position)
-                .map(|domain| (if mail.is_empty() { principal } else { mail }, domain));
-            for (local, domain) in [Some((principal, principal_domain)), mail].into_iter().flatten() {
+            let mail = plan.mail_domain(position).map(|domain| (texts.mail(), domain));
+            for (local, domain) in [Some((texts.principal, principal_domain)), mail]
+                .into_iter()
+                .flatten()
+            {
                 let worth = word.domains.get(domain as usize).copied().unwrap_or_default();
                 if worth > 0 {
                     self.texts.push(local);
@@ -516,7 +545,7 @@ impl<'a> Searcher<'a> {
 }
 
 /// Puts hits that come in the order of rows into the order of their scores, keeping it among equals.
-fn best_first(chunks: &[Vec<Hit>]) -> Vec<Hit> {
+pub(super) fn best_first(chunks: &[Vec<Hit>]) -> Vec<Hit> {
     let hits = || chunks.iter().flatten();
     let best = usize::from(hits().map(|hit| hit.score).max().unwrap_or_default());
     if best == 0 {

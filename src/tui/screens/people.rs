@@ -247,11 +247,18 @@ impl People {
 
     /// A page of people for a table that is still being filled.
     pub fn append(&mut self, people: &[SourcePerson]) {
-        let here = self.current().map(|row| self.listing.entry(row).source());
+        let first = self.listing.len() as u32;
         self.listing.append(people);
         self.origin = Origin::Pages;
         self.orders.clear();
         self.searched = None;
+        let shows_everybody = self.tab == Tab::All && self.query.is_empty();
+        if shows_everybody && self.order == Order::Usual && !self.is_reversed {
+            // They come as they are listed: sorting every page anew would cost more than it helps.
+            self.rows.extend((first..self.listing.len() as u32).map(Row));
+            return;
+        }
+        let here = self.current().map(|row| self.listing.entry(row).source());
         self.arrange(here.as_ref().filter(|_| self.cursor > 0));
     }
 
