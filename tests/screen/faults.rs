@@ -227,7 +227,7 @@ fn a_thousand_keys_at_once_all_count_and_none_is_late() {
 fn a_flood_from_the_mouse_does_not_hide_the_key_that_quits() {
     let stage = Stage::invented(300);
     let terminal = open(setup(&stage, Kind::Plain));
-    terminal.wait_for("300 people", |screen| screen.shows("300 people"));
+    terminal.wait_for_text("All 300 ");
     assert!(terminal.look(Screen::wants_mouse));
     for _ in 0..2_000 {
         terminal.mouse(Mouse::Move, 10, 10);
