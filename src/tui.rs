@@ -105,7 +105,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     // Something to look at before anything is asked or read.
     screen.draw(&state)?;
 
-    let surroundings = Surroundings::of(&|name| std::env::var(name).ok());
+    let surroundings = Surroundings::of_process();
     let detected = detect(opening.wish, &surroundings);
     let Detected {
         canvas,
@@ -114,7 +114,6 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
         answered,
         ..
     } = detected;
-    let is_answer_due = !answered && surroundings.is_asked(opening.wish);
     screen.set_canvas(&canvas)?;
     effects.set_canvas(&canvas);
     mailbox.post(Message::Canvas { canvas, why });
@@ -127,7 +126,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     if !state.setting.is_readonly {
         effects.settle_left_over();
     }
-    let input = input::listen(is_answer_due)?;
+    let input = input::listen(!answered)?;
     let mut app = App {
         state,
         screen,

@@ -200,3 +200,72 @@ impl Engine {
         self.target_bytes(&served.picture, stated, priority).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fakes::{World, cut_off, person, picture, picture_again};
+
+    async fn everybody(engine: &Engine, depth: Depth) -> Vec<(PersonRef, Verdict)> {
+        let scan = engine.scan(depth, &Ignore, &CancellationToken::new()).await;
+        let people = scan.expect("a scan").people;
+        people
+            .iter()
+            .map(|state| (state.reference(), state.judgement.verdict))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_look_says_what_a_deep_scan_says_and_brings_both_pictures() {
+        let world = World::with([
+            person("in sync").photo(picture(1)).avatar(picture(1)),
+            person("re-encoded").photo(picture(1)).avatar(picture_again(1)),
+            person("differs").photo(picture(1)).avatar(picture(2)),
+            person("missing").photo(picture(1)),
+            person("only in target").avatar(picture(1)),
+            person("neither"),
+            person("cut off").photo(cut_off(1)),
+            person("hybrid").unreadable_photo("the mailbox is not in Exchange Online"),
+        ]);
+        let engine = world.engine();
+        let expected = everybody(&engine, Depth::Deep).await;
+        let people: Vec<PersonRef> = expected.iter().map(|(person, _)| person.clone()).collect();
+        let looks = engine.look(&people, Priority::Foreground).await.expect("looked");
+        for ((person, verdict), look) in expected.iter().zip(&looks) {
+            let judgement = look.judgement.as_ref().expect("everybody is paired");
+            assert_eq!(judgement.verdict, *verdict, "{:?}", person.name);
+        }
+        assert_eq!(looks[2].source, SidePicture::Bytes(picture(1)));
+        assert_eq!(looks[2].target, SidePicture::Bytes(picture(2)));
+        assert_eq!(looks[5].source, SidePicture::Absent);
+        assert!(matches!(&looks[7].source, SidePicture::Failed(why) if why.contains("Exchange")));
+    }
+
+    #[tokio::test]
+    async fn what_a_look_has_compared_the_next_scan_knows_without_bytes() {
+        let world = World::with([person("differs").photo(picture(1)).avatar(picture(2))]);
+        let engine = world.engine();
+        let undecided = everybody(&engine, Depth::Stamps).await;
+        assert_eq!(undecided[0].1, Verdict::Undecided);
+        engine
+            .look(&[undecided[0].0.clone()], Priority::Background)
+            .await
+            .expect("looked");
+        assert_eq!(everybody(&engine, Depth::Stamps).await[0].1, Verdict::Differs);
+    }
+
+    #[tokio::test]
+    async fn somebody_who_is_not_paired_has_a_photo_but_no_verdict() {
+        let world = World::with([person("alone").photo(picture(1)).only_in_source()]);
+        let engine = world.engine();
+        let people: Vec<PersonRef> = everybody(&engine, Depth::Stamps)
+            .await
+            .into_iter()
+            .map(|(person, _)| person)
+            .collect();
+        let look = &engine.look(&people, Priority::Foreground).await.expect("looked")[0];
+        assert_eq!(look.judgement, None);
+        assert_eq!(look.source, SidePicture::Bytes(picture(1)));
+        assert_eq!(look.target, SidePicture::Absent);
+    }
+}

@@ -1,28 +1,24 @@
 //! From the terminal's events to messages: keys, pastes, the mouse; and what a terminal answers too late.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, MouseEventKind};
 use ratatui::layout::Size;
 use tokio::sync::mpsc;
 
 use super::keymap::Key;
 use super::message::Message;
+use crate::graphics::LateAnswers;
 
 /// Events that may wait; when more come, the terminal's own buffer holds them.
 const WAITING: usize = 1_024;
-/// For how long a terminal that was silent when it was asked may still answer (`reliability.md` K6).
-const LATE: Duration = Duration::from_secs(5);
-/// The longest late answer that is taken for one.
-const ANSWER_LIMIT: usize = 256;
-
 /// Reads the terminal on a thread of its own. The receiver ends when the terminal is gone.
 pub fn listen(is_answer_due: bool) -> std::io::Result<mpsc::Receiver<Message>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     std::thread::Builder::new()
         .name("keyboard".into())
         .spawn(move || {
-            let mut sieve = Sieve::new(is_answer_due.then(Instant::now));
+            let mut sieve = Sieve::new(is_answer_due.then(|| LateAnswers::expected_from(Instant::now())));
             while let Ok(event) = crossterm::event::read() {
                 if let Some(message) = sieve.message(event, Instant::now())
                     && sender.blocking_send(message).is_err()
@@ -37,25 +33,20 @@ pub fn listen(is_answer_due: bool) -> std::io::Result<mpsc::Receiver<Message>> {
 /// Tells what somebody did from what the terminal answers late.
 #[derive(Debug)]
 pub struct Sieve {
-    asked: Option<Instant>,
-    /// How much of a late answer has been swallowed, while one is arriving.
-    swallowed: Option<usize>,
+    late: Option<LateAnswers>,
 }
 
 impl Sieve {
-    /// `asked`: when a question was put that nobody has answered.
-    pub fn new(asked: Option<Instant>) -> Self {
-        Self {
-            asked,
-            swallowed: None,
-        }
+    /// `late`: answers that may still come.
+    pub fn new(late: Option<LateAnswers>) -> Self {
+        Self { late }
     }
 
     /// What an event means; `None` for nothing.
     pub fn message(&mut self, event: Event, now: Instant) -> Option<Message> {
         match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => None,
-            Event::Key(key) if self.is_answer(&key, now) => None,
+            Event::Key(key) if self.late.as_mut().is_some_and(|late| late.swallow(&key, now)) => None,
             Event::Key(key) => Some(Message::Key(Key::of(&key))),
             Event::Paste(text) => Some(Message::Paste(text)),
             Event::Mouse(event) => match event.kind {
@@ -67,25 +58,6 @@ impl Sieve {
             Event::Resize(width, height) => Some(Message::Resized(Size { width, height })),
             Event::FocusGained | Event::FocusLost => None,
         }
-    }
-
-    /// A late answer arrives as Alt with P or _, then letters, then Alt with a backslash.
-    fn is_answer(&mut self, key: &KeyEvent, now: Instant) -> bool {
-        let alt =
-            |letter: char| key.modifiers.contains(KeyModifiers::ALT) && key.code == KeyCode::Char(letter);
-        if let Some(swallowed) = self.swallowed {
-            let is_end = alt('\\') || swallowed >= ANSWER_LIMIT;
-            self.swallowed = (!is_end).then_some(swallowed + 1);
-            return true;
-        }
-        let is_due = self
-            .asked
-            .is_some_and(|asked| now.saturating_duration_since(asked) < LATE);
-        if is_due && (alt('P') || alt('_') || alt(']')) {
-            self.swallowed = Some(0);
-            return true;
-        }
-        false
     }
 }
 
@@ -138,56 +110,33 @@ pub fn keys_in(bytes: &[u8]) -> Vec<Key> {
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::KeyEvent;
+
     use super::*;
 
     fn press(code: KeyCode, modifiers: KeyModifiers) -> Event {
         Event::Key(KeyEvent::new(code, modifiers))
     }
 
-    fn through(sieve: &mut Sieve, text: &str) -> usize {
+    #[test]
+    fn a_late_answer_is_no_key_and_keys_after_it_count() {
         let now = Instant::now();
-        text.chars()
-            .filter(|letter| {
+        let mut sieve = Sieve::new(Some(LateAnswers::expected_from(now)));
+        let answer = [
+            ('P', KeyModifiers::ALT),
+            ('q', KeyModifiers::NONE),
+            ('\\', KeyModifiers::ALT),
+        ];
+        for (letter, modifiers) in answer {
+            assert!(
                 sieve
-                    .message(press(KeyCode::Char(*letter), KeyModifiers::NONE), now)
-                    .is_some()
-            })
-            .count()
-    }
-
-    #[test]
-    fn a_late_answer_is_not_taken_for_keys_and_keys_after_it_count() {
-        let now = Instant::now();
-        let mut sieve = Sieve::new(Some(now));
-        assert_eq!(through(&mut sieve, "jj"), 2);
+                    .message(press(KeyCode::Char(letter), modifiers), now)
+                    .is_none()
+            );
+        }
         assert!(
             sieve
-                .message(press(KeyCode::Char('P'), KeyModifiers::ALT), now)
-                .is_none()
-        );
-        assert_eq!(through(&mut sieve, ">|xterm(390)"), 0);
-        assert!(
-            sieve
-                .message(press(KeyCode::Char('\\'), KeyModifiers::ALT), now)
-                .is_none()
-        );
-        assert_eq!(through(&mut sieve, "q"), 1);
-    }
-
-    #[test]
-    fn without_an_open_question_every_key_counts() {
-        let now = Instant::now();
-        let mut sieve = Sieve::new(None);
-        assert!(
-            sieve
-                .message(press(KeyCode::Char('P'), KeyModifiers::ALT), now)
-                .is_some()
-        );
-        let mut sieve = Sieve::new(Some(now));
-        let later = now + LATE;
-        assert!(
-            sieve
-                .message(press(KeyCode::Char('P'), KeyModifiers::ALT), later)
+                .message(press(KeyCode::Char('q'), KeyModifiers::NONE), now)
                 .is_some()
         );
     }

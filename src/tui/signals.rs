@@ -1,7 +1,37 @@
 //! Signals: what asks the program to end, and what tells it that it was stopped for a while.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use super::mailbox::Mailbox;
 use super::message::Message;
+
+/// A program that was asked to end is gone after this time, even if its terminal does not take another byte
+/// (`reliability.md` K3).
+const LAST_MOMENT: Duration = Duration::from_millis(11_500);
+
+/// The exit code of an interrupted program (`cli.md`).
+const INTERRUPTED: i32 = 130;
+
+/// Passes on that somebody wants the program to end, and sees to it that it does. A second time ends it at once.
+fn end(mailbox: &Mailbox) {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if ASKED.swap(true, Ordering::SeqCst) {
+        end_now();
+    }
+    mailbox.post(Message::Terminate);
+    // The journal knows what is in hand; the next start settles it.
+    drop(std::thread::Builder::new().name("last moment".into()).spawn(|| {
+        std::thread::sleep(LAST_MOMENT);
+        end_now();
+    }));
+}
+
+/// Ends the program without waiting for anybody: whoever writes to the terminal may hold it for ever.
+fn end_now() -> ! {
+    super::terminal::give_back_without_waiting();
+    std::process::exit(INTERRUPTED);
+}
 
 /// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +62,7 @@ pub fn watch(mailbox: Mailbox, continued: std::sync::Arc<tokio::sync::Notify>) -
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 match meaning {
-                    Signal::Terminate => mailbox.post(Message::Terminate),
+                    Signal::Terminate => end(&mailbox),
                     Signal::Continued => continued.notify_one(),
                 }
             }
@@ -51,7 +81,7 @@ pub fn watch(mailbox: Mailbox, _continued: std::sync::Arc<tokio::sync::Notify>) 
             let mailbox = mailbox.clone();
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
-                    mailbox.post(Message::Terminate);
+                    end(&mailbox);
                 }
             });
         }};

@@ -197,6 +197,39 @@ pub fn give_back() {
     let _ = disable_raw_mode();
 }
 
+/// The same for an ending that may not wait: standard output may be held by a thread that waits for a terminal which
+/// does not read. What it does not take at once is left out.
+pub fn give_back_without_waiting() {
+    if !IS_TAKEN.load(Ordering::SeqCst) {
+        return;
+    }
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut bytes = Vec::new();
+        let queued = queue!(
+            bytes,
+            EndSynchronizedUpdate,
+            DisableMouseCapture,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            cursor::Show
+        );
+        let out = rustix::stdio::stdout();
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let takes_bytes =
+            poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&at_once)).is_ok_and(|ready| ready > 0);
+        if queued.is_ok() && takes_bytes {
+            // A terminal that is gone cannot be given back.
+            let _ = rustix::io::write(out, &bytes);
+        }
+    }
+    let _ = disable_raw_mode();
+}
+
 /// A panic is reported on a terminal that can show it.
 pub fn give_back_on_panic() {
     let report = std::panic::take_hook();

@@ -1,6 +1,6 @@
 //! What happened → what changes, and what is to be done. Plain functions: no clock, no disk, no network.
 
-use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::dialogs::menu::CopyMenu;
@@ -189,10 +189,10 @@ fn on_dialog_key(state: &mut State, mut dialog: Dialog, key: Key) -> Effects {
     }
 }
 
-/// Wait, stop after the writes in hand, or stop now.
+/// Wait, stop after the writes in hand, or stop now. Whoever presses Control-C again means it.
 fn on_quit_key(state: &mut State, key: Key) -> Effects {
     match key.typed() {
-        Some('s') => {
+        _ if key.typed() == Some('s') || is_interrupt(key) => {
             state.stops_run_at_end = true;
             vec![Effect::CancelRun, Effect::Quit]
         }
@@ -203,6 +203,10 @@ fn on_quit_key(state: &mut State, key: Key) -> Effects {
             Vec::new()
         }
     }
+}
+
+fn is_interrupt(key: Key) -> bool {
+    key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL)
 }
 
 fn on_filter_key(state: &mut State, key: Key) -> Effects {
