@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod push;
 pub mod sandbox;
+mod screen;
 mod show;
 mod status;
 mod sync;
@@ -56,6 +57,9 @@ pub struct GlobalArguments {
     /// Symbols and lines in ASCII alone.
     #[arg(long, global = true, help_heading = "Global options")]
     pub ascii: bool,
+    /// How the screen draws pictures; auto asks the terminal.
+    #[arg(long, global = true, value_name = "HOW", value_parser = ["auto", "kitty", "sixel", "iterm2", "blocks", "off"], help_heading = "Global options")]
+    pub graphics: Option<String>,
     /// Words instead of pictures.
     #[arg(long, global = true, help_heading = "Global options")]
     pub no_images: bool,
@@ -152,13 +156,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
     let global = arguments.global;
-    let Some(command) = arguments.command else {
-        return no_command(output, &global);
-    };
-    match command {
-        Command::Completions(arguments) => completions::run(&arguments),
-        Command::Config(command) => configuration::run(output, &global, &command),
-        Command::Info(arguments) => info::run(output, &global, &arguments),
+    match arguments.command {
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+        Some(Command::Config(command)) => configuration::run(output, &global, &command),
+        Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -172,7 +173,14 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
     }
 }
 
-async fn dispatch_async(output: &Output, global: &GlobalArguments, command: Command) -> Result<u8, Failure> {
+async fn dispatch_async(
+    output: &Output,
+    global: &GlobalArguments,
+    command: Option<Command>,
+) -> Result<u8, Failure> {
+    let Some(command) = command else {
+        return screen::run(output, global).await;
+    };
     match command {
         Command::Demo(arguments) => demo::run(output, global, arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments)
@@ -190,29 +198,4 @@ async fn dispatch_async(output: &Output, global: &GlobalArguments, command: Comm
             unreachable!("commands without a runtime are dispatched before")
         }
     }
-}
-
-/// Without a command the screen would open; until there is something to open it on, say how to start.
-fn no_command(output: &Output, global: &GlobalArguments) -> Result<u8, Failure> {
-    let configuration = connect::configuration(global, Vec::new())?;
-    let file = configuration.paths.configuration_file();
-    if configuration.is_configured {
-        output.talk(&format!(
-            "Profile {:?} is configured. Try `avatar-sync status`, or `avatar-sync --help` for everything.",
-            configuration.profile
-        ));
-        return Ok(exit::USAGE);
-    }
-    output.talk("avatar-sync brings people's Entra ID photos into ServiceNow. Nothing is configured yet.");
-    output.talk("");
-    output.talk("  avatar-sync demo      try it on a practice tenant and instance");
-    output.talk("  avatar-sync --help    all commands");
-    output.talk("");
-    output.talk(&format!(
-        "Configuration goes to {} or into the environment:",
-        file.display()
-    ));
-    output.talk("  AVATAR_SYNC_ENTRA_TENANT, AVATAR_SYNC_ENTRA_CLIENT_ID, AVATAR_SYNC_ENTRA_CLIENT_SECRET,");
-    output.talk("  AVATAR_SYNC_SERVICENOW_INSTANCE, AVATAR_SYNC_SERVICENOW_CLIENT_ID, AVATAR_SYNC_SERVICENOW_CLIENT_SECRET");
-    Ok(exit::USAGE)
 }

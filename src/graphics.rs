@@ -1,12 +1,28 @@
-//! What this terminal can draw, and printing pictures into the scrollback.
+//! What this terminal can draw, pictures in the full-screen interface, and printing them into the scrollback.
 //!
 //! Nothing else in the program knows about graphics protocols. What is drawn is always decoded and encoded again by
 //! us: no remote byte reaches the terminal (`reliability.md` 8, rule 7).
+//!
+//! In the full-screen interface a picture takes three steps. [`detect`] asks the terminal once, at the start, and
+//! gives a [`Canvas`]. [`Canvas::encode`] turns a picture into a [`Drawable`], on a worker. The view of a frame
+//! collects what it wants to see where in [`Placements`], and after the cells of that frame have been written the
+//! [`Painter`] sends the difference to what the terminal shows already.
 
+mod blocks;
+mod canvas;
+mod compact;
+mod detect;
 mod inline;
+mod kitty;
+mod late;
+mod painter;
 mod probe;
 
+pub use canvas::{Canvas, Drawable, EncodeError};
+pub use detect::{Detected, Surroundings, Wish, detect};
 pub use inline::{Drawn, compose, print_inline};
+pub use late::LateAnswers;
+pub use painter::{Painter, Placements};
 pub use probe::{Terminal, probe};
 
 /// How pictures are drawn.

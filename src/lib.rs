@@ -13,3 +13,4 @@ pub mod graphics;
 pub mod report;
 pub mod sandbox;
 pub mod store;
+pub mod tui;

@@ -14,13 +14,13 @@ use super::{GlobalArguments, exit};
 use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
 use crate::config::{self, Configuration, FlagValues, Values};
 use crate::connector::entra::{Concurrency, EntraSettings, EntraSource, PhotoSize};
-use crate::connector::http::{Origin, Transport, TransportSettings};
+use crate::connector::http::{Origin, RequestLog, Transport, TransportSettings};
 use crate::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
 };
 use crate::domain::plan::Limits;
 use crate::domain::text::clean;
-use crate::engine::{Depth, Engine, EngineError, FindError, FoundCandidate, Scan, ScanEvent};
+use crate::engine::{Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent};
 use crate::report::progress::{self, Progress};
 use crate::report::text::Look;
 use crate::store::{Access, Store, StoreError, StorePaths};
@@ -43,11 +43,15 @@ pub fn store_paths(configuration: &Configuration) -> StorePaths {
 
 /// Opens a profile's local data.
 pub fn open_store(configuration: &Configuration, access: Access) -> Result<Store, Failure> {
-    Store::open(&store_paths(configuration), access).map_err(|error| match error {
+    Store::open(&store_paths(configuration), access).map_err(store_failure)
+}
+
+fn store_failure(error: StoreError) -> Failure {
+    match error {
         StoreError::Locked { .. } => Failure::new(exit::LOCKED, error)
             .with_hint("wait for it, or look on with --dry-run, `status` or `plan`, which need no lock"),
         error => Failure::new(exit::UNEXPECTED, error),
-    })
+    }
 }
 
 /// An engine for the profile in force, with what the command line needs around it.
@@ -60,15 +64,44 @@ pub struct Session {
     pub tenant: String,
     /// The instance, for sentences.
     pub instance: String,
+    /// The requests of both sides.
+    pub requests: Vec<RequestLog>,
     profile: String,
+    parts: Parts,
+}
+
+/// What an engine is made of beside its store: another one shares gates, tokens and pauses with the first.
+#[derive(Clone)]
+struct Parts {
+    source: Arc<EntraSource>,
+    target: Arc<ServiceNowTarget>,
+    settings: EngineSettings,
+    account: String,
+    paths: StorePaths,
+}
+
+impl Parts {
+    fn engine(&self, access: Access) -> Result<Engine, StoreError> {
+        let store = Store::open(&self.paths, access)?;
+        for note in store.notes() {
+            tracing::warn!(note);
+        }
+        let (source, target) = (Arc::clone(&self.source), Arc::clone(&self.target));
+        Ok(
+            Engine::new(source, target, Arc::new(store), self.settings.clone())
+                .with_account(self.account.clone()),
+        )
+    }
 }
 
 impl Session {
     /// Puts the parts together; nothing is sent yet.
     pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
         let values = Values::of(configuration)?;
+        let mut requests = Vec::new();
         let source = {
             let transport = transport(values.entra.ca_file.as_deref(), values.entra.concurrency.cap);
+            requests.push(transport.log().clone());
             EntraSource::new(entra_settings(&values.entra)?, &transport).map_err(connector_failure)?
         };
         let servicenow = servicenow_settings(&values.servicenow)?;
@@ -78,26 +111,35 @@ impl Session {
                 values.servicenow.ca_file.as_deref(),
                 values.servicenow.concurrency.cap,
             );
+            requests.push(transport.log().clone());
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
         let account = match &values.servicenow.sign_in {
             SignIn::Client { id, .. } => id.clone(),
             SignIn::PasswordGrant { username, .. } | SignIn::Basic { username, .. } => username.clone(),
         };
-        let store = open_store(configuration, access)?;
-        for note in store.notes() {
-            tracing::warn!(note);
-        }
+        let parts = Parts {
+            source: Arc::new(source),
+            target: Arc::new(target),
+            settings: values.engine,
+            account,
+            paths: store_paths(configuration),
+        };
         Ok(Self {
-            engine: Arc::new(
-                Engine::new(Arc::new(source), Arc::new(target), Arc::new(store), values.engine)
-                    .with_account(account),
-            ),
+            engine: Arc::new(parts.engine(access).map_err(store_failure)?),
             limits: values.limits,
             tenant: clean(&values.entra.tenant).into_owned(),
             instance,
+            requests,
             profile: configuration.profile.clone(),
+            parts,
         })
+    }
+
+    /// Another engine over the same connections, for writing: takes the profile's lock. Blocks for milliseconds.
+    pub fn writer(&self) -> impl Fn() -> Result<Arc<Engine>, StoreError> + Send + Sync + use<> {
+        let parts = self.parts.clone();
+        move || parts.engine(Access::Write).map(Arc::new)
     }
 
     /// Which systems, under which profile.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
-use super::{GlobalArguments, WriteArguments, exit, writing};
+use super::{GlobalArguments, WriteArguments, exit, screen, writing};
 use crate::config::paths::Paths;
 use crate::config::settings::SETTINGS;
 use crate::config::{Configuration, Effective, Origin, Value};
@@ -29,7 +29,8 @@ pub struct DemoArguments {
     seed: u64,
 }
 
-/// Prints the status, pushes what is missing or wrong, prints the status again.
+/// Opens the screen on a sandbox. Without a terminal it prints the status, pushes what is missing or wrong, and prints
+/// the status again.
 pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArguments) -> Result<u8, Failure> {
     let options = SandboxOptions {
         users: arguments.users as usize,
@@ -39,6 +40,11 @@ pub async fn run(output: &Output, global: &GlobalArguments, arguments: DemoArgum
     let sandbox = sandbox::start(&options).map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
     let home = tempfile_folder()?;
     let configuration = configuration_for(&sandbox, home.path());
+    if screen::has_terminal() {
+        let code = screen::open(output, global, &configuration).await;
+        sandbox.shutdown().await;
+        return code;
+    }
     output.talk("A practice tenant and instance run in this process; nothing leaves this machine.");
     output.talk("");
 

@@ -53,6 +53,8 @@ const PHOTO_SIZES: &[&str] = &[
     "48", "64", "96", "120", "240", "360", "432", "504", "648", "largest",
 ];
 const CLOUDS: &[&str] = &["global", "us_government_l4", "us_government_l5", "china"];
+const GRAPHICS: &[&str] = &["auto", "kitty", "sixel", "iterm2", "blocks", "off"];
+const THEMES: &[&str] = &["auto", "dark", "light", "sixteen", "plain"];
 const WRITE_TARGETS: &[&str] = &["both", "live-profile", "sys-user", "effective", "seed-article"];
 
 /// Every setting, section by section.
@@ -269,6 +271,36 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Number { min: 1, max: 512 },
         "128",
         "people pushed side by side; their reads share requests",
+    ),
+    setting(
+        "screen.production",
+        Kind::Flag,
+        "false",
+        "this profile writes to production: the screen says so in red",
+    ),
+    setting(
+        "screen.graphics",
+        Kind::Choice(GRAPHICS),
+        "auto",
+        "how the screen draws pictures; auto asks the terminal",
+    ),
+    setting(
+        "screen.theme",
+        Kind::Choice(THEMES),
+        "auto",
+        "colours of the screen; auto goes by the terminal",
+    ),
+    setting(
+        "screen.mouse",
+        Kind::Flag,
+        "true",
+        "take the mouse while the screen is open",
+    ),
+    setting(
+        "screen.keys",
+        Kind::List,
+        "",
+        "other keys for actions of the screen: push=f5, quit=ctrl-q",
     ),
 ];
 

@@ -20,6 +20,23 @@ pub struct Values {
     pub engine: EngineSettings,
     /// The administrator's limits.
     pub limits: Limits,
+    /// The screen.
+    pub screen: ScreenValues,
+}
+
+/// How the screen looks and which keys it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScreenValues {
+    /// The profile writes to production.
+    pub is_production: bool,
+    /// How pictures are drawn: `auto`, or the name of a protocol.
+    pub graphics: String,
+    /// Colours: `auto`, or the name of a palette.
+    pub theme: String,
+    /// Take the mouse.
+    pub has_mouse: bool,
+    /// Actions with other keys, in the order in which they are configured.
+    pub keys: Vec<(String, Vec<String>)>,
 }
 
 /// How to reach the tenant.
@@ -193,6 +210,7 @@ impl Values {
                 max_changes: read.number("limits.max_changes"),
                 max_removals: read.number("limits.max_removals"),
             },
+            screen: read.screen(),
         })
     }
 }
@@ -333,6 +351,26 @@ impl Reader<'_> {
             (None, None) => Err(ValuesError::NoSignIn {
                 profile: self.configuration.profile.clone(),
             }),
+        }
+    }
+
+    fn screen(&self) -> ScreenValues {
+        let mut keys: Vec<(String, Vec<String>)> = Vec::new();
+        for binding in self.list("screen.keys") {
+            // "push=" takes the key away, "push" alone does too.
+            let (action, key) = binding.split_once('=').unwrap_or((&binding, ""));
+            let key = Some(key.trim().to_owned()).filter(|key| !key.is_empty());
+            match keys.iter_mut().find(|(known, _)| known == action.trim()) {
+                Some((_, keys)) => keys.extend(key),
+                None => keys.push((action.trim().to_owned(), key.into_iter().collect())),
+            }
+        }
+        ScreenValues {
+            is_production: self.flag("screen.production"),
+            graphics: self.text("screen.graphics").unwrap_or_else(|| "auto".into()),
+            theme: self.text("screen.theme").unwrap_or_else(|| "auto".into()),
+            has_mouse: self.flag("screen.mouse"),
+            keys,
         }
     }
 

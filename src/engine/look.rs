@@ -36,19 +36,19 @@ pub struct Look {
 }
 
 impl Engine {
-    /// Looks at these people anew, before background work; one answer a person, in their order.
+    /// Looks at these people anew; one answer a person, in their order.
     ///
     /// `people` carry the pairing that a scan has found. What goes wrong for one person is in that person's answer.
     ///
     /// # Errors
     ///
     /// Only where nobody could be read: a refused sign-in, a missing right, a service that is not there.
-    pub async fn look(&self, people: &[PersonRef]) -> Result<Vec<Look>, EngineError> {
+    pub async fn look(&self, people: &[PersonRef], priority: Priority) -> Result<Vec<Look>, EngineError> {
         let problems = Problems::new(&Ignore);
         let cancel = CancellationToken::new();
         let looking = Looking {
             depth: Depth::Deep,
-            priority: Priority::Foreground,
+            priority,
             progress: &Ignore,
             problems: &problems,
             cancel: &cancel,
@@ -60,7 +60,7 @@ impl Engine {
                 return Ok(Vec::new());
             }
             self.target
-                .chains(&targets, Priority::Foreground)
+                .chains(&targets, priority)
                 .await
                 .map_err(EngineError::from)
         };
@@ -68,7 +68,7 @@ impl Engine {
         let mut chains: HashMap<TargetId, AvatarChain> = chains.into_iter().collect();
         let each = people.iter().zip(photos).map(|(person, photo)| {
             let chain = person.target.as_ref().and_then(|target| chains.remove(target));
-            self.look_at_one(person, photo, chain)
+            self.look_at_one(person, photo, chain, priority)
         });
         let looked = futures::future::join_all(each).await;
 
@@ -92,11 +92,12 @@ impl Engine {
         person: &PersonRef,
         photo: SourcePhoto,
         chain: Option<AvatarChain>,
+        priority: Priority,
     ) -> (Look, Vec<Lesson>) {
         let mut lessons = Vec::new();
         let (source, target) = futures::join!(
-            self.source_side(&person.source, &photo),
-            self.target_side(person, chain.as_ref())
+            self.source_side(&person.source, &photo, priority),
+            self.target_side(person, chain.as_ref(), priority)
         );
         let content = match &source {
             SidePicture::Bytes(bytes) => {
@@ -159,7 +160,12 @@ impl Engine {
         (look, lessons)
     }
 
-    pub(super) async fn source_side(&self, person: &SourceId, photo: &SourcePhoto) -> SidePicture {
+    pub(super) async fn source_side(
+        &self,
+        person: &SourceId,
+        photo: &SourcePhoto,
+        priority: Priority,
+    ) -> SidePicture {
         match photo {
             SourcePhoto::Absent => return SidePicture::Absent,
             SourcePhoto::Unreadable(why) | SourcePhoto::OutOfReach(why) => {
@@ -168,14 +174,19 @@ impl Engine {
             // Nobody asked for the stamps of people who are not paired, but a photo there may be.
             SourcePhoto::Unknown | SourcePhoto::Present(_) => {}
         }
-        match self.source.photo(person, Priority::Foreground).await {
+        match self.source.photo(person, priority).await {
             Ok(Some(photo)) => SidePicture::Bytes(photo.bytes),
             Ok(None) => SidePicture::Absent,
             Err(error) => SidePicture::Failed(in_words(&error)),
         }
     }
 
-    async fn target_side(&self, person: &PersonRef, chain: Option<&AvatarChain>) -> SidePicture {
+    async fn target_side(
+        &self,
+        person: &PersonRef,
+        chain: Option<&AvatarChain>,
+        priority: Priority,
+    ) -> SidePicture {
         let Some(chain) = chain else {
             return match person.target {
                 Some(_) => SidePicture::Failed(format!("the person is gone from {}", self.target.name())),
@@ -186,6 +197,75 @@ impl Engine {
             return SidePicture::Absent;
         };
         let stated = chain.served_picture().and_then(|picture| picture.sha256);
-        self.target_bytes(&served.picture, stated).await
+        self.target_bytes(&served.picture, stated, priority).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fakes::{World, cut_off, person, picture, picture_again};
+
+    async fn everybody(engine: &Engine, depth: Depth) -> Vec<(PersonRef, Verdict)> {
+        let scan = engine.scan(depth, &Ignore, &CancellationToken::new()).await;
+        let people = scan.expect("a scan").people;
+        people
+            .iter()
+            .map(|state| (state.reference(), state.judgement.verdict))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_look_says_what_a_deep_scan_says_and_brings_both_pictures() {
+        let world = World::with([
+            person("in sync").photo(picture(1)).avatar(picture(1)),
+            person("re-encoded").photo(picture(1)).avatar(picture_again(1)),
+            person("differs").photo(picture(1)).avatar(picture(2)),
+            person("missing").photo(picture(1)),
+            person("only in target").avatar(picture(1)),
+            person("neither"),
+            person("cut off").photo(cut_off(1)),
+            person("hybrid").unreadable_photo("the mailbox is not in Exchange Online"),
+        ]);
+        let engine = world.engine();
+        let expected = everybody(&engine, Depth::Deep).await;
+        let people: Vec<PersonRef> = expected.iter().map(|(person, _)| person.clone()).collect();
+        let looks = engine.look(&people, Priority::Foreground).await.expect("looked");
+        for ((person, verdict), look) in expected.iter().zip(&looks) {
+            let judgement = look.judgement.as_ref().expect("everybody is paired");
+            assert_eq!(judgement.verdict, *verdict, "{:?}", person.name);
+        }
+        assert_eq!(looks[2].source, SidePicture::Bytes(picture(1)));
+        assert_eq!(looks[2].target, SidePicture::Bytes(picture(2)));
+        assert_eq!(looks[5].source, SidePicture::Absent);
+        assert!(matches!(&looks[7].source, SidePicture::Failed(why) if why.contains("Exchange")));
+    }
+
+    #[tokio::test]
+    async fn what_a_look_has_compared_the_next_scan_knows_without_bytes() {
+        let world = World::with([person("differs").photo(picture(1)).avatar(picture(2))]);
+        let engine = world.engine();
+        let undecided = everybody(&engine, Depth::Stamps).await;
+        assert_eq!(undecided[0].1, Verdict::Undecided);
+        engine
+            .look(&[undecided[0].0.clone()], Priority::Background)
+            .await
+            .expect("looked");
+        assert_eq!(everybody(&engine, Depth::Stamps).await[0].1, Verdict::Differs);
+    }
+
+    #[tokio::test]
+    async fn somebody_who_is_not_paired_has_a_photo_but_no_verdict() {
+        let world = World::with([person("alone").photo(picture(1)).only_in_source()]);
+        let engine = world.engine();
+        let people: Vec<PersonRef> = everybody(&engine, Depth::Stamps)
+            .await
+            .into_iter()
+            .map(|(person, _)| person)
+            .collect();
+        let look = &engine.look(&people, Priority::Foreground).await.expect("looked")[0];
+        assert_eq!(look.judgement, None);
+        assert_eq!(look.source, SidePicture::Bytes(picture(1)));
+        assert_eq!(look.target, SidePicture::Absent);
     }
 }

@@ -33,7 +33,7 @@ impl Engine {
     /// side under the very hash that a service states is not downloaded.
     pub async fn pictures(&self, state: &PersonState) -> SidePictures {
         let (source, target) = futures::join!(
-            self.source_side(&state.source.id, &state.photo),
+            self.source_side(&state.source.id, &state.photo, Priority::Foreground),
             self.target_picture(state)
         );
         SidePictures { source, target }
@@ -54,17 +54,23 @@ impl Engine {
             Content::Sound(facts) => Some(facts.sha256),
             Content::Unseen | Content::Unsound(_) => None,
         });
-        self.target_bytes(&served.picture, hash).await
+        self.target_bytes(&served.picture, hash, Priority::Foreground)
+            .await
     }
 
     /// The bytes of a stored picture, from this side where they are kept under the hash that it is known by.
-    pub(super) async fn target_bytes(&self, picture: &PictureId, hash: Option<Sha256>) -> SidePicture {
+    pub(super) async fn target_bytes(
+        &self,
+        picture: &PictureId,
+        hash: Option<Sha256>,
+        priority: Priority,
+    ) -> SidePicture {
         if let Some(hash) = hash
             && let Some(bytes) = self.kept(hash).await
         {
             return SidePicture::Bytes(bytes);
         }
-        match self.target.download(picture, Priority::Foreground).await {
+        match self.target.download(picture, priority).await {
             Ok(Some(bytes)) => SidePicture::Bytes(bytes),
             Ok(None) => SidePicture::Failed(format!("the picture is gone from {}", self.target.name())),
             Err(error) => SidePicture::Failed(in_words(&error)),

@@ -97,6 +97,11 @@ fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> 
 }
 
 impl Engine {
+    /// True if an interrupted run has left something that [`Engine::recover`] would settle.
+    pub async fn has_left_over(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.journal().unfinished().await?.is_empty())
+    }
+
     /// Settles what interrupted runs have left: finishes it, or takes it back. Answers one sentence per person; none
     /// if there was nothing to do. Call it before a scan and before anything new is sent.
     ///

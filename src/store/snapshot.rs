@@ -23,6 +23,11 @@ pub fn load(paths: &StorePaths) -> Result<Option<Listed>, StoreError> {
     load_from(&paths.snapshot())
 }
 
+/// Keeps a listing for the next start, replacing the one before. Blocks until it is on disk.
+pub fn save(paths: &StorePaths, listed: &Listed) -> Result<(), StoreError> {
+    save_to(&paths.snapshot(), listed)
+}
+
 pub(super) fn load_from(path: &Path) -> Result<Option<Listed>, StoreError> {
     let loaded = match File::open(path) {
         Ok(file) => decode_file(&file),

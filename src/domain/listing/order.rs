@@ -19,6 +19,17 @@ pub enum Column {
     Verdict,
 }
 
+impl Column {
+    /// Every column, in the order in which a table shows them.
+    pub const ALL: [Self; 5] = [
+        Self::Name,
+        Self::Department,
+        Self::Principal,
+        Self::Mail,
+        Self::Verdict,
+    ];
+}
+
 impl Listing {
     /// Everybody in ascending order of a column, case and accents folded. Who is equal there is in the order of
     /// names, and who is equal in that too in the order of rows.

@@ -1,0 +1,113 @@
+//! All actions by name: type a part of one, choose it.
+
+use crossterm::event::KeyCode;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Answer, add_bounded};
+use crate::tui::intent::{Context, ENTRIES, Entry};
+use crate::tui::keymap::Key;
+use crate::tui::layout;
+use crate::tui::pen::Pen;
+use crate::tui::state::State;
+use crate::tui::view::framed;
+
+/// The palette.
+#[derive(Clone, Debug, Default)]
+pub struct Palette {
+    /// What is typed.
+    pub filter: String,
+    /// The line that is chosen.
+    pub chosen: usize,
+}
+
+impl Palette {
+    /// Adds to what is typed.
+    pub fn add(&mut self, text: &str) {
+        add_bounded(&mut self.filter, text);
+        self.chosen = 0;
+    }
+
+    /// The actions that have a meaning here and match what is typed.
+    pub fn entries(&self, here: Context) -> Vec<&'static Entry> {
+        let wanted: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
+        ENTRIES
+            .iter()
+            .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
+            .filter(|entry| {
+                let text = format!("{} {} {}", entry.code, entry.words, entry.twin).to_lowercase();
+                wanted.iter().all(|word| text.contains(word.as_str()))
+            })
+            .collect()
+    }
+}
+
+/// Typing filters; arrows choose; Enter does it; Escape closes.
+pub fn key(palette: &mut Palette, state: &State, key: Key) -> Answer {
+    let entries = palette.entries(state.context());
+    match key.code {
+        KeyCode::Esc => return Answer::Closes,
+        KeyCode::Enter => {
+            return entries
+                .get(palette.chosen)
+                .map_or(Answer::Closes, |entry| Answer::Does(entry.intent));
+        }
+        KeyCode::Up | KeyCode::BackTab => palette.chosen = palette.chosen.saturating_sub(1),
+        KeyCode::Down | KeyCode::Tab => {
+            palette.chosen = (palette.chosen + 1).min(entries.len().saturating_sub(1));
+        }
+        KeyCode::Backspace => {
+            palette.chosen = 0;
+            if palette.filter.pop().is_none() {
+                return Answer::Closes;
+            }
+        }
+        _ => match key.typed() {
+            Some(letter) => palette.add(letter.encode_utf8(&mut [0; 4])),
+            None => return Answer::Closes,
+        },
+    }
+    Answer::Stays
+}
+
+/// Draws the palette.
+pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
+    let theme = state.theme;
+    let entries = palette.entries(state.context());
+    let area = layout::dialog(state.size, 80, entries.len().max(1) as u16 + 3);
+    let inner = framed(state, buffer, area, "Command");
+    Pen::new(buffer, theme, inner, 0)
+        .write(":", theme.accent())
+        .write(&palette.filter, theme.text())
+        .write(theme.sign("▏", "_"), theme.accent());
+    if entries.is_empty() {
+        Pen::new(buffer, theme, inner, 1)
+            .skip(1)
+            .write("no action is called so here", theme.quiet());
+    }
+    let room = usize::from(inner.height.saturating_sub(1));
+    let first = (palette.chosen + 1).saturating_sub(room);
+    for (line, (position, entry)) in entries.iter().enumerate().skip(first).take(room).enumerate() {
+        let place = Rect {
+            y: inner.y + 1 + line as u16,
+            height: 1,
+            ..inner
+        };
+        let is_chosen = position == palette.chosen;
+        if is_chosen {
+            buffer.set_style(place, theme.cursor());
+        }
+        Pen::new(buffer, theme, place, 0)
+            .write(if is_chosen { theme.sign("▌", ">") } else { " " }, theme.accent())
+            .cell(
+                entry.words,
+                usize::from(inner.width).saturating_sub(16),
+                theme.text(),
+            )
+            .skip(1)
+            .write(
+                &state.keymap.keys(entry.intent, theme.is_ascii).join(" "),
+                theme.quiet(),
+            );
+    }
+}

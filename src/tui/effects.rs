@@ -1,0 +1,450 @@
+//! Does what the screen wants done. The only part of it that knows the engine, the disk and the clock.
+//!
+//! Everything runs beside the screen; answers come back as messages. What nobody waits for any more is dropped.
+
+mod painting;
+mod running;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::looked::PersonLook;
+use super::mailbox::Mailbox;
+use super::message::{Compared, Effect, Message, ScanNews, Scanned, Trouble, Who};
+use crate::connector::http::{RequestLog, RequestRecord};
+use crate::connector::{LaneState, Priority};
+use crate::domain::comparison::Verdict;
+use crate::domain::ids::SourceId;
+use crate::domain::listing::Listed;
+use crate::domain::plan::{Limits, Plan};
+use crate::domain::run::PersonRef;
+use crate::domain::text::clean;
+use crate::engine::{Depth, Engine, EngineError, Scan, ScanEvent};
+use crate::graphics::Canvas;
+use crate::store::StorePaths;
+use painting::Painting;
+use running::Running;
+
+/// How long the cursor has to rest before anybody is looked at.
+const BREATH: Duration = Duration::from_millis(40);
+/// People compared at once behind the screen, and how many such groups.
+const COMPARED_AT_ONCE: usize = 16;
+/// See [`COMPARED_AT_ONCE`].
+const GROUPS: usize = 2;
+/// With more marked people than this share of everybody, one scan costs less than looking each of them up.
+const SCAN_INSTEAD: usize = 400;
+
+/// What the screen works with.
+#[derive(Clone)]
+pub struct Services {
+    /// Reads.
+    pub engine: Arc<Engine>,
+    /// Opens the engine for writing: takes the profile's lock.
+    pub writer: Arc<dyn Fn() -> Result<Arc<Engine>, Trouble> + Send + Sync>,
+    /// The administrator's limits.
+    pub limits: Limits,
+    /// The requests of both sides.
+    pub requests: Vec<RequestLog>,
+    /// Where the last scan is kept.
+    pub store: StorePaths,
+}
+
+/// Does what the screen wants done.
+pub struct Effects {
+    services: Services,
+    mailbox: Mailbox,
+    painting: Painting,
+    running: Running,
+    scan: Option<CancellationToken>,
+    comparing: Option<CancellationToken>,
+    planning: Option<CancellationToken>,
+    rest: Option<JoinHandle<()>>,
+}
+
+impl Effects {
+    /// Answers go to `mailbox`.
+    pub fn new(services: Services, mailbox: Mailbox) -> Self {
+        Self {
+            painting: Painting::new(mailbox.clone()),
+            running: Running::new(services.clone(), mailbox.clone()),
+            services,
+            mailbox,
+            scan: None,
+            comparing: None,
+            planning: None,
+            rest: None,
+        }
+    }
+
+    /// Pictures are drawn like this from now on.
+    pub fn set_canvas(&self, canvas: &Canvas) {
+        self.painting.set_canvas(canvas);
+    }
+
+    /// How the traffic is doing.
+    pub fn lanes(&self) -> Vec<LaneState> {
+        self.services.engine.lanes()
+    }
+
+    /// The run under way, for whoever has to wait for its end.
+    pub fn running(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// Reads the last scan from disk, on a thread of its own.
+    pub fn load_snapshot(&self) {
+        let (store, mailbox) = (self.services.store.clone(), self.mailbox.clone());
+        tokio::task::spawn_blocking(move || {
+            let listed = match crate::store::snapshot::load(&store) {
+                Ok(listed) => listed,
+                Err(error) => {
+                    mailbox.post(Message::Trouble(Trouble {
+                        what: format!("the last scan cannot be read: {}", error.sentence()),
+                        hint: None,
+                    }));
+                    None
+                }
+            };
+            mailbox.post(Message::Snapshot(listed.map(Box::new)));
+        });
+    }
+
+    /// Settles what an interrupted run has left, if it has left anything and nobody else is writing.
+    pub fn settle_left_over(&self) {
+        let (services, mailbox) = (self.services.clone(), self.mailbox.clone());
+        self.beside(async move {
+            match services.engine.has_left_over().await {
+                Ok(false) => return,
+                Ok(true) => {}
+                // Whoever writes next will say so.
+                Err(_) => return,
+            }
+            let open = services.writer.clone();
+            let Ok(Ok(writer)) = tokio::task::spawn_blocking(move || open()).await else {
+                mailbox.post(Message::Said(
+                    "an interrupted run has left something; the next run settles it".into(),
+                ));
+                return;
+            };
+            match writer.recover().await {
+                Ok(settled) => mailbox.post(Message::Said(format!(
+                    "settled what an interrupted run had left: {}",
+                    crate::report::text::people(settled.len() as u64)
+                ))),
+                Err(error) => mailbox.post(Message::Trouble(Trouble {
+                    what: format!("what an interrupted run has left is not settled: {error}"),
+                    hint: Some("the next run tries again".into()),
+                })),
+            }
+        });
+    }
+
+    /// Does one thing. What concerns the terminal is not done here.
+    pub fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Scan { fill } => self.begin_scan(fill),
+            Effect::StopScan => stop(&mut self.scan),
+            Effect::Compare(people) => self.compare(people),
+            Effect::StopComparing => stop(&mut self.comparing),
+            Effect::Rest(moves) => self.begin_rest(moves),
+            Effect::Look(people) => self.look(people),
+            Effect::Paint {
+                key,
+                bytes,
+                is_wanted_now,
+            } => self.painting.paint(key, bytes, is_wanted_now),
+            Effect::Plan { question, who } => self.plan(question, who),
+            Effect::DropPlan => stop(&mut self.planning),
+            Effect::Apply { plan, who } => self.running.apply(*plan, &who),
+            Effect::PauseRun => self.running.pause(),
+            Effect::ResumeRun => self.running.resume(),
+            Effect::CancelRun => self.running.cancel(),
+            Effect::Keep(listed) => self.keep(listed),
+            Effect::ReadRequests => self.mailbox.post(Message::Requests(self.requests())),
+            Effect::Open(address) => self.open(&address),
+            Effect::Copy(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
+        }
+    }
+
+    /// Runs something beside the screen. What panics is reported and takes nothing else with it.
+    fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mailbox = self.mailbox.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tokio::spawn(work).await
+                && error.is_panic()
+            {
+                mailbox.post(Message::Trouble(Trouble {
+                    what: "a part of the program broke; what it was doing is not done".into(),
+                    hint: Some("please report this".into()),
+                }));
+            }
+        });
+    }
+
+    fn begin_scan(&mut self, fill: bool) {
+        let cancel = CancellationToken::new();
+        self.scan = Some(cancel.clone());
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move {
+            let observer = {
+                let mailbox = mailbox.clone();
+                move |event: ScanEvent<'_>| {
+                    if let ScanEvent::SourcePage { people, .. } = &event
+                        && fill
+                    {
+                        mailbox.post(Message::Page(people.to_vec()));
+                    }
+                    if let Some(news) = scan_news(&event) {
+                        mailbox.post(Message::Scanning(news));
+                    }
+                }
+            };
+            let result = engine.scan(Depth::Stamps, &observer, &cancel).await;
+            let result = match result {
+                Ok(scan) => Ok(Box::new(in_few_words(scan).await)),
+                Err(error) => Err(trouble(&error)),
+            };
+            mailbox.post(Message::Scanned(result));
+        });
+    }
+
+    fn begin_rest(&mut self, moves: u64) {
+        if let Some(rest) = self.rest.take() {
+            rest.abort();
+        }
+        let mailbox = self.mailbox.clone();
+        self.rest = Some(tokio::spawn(async move {
+            tokio::time::sleep(BREATH).await;
+            mailbox.post(Message::Rested(moves));
+        }));
+    }
+
+    fn look(&self, people: Vec<PersonRef>) {
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move {
+            let result = engine.look(&people, Priority::Foreground).await;
+            let at = Timestamp::now();
+            match result {
+                Ok(looks) => {
+                    for (person, look) in people.into_iter().zip(looks) {
+                        mailbox.post(Message::Looked {
+                            person: person.source,
+                            result: Ok(Box::new(PersonLook::of(&look, at))),
+                        });
+                    }
+                }
+                Err(error) => {
+                    for person in people {
+                        mailbox.post(Message::Looked {
+                            person: person.source,
+                            result: Err(trouble(&error)),
+                        });
+                    }
+                }
+            }
+        });
+    }
+
+    fn compare(&mut self, people: Vec<PersonRef>) {
+        stop(&mut self.comparing);
+        let cancel = CancellationToken::new();
+        self.comparing = Some(cancel.clone());
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move {
+            let groups: Vec<Vec<PersonRef>> = people
+                .chunks(COMPARED_AT_ONCE)
+                .map(<[PersonRef]>::to_vec)
+                .collect();
+            let mut groups = futures::stream::iter(groups)
+                .map(|group| {
+                    let engine = Arc::clone(&engine);
+                    async move { compare_some(&engine, &group).await }
+                })
+                .buffer_unordered(GROUPS);
+            let mut result = Ok(());
+            while let Some(next) = cancel.run_until_cancelled(groups.next()).await {
+                match next {
+                    None => break,
+                    Some(Ok(compared)) => mailbox.post(Message::Compared(compared)),
+                    Some(Err(error)) => {
+                        result = Err(trouble(&error));
+                        break;
+                    }
+                }
+            }
+            // Whoever stopped it knows, and may have begun anew.
+            if !cancel.is_cancelled() {
+                mailbox.post(Message::ComparingEnded(result));
+            }
+        });
+    }
+
+    fn plan(&mut self, question: u64, who: Who) {
+        stop(&mut self.planning);
+        let cancel = CancellationToken::new();
+        self.planning = Some(cancel.clone());
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move {
+            let observer = {
+                let mailbox = mailbox.clone();
+                move |event: ScanEvent<'_>| {
+                    if let Some(news) = scan_news(&event) {
+                        mailbox.post(Message::Planning { question, news });
+                    }
+                }
+            };
+            let planned = plan(&engine, who, &observer, &cancel).await;
+            if cancel.is_cancelled() {
+                return;
+            }
+            let result = planned.map(Box::new).map_err(|error| trouble(&error));
+            mailbox.post(Message::Planned { question, result });
+        });
+    }
+
+    fn keep(&self, listed: Box<Listed>) {
+        let (store, mailbox) = (self.services.store.clone(), self.mailbox.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = crate::store::snapshot::save(&store, &listed) {
+                mailbox.post(Message::Trouble(Trouble {
+                    what: format!(
+                        "what is shown is not kept for the next start: {}",
+                        error.sentence()
+                    ),
+                    hint: None,
+                }));
+            }
+        });
+    }
+
+    fn requests(&self) -> Vec<RequestRecord> {
+        let mut records: Vec<RequestRecord> = self
+            .services
+            .requests
+            .iter()
+            .flat_map(RequestLog::recent)
+            .collect();
+        records.sort_by_key(|record| record.at);
+        records
+    }
+
+    /// Opens an address in a browser where there is one; says it where there is none.
+    fn open(&self, address: &str) {
+        let is_remote = ["SSH_CONNECTION", "SSH_TTY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some());
+        let opened = !is_remote && open::that_detached(address).is_ok();
+        let words = if opened {
+            "opened"
+        } else {
+            "open this in a browser:"
+        };
+        self.mailbox.post(Message::Said(format!("{words} {address}")));
+    }
+}
+
+fn stop(token: &mut Option<CancellationToken>) {
+    if let Some(token) = token.take() {
+        token.cancel();
+    }
+}
+
+/// A plan for these people, from a fresh look at them.
+async fn plan(
+    engine: &Engine,
+    who: Who,
+    observer: &dyn crate::engine::ScanObserver,
+    cancel: &CancellationToken,
+) -> Result<Plan, EngineError> {
+    let scan = match who {
+        Who::Everybody => engine.scan(Depth::Settled, observer, cancel).await?,
+        Who::People(people) if people.len() <= SCAN_INSTEAD => {
+            let ids: Vec<String> = people.iter().map(ToString::to_string).collect();
+            cancel
+                .run_until_cancelled(engine.scan_people(&ids, Depth::Settled))
+                .await
+                .ok_or(EngineError::Cancelled)??
+        }
+        Who::People(people) => {
+            let wanted: std::collections::HashSet<SourceId> = people.into_iter().collect();
+            let mut scan = engine.scan(Depth::Settled, observer, cancel).await?;
+            scan.people.retain(|state| wanted.contains(&state.source.id));
+            scan
+        }
+    };
+    Ok(engine.plan(&scan).await)
+}
+
+async fn compare_some(engine: &Engine, people: &[PersonRef]) -> Result<Vec<Compared>, EngineError> {
+    let looks = engine.look(people, Priority::Background).await?;
+    Ok(people
+        .iter()
+        .zip(looks)
+        .map(|(person, look)| match look.judgement {
+            Some(judgement) => Compared {
+                person: person.source.clone(),
+                verdict: judgement.verdict,
+                reason: judgement.reason,
+            },
+            None => Compared {
+                person: person.source.clone(),
+                verdict: Verdict::Undecided,
+                reason: "not paired; scan again".into(),
+            },
+        })
+        .collect())
+}
+
+/// A scan as the table keeps it: a fraction of its size. Takes a processor for a moment, so not on a worker.
+async fn in_few_words(scan: Scan) -> Scanned {
+    let made = tokio::task::spawn_blocking(move || Scanned {
+        listed: Listed {
+            scanned_at: scan.scanned_at,
+            complete: scan.complete,
+            listing: scan.listing(),
+        },
+        problems: scan.problems,
+    });
+    match made.await {
+        Ok(scanned) => scanned,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn scan_news(event: &ScanEvent<'_>) -> Option<ScanNews> {
+    let (what, done, total) = match event {
+        ScanEvent::SourcePage { listed, .. } => ("listing people in Entra ID", *listed, None),
+        ScanEvent::TargetPage { listed, .. } => ("listing people in ServiceNow", *listed, None),
+        ScanEvent::Paired { paired, .. } => ("matched", *paired, None),
+        ScanEvent::Stamps { done, total } => ("asking for photo stamps", *done, Some(*total)),
+        ScanEvent::Chains { people } => ("reading avatars", *people, None),
+        ScanEvent::Settling { done, total } => ("comparing pictures", *done, Some(*total)),
+        ScanEvent::Problem(_) => return None,
+    };
+    Some(ScanNews { what, done, total })
+}
+
+/// What the engine could not do, in words fit for showing.
+pub fn trouble(error: &EngineError) -> Trouble {
+    let mut what = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !what.ends_with(&text) {
+            what.push_str(": ");
+            what.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    Trouble {
+        what: clean(&what).into_owned(),
+        hint: error.hint().map(|hint| clean(hint).into_owned()),
+    }
+}

@@ -1,0 +1,209 @@
+//! What somebody at the keyboard means. One table names, explains and places every intent; keys, footer, help and
+//! palette are made from it.
+
+/// Something a person at the screen wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Intent {
+    /// One row up.
+    Up,
+    /// One row down.
+    Down,
+    /// One screenful up.
+    PageUp,
+    /// One screenful down.
+    PageDown,
+    /// The first row.
+    First,
+    /// The last row.
+    Last,
+    /// The tab to the right.
+    NextTab,
+    /// The tab to the left.
+    PreviousTab,
+    /// Type a filter.
+    Filter,
+    /// Sort by the next column.
+    Sort,
+    /// Turn the order round.
+    Reverse,
+    /// Mark or unmark the row and go on to the next.
+    Mark,
+    /// Begin or end marking a range.
+    MarkRange,
+    /// Mark all that the table shows.
+    MarkShown,
+    /// Unmark everybody.
+    UnmarkAll,
+    /// Turn the marks of all that the table shows round.
+    InvertMarks,
+    /// Push the marked people, or the one under the cursor.
+    Push,
+    /// Everybody: scan, plan, and ask.
+    FullRun,
+    /// Both pictures, as large as the screen.
+    Zoom,
+    /// Look at this person again.
+    RefreshOne,
+    /// Scan both sides again.
+    RefreshAll,
+    /// Compare, or stop comparing, all pictures whose bytes nobody has looked at.
+    Compare,
+    /// Stop the scan, or the comparing, that goes on behind the screen.
+    Stop,
+    /// Copy something about this person.
+    Copy,
+    /// Open this person's record.
+    Open,
+    /// All keys.
+    Help,
+    /// All actions by name.
+    Palette,
+    /// The requests made.
+    Log,
+    /// What is configured, and what this terminal can do.
+    About,
+    /// Another set of colours.
+    Theme,
+    /// The run under way, or the last one.
+    ShowRun,
+    /// Yes, do it.
+    Accept,
+    /// Stop for a moment, or go on.
+    Pause,
+    /// Stop the run after the writes in hand.
+    CancelRun,
+    /// Go to the people who failed.
+    ShowFailed,
+    /// Close what is open; then end a range; at last, show everybody again.
+    Back,
+    /// Draw everything anew.
+    Redraw,
+    /// Give the terminal back for a moment.
+    Suspend,
+    /// End the program.
+    Quit,
+}
+
+/// Where an intent has a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// On every screen.
+    Everywhere,
+    /// The people.
+    People,
+    /// A plan that waits for an answer.
+    Plan,
+    /// A run.
+    Run,
+}
+
+/// An intent's names, its place, and its keys unless others are configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Which.
+    pub intent: Intent,
+    /// The name in the configuration.
+    pub code: &'static str,
+    /// What the palette calls it.
+    pub words: &'static str,
+    /// One word or two for the footer; empty for what is not shown there.
+    pub short: &'static str,
+    /// Where it has a meaning.
+    pub context: Context,
+    /// Keys, as the configuration writes them.
+    pub keys: &'static [&'static str],
+    /// What does the same on the command line.
+    pub twin: &'static str,
+}
+
+const fn entry(
+    intent: Intent,
+    code: &'static str,
+    words: &'static str,
+    short: &'static str,
+    context: Context,
+    keys: &'static [&'static str],
+    twin: &'static str,
+) -> Entry {
+    Entry {
+        intent,
+        code,
+        words,
+        short,
+        context,
+        keys,
+        twin,
+    }
+}
+
+use Context::{Everywhere, People, Plan, Run};
+
+/// Every intent, in the order in which help lists them.
+#[rustfmt::skip]
+pub const ENTRIES: &[Entry] = &[
+    entry(Intent::Up, "up", "one row up", "", Everywhere, &["up", "k"], ""),
+    entry(Intent::Down, "down", "one row down", "", Everywhere, &["down", "j"], ""),
+    entry(Intent::PageUp, "page_up", "one screenful up", "", Everywhere, &["pageup", "ctrl-b"], ""),
+    entry(Intent::PageDown, "page_down", "one screenful down", "", Everywhere, &["pagedown", "ctrl-f"], ""),
+    entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "g"], ""),
+    entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G"], ""),
+    entry(Intent::NextTab, "next_tab", "next tab", "", People, &["tab", "right", "l"], "avatar-sync status status:VERDICT"),
+    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", People, &["backtab", "left", "h"], ""),
+    entry(Intent::Filter, "filter", "filter people", "filter", People, &["/"], "avatar-sync status FILTER"),
+    entry(Intent::Sort, "sort", "sort by the next column", "", People, &["s"], ""),
+    entry(Intent::Reverse, "reverse", "turn the order round", "", People, &["i"], ""),
+    entry(Intent::Mark, "mark", "mark, and go on", "mark", People, &["space"], ""),
+    entry(Intent::MarkRange, "mark_range", "mark a range: from here to where it is pressed again", "", People, &["v"], ""),
+    entry(Intent::MarkShown, "mark_shown", "mark all that are shown", "", People, &["a"], ""),
+    entry(Intent::UnmarkAll, "unmark_all", "unmark everybody", "", People, &["A"], ""),
+    entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", People, &["*"], ""),
+    entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON…"),
+    entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
+    entry(Intent::Zoom, "zoom", "both pictures, large", "zoom", People, &["z", "enter"], "avatar-sync show PERSON"),
+    entry(Intent::Compare, "compare", "compare all pictures not looked at yet, or stop", "", People, &["D"], "avatar-sync status --deep"),
+    entry(Intent::RefreshOne, "refresh", "look at this person again", "", People, &["r"], "avatar-sync show PERSON"),
+    entry(Intent::RefreshAll, "refresh_all", "scan both sides again", "", People, &["R"], "avatar-sync status"),
+    entry(Intent::Stop, "stop", "stop scanning or comparing", "", People, &["x"], ""),
+    entry(Intent::Copy, "copy", "copy something about this person", "", People, &["y"], "avatar-sync show PERSON --json"),
+    entry(Intent::Open, "open", "open this person's record", "", People, &["o"], ""),
+    entry(Intent::Accept, "accept", "yes, do it", "do it", Plan, &["enter", "y"], ""),
+    entry(Intent::Pause, "pause", "pause the run, or go on", "pause", Run, &["space", "p"], ""),
+    entry(Intent::CancelRun, "cancel", "stop the run after the writes in hand", "stop", Run, &["c"], "Ctrl-C"),
+    entry(Intent::ShowFailed, "show_failed", "go to the people who failed", "failed", Run, &["f"], "avatar-sync history RUN"),
+    entry(Intent::ShowRun, "show_run", "the run under way, or the last one", "", Everywhere, &["ctrl-r"], "avatar-sync history"),
+    entry(Intent::Palette, "palette", "all actions by name", "command", Everywhere, &[":"], ""),
+    entry(Intent::Log, "log", "the requests made", "", Everywhere, &["@"], ""),
+    entry(Intent::About, "about", "what is configured, and what this terminal can do", "", Everywhere, &["ctrl-a"], "avatar-sync info"),
+    entry(Intent::Theme, "theme", "another set of colours", "", Everywhere, &["t"], ""),
+    entry(Intent::Help, "help", "all keys", "help", Everywhere, &["?", "f1"], "avatar-sync --help"),
+    entry(Intent::Back, "back", "close what is open; then end a range, clear the filter", "", Everywhere, &["esc"], ""),
+    entry(Intent::Redraw, "redraw", "draw everything anew", "", Everywhere, &["ctrl-l"], ""),
+    entry(Intent::Suspend, "suspend", "give the terminal back for a moment", "", Everywhere, &["ctrl-z"], ""),
+    entry(Intent::Quit, "quit", "end the program", "quit", Everywhere, &["q", "ctrl-c"], ""),
+];
+
+impl Intent {
+    /// Its entry in the table.
+    pub fn entry(self) -> &'static Entry {
+        ENTRIES
+            .iter()
+            .find(|entry| entry.intent == self)
+            .expect("every intent has an entry, which a test sees to")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_intents_are_listed_once() {
+        let mut codes: Vec<&str> = ENTRIES.iter().map(|entry| entry.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ENTRIES.len());
+        for entry in ENTRIES {
+            assert_eq!(entry.intent.entry().code, entry.code);
+        }
+    }
+}

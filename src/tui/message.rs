@@ -1,0 +1,276 @@
+//! What happens to the screen, and what it wants done: plain values, so that a story is a list of them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossterm::event::MouseEvent;
+use jiff::Timestamp;
+use ratatui::layout::Size;
+
+use super::keymap::Key;
+use super::looked::PersonLook;
+use crate::connector::LaneState;
+use crate::connector::http::RequestRecord;
+use crate::domain::comparison::Verdict;
+use crate::domain::ids::{RunId, SourceId};
+use crate::domain::listing::Listed;
+use crate::domain::person::SourcePerson;
+use crate::domain::photo::Sha256;
+use crate::domain::plan::Plan;
+use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::graphics::{Canvas, Drawable};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Message {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// The window has another size, in cells.
+    Resized(Size),
+    /// What this terminal can draw is known.
+    Canvas {
+        /// How pictures are drawn.
+        canvas: Canvas,
+        /// Why so, in one sentence.
+        why: String,
+    },
+    /// The last scan was read from disk, if there is one.
+    Snapshot(Option<Box<Listed>>),
+    /// A scan goes on.
+    Scanning(ScanNews),
+    /// A page of people, for a table that has nothing to show yet.
+    Page(Vec<SourcePerson>),
+    /// A scan is over.
+    Scanned(Result<Box<Scanned>, Trouble>),
+    /// People were compared behind the screen.
+    Compared(Vec<Compared>),
+    /// Comparing behind the screen is over.
+    ComparingEnded(Result<(), Trouble>),
+    /// The cursor has rested for a moment since this many moves.
+    Rested(u64),
+    /// Somebody was looked at.
+    Looked {
+        /// Who.
+        person: SourceId,
+        /// What was seen.
+        result: Result<Box<PersonLook>, Trouble>,
+    },
+    /// A picture is ready to be drawn.
+    Painted {
+        /// Which.
+        key: PaintKey,
+        /// The picture, or why it cannot be drawn; `None` if the work was dropped for newer work.
+        result: Option<Result<Arc<Drawable>, String>>,
+    },
+    /// A plan is being made.
+    Planning {
+        /// The question's number.
+        question: u64,
+        /// How far it is.
+        news: ScanNews,
+    },
+    /// A plan was made.
+    Planned {
+        /// The question's number; answers to older ones are dropped.
+        question: u64,
+        /// The plan.
+        result: Result<Box<Plan>, Trouble>,
+    },
+    /// News of the run under way, all since the last ones.
+    Run(RunNews),
+    /// The run is over, or could not begin.
+    RunEnded(Result<RunEnd, Trouble>),
+    /// How the traffic is doing.
+    Lanes(Vec<LaneState>),
+    /// The last requests.
+    Requests(Vec<RequestRecord>),
+    /// Something was done at the edge: copied, opened.
+    Said(String),
+    /// Something could not be done.
+    Trouble(Trouble),
+    /// A signal asked the program to end.
+    Terminate,
+    /// Time has passed while something on the screen depends on it.
+    Tick,
+}
+
+/// Something that did not work, in words fit for showing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What, and why.
+    pub what: String,
+    /// What to do next, where we know.
+    pub hint: Option<String>,
+}
+
+/// How far a scan is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanNews {
+    /// What goes on: "listing people in Entra ID".
+    pub what: &'static str,
+    /// How many so far.
+    pub done: u64,
+    /// Of how many, where that is known.
+    pub total: Option<u64>,
+}
+
+/// What a scan has brought.
+#[derive(Debug)]
+pub struct Scanned {
+    /// Everybody.
+    pub listed: Listed,
+    /// What went wrong on the way, in words.
+    pub problems: Vec<String>,
+}
+
+/// One person compared behind the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Who.
+    pub person: SourceId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Its reason.
+    pub reason: String,
+}
+
+/// One picture in one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PaintKey {
+    /// SHA-256 of the bytes as the service sent them.
+    pub picture: Sha256,
+    /// The cells it may take.
+    pub within: (u16, u16),
+    /// Changes when the terminal's cells do.
+    pub generation: u32,
+}
+
+/// What a run has done since the last news.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunNews {
+    /// The beginning, if it began.
+    pub started: Option<RunStarted>,
+    /// People counted by outcome.
+    pub counted: Summary,
+    /// People who were pushed, or for whom it did not work, in order.
+    pub steps: Vec<StepDone>,
+}
+
+/// How a run began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStarted {
+    /// Its id.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+    /// People it was asked to look at.
+    pub selected: u64,
+    /// Pushes and removals among them.
+    pub steps: u64,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepDone {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub person: PersonRef,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was done, or why not.
+    pub detail: String,
+    /// What to do about a failure.
+    pub hint: Option<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// When.
+    pub at: Timestamp,
+    /// The numbers; they add up.
+    pub summary: Summary,
+    /// Why it ended early, if it did.
+    pub stopped: Option<StopReason>,
+    /// What went wrong beside the people.
+    pub problems: Vec<String>,
+}
+
+/// Something to be done outside; the answer, if there is one, is a [`Message`].
+#[derive(Debug)]
+pub enum Effect {
+    /// Scan both sides.
+    Scan {
+        /// Pages are wanted, because the table shows nobody yet.
+        fill: bool,
+    },
+    /// Stop scanning.
+    StopScan,
+    /// Compare these people behind the screen, in this order.
+    Compare(Vec<PersonRef>),
+    /// Stop comparing.
+    StopComparing,
+    /// Say when the cursor has rested, with this number.
+    Rest(u64),
+    /// Look at these people, in this order of importance.
+    Look(Vec<PersonRef>),
+    /// Make a picture ready to be drawn.
+    Paint {
+        /// Which, and how large.
+        key: PaintKey,
+        /// Its bytes as the service sent them.
+        bytes: Bytes,
+        /// Somebody waits for it; neighbours can wait.
+        is_wanted_now: bool,
+    },
+    /// Make a plan.
+    Plan {
+        /// The number of the question.
+        question: u64,
+        /// For whom.
+        who: Who,
+    },
+    /// Nobody waits for the plan any more.
+    DropPlan,
+    /// Carry a plan out.
+    Apply {
+        /// The plan.
+        plan: Box<Plan>,
+        /// For whom it was made.
+        who: Who,
+    },
+    /// Pause the run.
+    PauseRun,
+    /// Go on with the run.
+    ResumeRun,
+    /// Stop the run after the writes in hand.
+    CancelRun,
+    /// Keep what the table shows for the next start.
+    Keep(Box<Listed>),
+    /// Read the last requests.
+    ReadRequests,
+    /// Put text on the clipboard, through the terminal.
+    Copy(String),
+    /// Open an address in a browser, or say that there is none.
+    Open(String),
+    /// Draw everything anew.
+    Redraw,
+    /// Give the terminal back until the program is continued.
+    Suspend,
+    /// End the program.
+    Quit,
+}
+
+/// Whom a plan is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// These people.
+    People(Vec<SourceId>),
+    /// Everybody.
+    Everybody,
+}

@@ -1,0 +1,7 @@
+//! One screen, one file: its part of the state, its update, its view.
+
+pub mod log;
+pub mod people;
+pub mod plan;
+pub mod run;
+pub mod zoom;

@@ -1,0 +1,321 @@
+//! The people: a virtual table over everybody, with tabs, filter, order and marks.
+
+mod table;
+pub mod view;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::domain::comparison::Verdict;
+use crate::domain::filter::FilterError;
+use crate::domain::ids::SourceId;
+use crate::domain::listing::{Column, Listed, Listing, Marks, Query, Row};
+use crate::domain::person::SourcePerson;
+use crate::domain::run::PersonRef;
+
+/// The longest filter (`reliability.md` K8), in characters.
+pub const QUERY_LIMIT: usize = 1_024;
+
+/// A tab: some verdicts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tab {
+    /// Everybody.
+    All,
+    /// Different pictures.
+    Differs,
+    /// A photo there, none here.
+    Missing,
+    /// An avatar here, no photo there.
+    OnlyInTarget,
+    /// Damaged, or not readable.
+    Broken,
+    /// Nobody to push to, or several.
+    Unmatched,
+    /// All is well.
+    InSync,
+    /// Neither side has one.
+    Neither,
+    /// Not compared yet.
+    Undecided,
+    /// Out of scope.
+    Excluded,
+}
+
+impl Tab {
+    /// All tabs, in the order in which they stand.
+    pub const ALL: [Self; 10] = [
+        Self::All,
+        Self::Differs,
+        Self::Missing,
+        Self::OnlyInTarget,
+        Self::Broken,
+        Self::Unmatched,
+        Self::InSync,
+        Self::Neither,
+        Self::Undecided,
+        Self::Excluded,
+    ];
+
+    /// The word on it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::Differs => "Differs",
+            Self::Missing => "Missing",
+            Self::OnlyInTarget => "Only in SN",
+            Self::Broken => "Broken",
+            Self::Unmatched => "Unmatched",
+            Self::InSync => "In sync",
+            Self::Neither => "No photo",
+            Self::Undecided => "Undecided",
+            Self::Excluded => "Excluded",
+        }
+    }
+
+    /// The verdicts on it; empty for everybody.
+    pub fn verdicts(self) -> &'static [Verdict] {
+        match self {
+            Self::All => &[],
+            Self::Differs => &[Verdict::Differs],
+            Self::Missing => &[Verdict::Missing],
+            Self::OnlyInTarget => &[Verdict::OnlyInTarget],
+            Self::Broken => &[Verdict::Broken, Verdict::Error],
+            Self::Unmatched => &[Verdict::Unmatched, Verdict::Ambiguous],
+            Self::InSync => &[Verdict::InSync, Verdict::SamePicture],
+            Self::Neither => &[Verdict::Neither],
+            Self::Undecided => &[Verdict::Undecided],
+            Self::Excluded => &[Verdict::Excluded],
+        }
+    }
+
+    /// How many people are on it.
+    pub fn count(self, listing: &Listing) -> u32 {
+        match self {
+            Self::All => listing.len() as u32,
+            tab => tab
+                .verdicts()
+                .iter()
+                .map(|verdict| listing.counts().of(*verdict))
+                .sum(),
+        }
+    }
+}
+
+/// The order of the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By name; the best match first while a filter ranks.
+    Usual,
+    /// By a column somebody has chosen.
+    By(Column),
+}
+
+/// Where the table's people come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// There are none yet.
+    Nothing,
+    /// Pages of a scan under way.
+    Pages,
+    /// The last scan, read from disk.
+    Snapshot(Timestamp),
+    /// A scan of this session.
+    Scan(Timestamp),
+}
+
+/// The table and what has been done to it.
+#[derive(Debug)]
+pub struct People {
+    /// Everybody.
+    pub listing: Listing,
+    /// Where they come from.
+    pub origin: Origin,
+    /// False if a listing was cut short.
+    pub complete: bool,
+    /// The tab in front.
+    pub tab: Tab,
+    /// The order.
+    pub order: Order,
+    /// Turned round.
+    pub is_reversed: bool,
+    /// The filter as typed.
+    pub text: String,
+    /// Somebody is typing it.
+    pub is_typing: bool,
+    /// What is wrong with it.
+    pub text_error: Option<FilterError>,
+    query: Query,
+    /// The rows the table shows, in order.
+    pub rows: Vec<Row>,
+    /// The row under the cursor, as a position in `rows`.
+    pub cursor: usize,
+    /// The first row on the screen.
+    pub offset: usize,
+    /// Rows that fit on the screen; set by the layout.
+    pub height: usize,
+    /// Who is marked.
+    pub marks: Marks,
+    /// Where a range of marks began.
+    pub anchor: Option<usize>,
+    /// The table shows those who were marked, and nobody else.
+    pub is_of_marked: bool,
+    /// Orders worked out so far; they last as long as the listing.
+    orders: HashMap<Column, Arc<[Row]>>,
+    /// What the last search was for, and what it found in order of row: a longer query searches there.
+    searched: Option<(Query, Tab, Vec<Row>)>,
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self {
+            listing: Listing::default(),
+            origin: Origin::Nothing,
+            complete: true,
+            tab: Tab::All,
+            order: Order::Usual,
+            is_reversed: false,
+            text: String::new(),
+            is_typing: false,
+            text_error: None,
+            query: Query::default(),
+            rows: Vec::new(),
+            cursor: 0,
+            offset: 0,
+            height: 1,
+            marks: Marks::default(),
+            anchor: None,
+            is_of_marked: false,
+            orders: HashMap::new(),
+            searched: None,
+        }
+    }
+}
+
+impl People {
+    /// The row under the cursor.
+    pub fn current(&self) -> Option<Row> {
+        self.rows.get(self.cursor).copied()
+    }
+
+    /// The person under the cursor.
+    pub fn current_person(&self) -> Option<PersonRef> {
+        self.current().map(|row| self.listing.entry(row).reference())
+    }
+
+    /// What is to be kept for the next start: everybody, if everybody was listed in one scan.
+    pub fn listed(&self) -> Option<Listed> {
+        match self.origin {
+            Origin::Nothing | Origin::Pages => None,
+            Origin::Snapshot(scanned_at) | Origin::Scan(scanned_at) => Some(Listed {
+                scanned_at,
+                complete: self.complete,
+                listing: self.listing.clone(),
+            }),
+        }
+    }
+
+    /// The filter in force.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// The people around the cursor, the nearest first, without the one under it.
+    pub fn neighbours(&self, distance: usize) -> Vec<PersonRef> {
+        let mut people = Vec::new();
+        for step in 1..=distance {
+            for position in [self.cursor.checked_add(step), self.cursor.checked_sub(step)] {
+                if let Some(row) = position.and_then(|position| self.rows.get(position)) {
+                    people.push(self.listing.entry(*row).reference());
+                }
+            }
+        }
+        people
+    }
+
+    /// Another listing takes the place of this one; cursor and marks stay with their people.
+    pub fn replace(&mut self, listed: Listed, origin: Origin) {
+        let here = self.current().map(|row| self.listing.entry(row).source());
+        let marks = self.marks.remap(&self.listing, &listed.listing);
+        self.listing = listed.listing;
+        self.complete = listed.complete;
+        self.origin = origin;
+        self.marks = marks;
+        self.anchor = None;
+        self.orders.clear();
+        self.searched = None;
+        self.arrange(here.as_ref());
+    }
+
+    /// A page of people for a table that is still being filled.
+    pub fn append(&mut self, people: &[SourcePerson]) {
+        let first = self.listing.len() as u32;
+        self.listing.append(people);
+        self.origin = Origin::Pages;
+        self.orders.clear();
+        self.searched = None;
+        let shows_everybody = self.tab == Tab::All && self.query.is_empty();
+        if shows_everybody && self.order == Order::Usual && !self.is_reversed {
+            // They come as they are listed: sorting every page anew would cost more than it helps.
+            self.rows.extend((first..self.listing.len() as u32).map(Row));
+            return;
+        }
+        let here = self.current().map(|row| self.listing.entry(row).source());
+        self.arrange(here.as_ref().filter(|_| self.cursor > 0));
+    }
+
+    /// Another verdict for somebody. The rows stay where they are until the next arrangement, so that nothing moves
+    /// under the cursor.
+    pub fn set(&mut self, person: &SourceId, verdict: Verdict, reason: &str) -> bool {
+        let Some(row) = self.listing.find(person) else {
+            return false;
+        };
+        if self.listing.verdict(row) == verdict && self.listing.entry(row).reason() == reason {
+            return false;
+        }
+        self.listing.set(row, verdict, reason);
+        self.orders.remove(&Column::Verdict);
+        self.searched = None;
+        true
+    }
+
+    /// The verdict of comparing that somebody began a while ago; what has become known meanwhile is newer.
+    pub fn settle(&mut self, person: &SourceId, verdict: Verdict, reason: &str) {
+        let row = self.listing.find(person);
+        if row.is_some_and(|row| self.listing.verdict(row) == Verdict::Undecided) {
+            self.set(person, verdict, reason);
+        }
+    }
+
+    /// The people who are marked, in order of row; the one under the cursor if nobody is.
+    pub fn chosen(&self) -> Vec<SourceId> {
+        if self.marks.count() > 0 {
+            return self
+                .marks
+                .iter()
+                .map(|row| self.listing.entry(row).source())
+                .collect();
+        }
+        self.current()
+            .map(|row| self.listing.entry(row).source())
+            .into_iter()
+            .collect()
+    }
+
+    /// Somebody is no longer marked.
+    pub fn unmark(&mut self, person: &SourceId) {
+        if let Some(row) = self.listing.find(person) {
+            self.marks.unmark(row);
+        }
+    }
+
+    /// Everybody whose pictures nobody has compared yet, in the order of the table.
+    pub fn undecided(&self) -> Vec<PersonRef> {
+        (0..self.listing.len() as u32)
+            .map(Row)
+            .filter(|row| self.listing.verdict(*row) == Verdict::Undecided)
+            .map(|row| self.listing.entry(row).reference())
+            .collect()
+    }
+}

@@ -1,0 +1,480 @@
+//! The people screen: tabs, table, two pictures, why.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Order, Origin, Tab};
+use crate::domain::filter::Field;
+use crate::domain::listing::{Column, Entry};
+use crate::graphics::Placements;
+use crate::report::text::number;
+use crate::tui::layout;
+use crate::tui::looked::{PersonLook, Side, SideView};
+use crate::tui::pen::{Pen, wrap};
+use crate::tui::pictures::{Looked, Painted};
+use crate::tui::state::{ScanState, State};
+use crate::tui::view::{centred, framed};
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
+    let areas = layout::people(state.size);
+    tabs(state, buffer, areas.tabs);
+    table(state, buffer, areas.table);
+    let person = state.people.current().map(|row| state.people.listing.entry(row));
+    let looked = person
+        .as_ref()
+        .and_then(|entry| state.pictures.look(&entry.source()));
+    for (area, title, is_source) in [
+        (areas.source, "Entra ID", true),
+        (areas.target, "ServiceNow", false),
+    ] {
+        let side = match looked {
+            Some(Looked::Ready(look)) => Some(if is_source { &look.source } else { &look.target }),
+            _ => None,
+        };
+        let inner = framed(state, buffer, area, title);
+        match (side, looked, &person) {
+            (Some(side), _, _) => pane(state, buffer, placements, layout::picture(area), inner, side),
+            (None, Some(Looked::Failed(why)), _) => centred(state, buffer, inner, why),
+            (None, _, Some(_)) => centred(state, buffer, inner, "loading"),
+            (None, _, None) => {}
+        }
+    }
+    why(state, buffer, areas.why, person.as_ref(), looked);
+}
+
+/// One side: its picture, or why there is none, and the caption.
+pub fn pane(
+    state: &State,
+    buffer: &mut Buffer,
+    placements: &mut Placements,
+    place: Rect,
+    inner: Rect,
+    side: &Side,
+) {
+    let theme = state.theme;
+    let caption_top = inner.height.saturating_sub(layout::CAPTION_LINES);
+    for (line, text) in side
+        .caption
+        .iter()
+        .take(usize::from(layout::CAPTION_LINES))
+        .enumerate()
+    {
+        let style = if line == 0 { theme.text() } else { theme.quiet() };
+        Pen::new(buffer, theme, inner, caption_top + line as u16)
+            .skip(1)
+            .write(text, style);
+    }
+    let room = Rect {
+        height: caption_top,
+        ..inner
+    };
+    match &side.picture {
+        SideView::Absent => centred(state, buffer, room, "no picture"),
+        SideView::Explained(why) => centred(state, buffer, room, why),
+        SideView::Picture { .. } if state.canvas.protocol().is_none() => {
+            centred(state, buffer, room, "a picture (not drawn here)");
+        }
+        SideView::Picture { .. } => match state.pictures.painted(side) {
+            Some(Painted::Ready(drawable)) if state.shows_pictures() => {
+                let size = drawable.size();
+                let place = Rect {
+                    x: place.x + place.width.saturating_sub(size.width) / 2,
+                    y: place.y + place.height.saturating_sub(size.height) / 2,
+                    width: size.width,
+                    height: size.height,
+                };
+                placements.put(drawable, place, buffer);
+            }
+            Some(Painted::Failed(why)) => centred(state, buffer, room, why),
+            Some(Painted::Ready(_)) => {}
+            Some(Painted::Loading) | None => centred(state, buffer, room, "loading"),
+        },
+    }
+}
+
+/// The words on a tab, shorter where there is little room.
+fn tab_words(state: &State, tab: Tab) -> String {
+    let count = number(u64::from(tab.count(&state.people.listing)));
+    format!("{} {count}", tab.words())
+}
+
+/// Where every tab begins and ends: the one in front is always in sight.
+fn tab_places(state: &State, area: Rect) -> Vec<(Tab, u16, u16)> {
+    let tabs = state.people.tabs();
+    let gap = if area.width >= 100 { 3 } else { 2 };
+    let widths: Vec<u16> = tabs
+        .iter()
+        .map(|tab| tab_words(state, *tab).width() as u16)
+        .collect();
+    let front = tabs.iter().position(|tab| *tab == state.people.tab).unwrap_or(0);
+    let length =
+        |from: usize, to: usize| -> u16 { widths[from..=to].iter().map(|width| width + gap).sum::<u16>() };
+    let mut first = 0;
+    while first < front && length(first, front) + 1 > area.width {
+        first += 1;
+    }
+    let mut x = area.x + 1;
+    let mut places = Vec::new();
+    for (tab, width) in tabs.into_iter().zip(&widths).skip(first) {
+        if x + width > area.right() {
+            break;
+        }
+        places.push((tab, x, x + width));
+        x += width + gap;
+    }
+    places
+}
+
+fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = state.theme;
+    for (tab, from, to) in tab_places(state, area) {
+        let style = if tab == state.people.tab {
+            theme.accent().add_modifier(ratatui::style::Modifier::UNDERLINED)
+        } else if tab.count(&state.people.listing) == 0 {
+            theme.quiet()
+        } else {
+            theme.text()
+        };
+        buffer.set_stringn(from, area.y, tab_words(state, tab), usize::from(to - from), style);
+    }
+}
+
+/// The tab at a column of the screen.
+pub fn tab_at(state: &State, area: Rect, x: u16) -> Option<Tab> {
+    tab_places(state, area)
+        .into_iter()
+        .find(|(_, from, to)| (*from..*to).contains(&x))
+        .map(|(tab, _, _)| tab)
+}
+
+/// Columns of the table: which, and how wide.
+fn columns(width: u16) -> Vec<(Column, usize)> {
+    // Cursor, mark and a blank stand before them; two blanks between.
+    let room = usize::from(width).saturating_sub(4);
+    const VERDICT: usize = 14;
+    let text = room.saturating_sub(VERDICT + 2);
+    match text {
+        0..=27 => vec![(Column::Name, text), (Column::Verdict, VERDICT)],
+        28..=59 => {
+            let department = (text * 38 / 100).min(18);
+            vec![
+                (Column::Name, text - department - 2),
+                (Column::Department, department),
+                (Column::Verdict, VERDICT),
+            ]
+        }
+        60..=99 => {
+            let (department, principal) = (text * 24 / 100, text * 38 / 100);
+            vec![
+                (Column::Name, text - department - principal - 4),
+                (Column::Department, department),
+                (Column::Principal, principal),
+                (Column::Verdict, VERDICT),
+            ]
+        }
+        _ => {
+            let (department, principal, mail) = (text * 18 / 100, text * 28 / 100, text * 28 / 100);
+            vec![
+                (Column::Name, text - department - principal - mail - 6),
+                (Column::Department, department),
+                (Column::Principal, principal),
+                (Column::Mail, mail),
+                (Column::Verdict, VERDICT),
+            ]
+        }
+    }
+}
+
+/// The column at a column of the screen; `inner` is the inside of the table's frame.
+pub fn column_at(inner: Rect, x: u16) -> Option<Column> {
+    let mut from = inner.x + 4;
+    for (column, width) in columns(inner.width) {
+        let to = from + width as u16 + 2;
+        if (from..to).contains(&x) {
+            return Some(column);
+        }
+        from = to;
+    }
+    None
+}
+
+fn heading(column: Column) -> &'static str {
+    match column {
+        Column::Name => "Name",
+        Column::Department => "Department",
+        Column::Principal => "Sign-in",
+        Column::Mail => "E-mail",
+        Column::Verdict => "Status",
+    }
+}
+
+fn table(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = state.theme;
+    let people = &state.people;
+    let title = if people.text.is_empty() || people.is_typing {
+        format!("People {}", number(people.rows.len() as u64))
+    } else {
+        let query = crate::domain::text::clean(&people.text).into_owned();
+        format!("People {} /{query}", number(people.rows.len() as u64))
+    };
+    let inner = framed(state, buffer, area, &title);
+    let columns = columns(inner.width);
+    let mut pen = Pen::new(buffer, theme, inner, 0);
+    pen.skip(4);
+    for (column, width) in &columns {
+        let is_chosen = people.order == Order::By(*column)
+            || (*column == Column::Name && people.order == Order::Usual && people.query().is_empty());
+        let sign = match (is_chosen, people.is_reversed) {
+            (false, _) => "",
+            (true, false) => theme.sign(" ▲", " ^"),
+            (true, true) => theme.sign(" ▼", " v"),
+        };
+        pen.cell(&format!("{}{sign}", heading(*column)), *width, theme.quiet())
+            .skip(2);
+    }
+    if people.rows.is_empty() {
+        let rest = Rect {
+            y: inner.y + 1,
+            height: inner.height.saturating_sub(1),
+            ..inner
+        };
+        centred(state, buffer, rest, &nobody(state));
+        return;
+    }
+    let range = people
+        .anchor
+        .map(|anchor| anchor.min(people.cursor)..=anchor.max(people.cursor));
+    for line in 0..inner.height.saturating_sub(1) {
+        let position = people.offset + usize::from(line);
+        let Some(row) = people.rows.get(position) else {
+            break;
+        };
+        let entry = people.listing.entry(*row);
+        let is_here = position == people.cursor;
+        let in_range = range.as_ref().is_some_and(|range| range.contains(&position));
+        let place = Rect {
+            y: inner.y + 1 + line,
+            height: 1,
+            ..inner
+        };
+        if is_here {
+            buffer.set_style(place, theme.cursor());
+        }
+        let mut pen = Pen::new(buffer, theme, place, 0);
+        pen.write(if is_here { theme.sign("▌", ">") } else { " " }, theme.accent());
+        if people.marks.is_marked(*row) {
+            pen.write(theme.sign("●", "*"), theme.marked());
+        } else if in_range {
+            pen.write(theme.sign("◌", "+"), theme.marked());
+        } else {
+            pen.write(theme.sign("○", "."), theme.quiet());
+        }
+        pen.skip(1);
+        pen.skip(1);
+        for (column, width) in &columns {
+            let start = pen.column();
+            cell(state, &mut pen, &entry, *column, *width);
+            let used = pen.column() - start;
+            pen.skip(width.saturating_sub(usize::from(used)) + 2);
+        }
+    }
+    scroll_bar(state, buffer, area, inner);
+}
+
+/// How far down the list is, on the right frame.
+fn scroll_bar(state: &State, buffer: &mut Buffer, area: Rect, inner: Rect) {
+    let people = &state.people;
+    let lines = usize::from(inner.height);
+    if people.rows.len() < lines || lines == 0 {
+        return;
+    }
+    let last = people.rows.len().saturating_sub(people.height).max(1);
+    let line = (people.offset * (lines - 1)) / last;
+    let sign = state.theme.sign("█", "#");
+    buffer.set_string(
+        area.right() - 1,
+        inner.y + line.min(lines - 1) as u16,
+        sign,
+        state.theme.quiet(),
+    );
+}
+
+fn nobody(state: &State) -> String {
+    let people = &state.people;
+    if people.listing.is_empty() {
+        return match (&state.scan, people.origin) {
+            (ScanState::Failed(trouble), _) => match &trouble.hint {
+                Some(hint) => format!("{}. {hint}", trouble.what),
+                None => trouble.what.clone(),
+            },
+            (ScanState::Scanning(_) | ScanState::Stopping, _) => "asking both sides for their people".into(),
+            (ScanState::Idle, Origin::Nothing) => "reading the last scan".into(),
+            (ScanState::Idle, _) => "nobody is in scope".into(),
+        };
+    }
+    if people.text.is_empty() {
+        format!("nobody: {}", people.tab.words().to_lowercase())
+    } else {
+        "nobody matches the filter; esc clears it".into()
+    }
+}
+
+/// One cell, with the letters that the filter has found.
+fn cell(state: &State, pen: &mut Pen<'_>, entry: &Entry<'_>, column: Column, width: usize) {
+    let theme = state.theme;
+    let (text, field) = match column {
+        Column::Verdict => {
+            let verdict = entry.verdict();
+            pen.write_within(
+                &format!("{} {}", theme.symbol(verdict), short_words(verdict)),
+                width,
+                theme.verdict(verdict),
+            );
+            return;
+        }
+        Column::Name => (Some(entry.name()), Field::Name),
+        Column::Department => (entry.department(), Field::Department),
+        Column::Principal => (Some(entry.principal()), Field::Principal),
+        Column::Mail => (entry.mail(), Field::Mail),
+    };
+    let Some(text) = text else { return };
+    let plain = if column == Column::Name {
+        theme.text()
+    } else {
+        theme.quiet()
+    };
+    let found = if state.people.query().is_empty() {
+        Vec::new()
+    } else {
+        state.people.query().highlights(field, &text)
+    };
+    if found.is_empty() {
+        pen.write_within(&text, width, plain);
+        return;
+    }
+    let shown = crate::tui::pen::cut(&text, width, theme.is_ascii);
+    for (part, is_found) in parts(&shown, &found) {
+        let style: Style = if is_found { theme.found() } else { plain };
+        pen.write(part, style);
+    }
+}
+
+/// Splits text at the ranges found; ranges that reach beyond it are cut.
+fn parts<'a>(text: &'a str, found: &[std::ops::Range<usize>]) -> Vec<(&'a str, bool)> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for range in found {
+        let end = range.end.min(text.len());
+        if range.start >= end || !text.is_char_boundary(range.start) || !text.is_char_boundary(end) {
+            continue;
+        }
+        if range.start > from {
+            parts.push((&text[from..range.start], false));
+        }
+        parts.push((&text[range.start..end], true));
+        from = end;
+    }
+    if from < text.len() {
+        parts.push((&text[from..], false));
+    }
+    parts
+}
+
+/// A verdict's words where there are few columns.
+pub fn short_words(verdict: crate::domain::comparison::Verdict) -> &'static str {
+    match verdict {
+        crate::domain::comparison::Verdict::OnlyInTarget => "only in SN",
+        verdict => verdict.words(),
+    }
+}
+
+fn why(state: &State, buffer: &mut Buffer, area: Rect, person: Option<&Entry<'_>>, looked: Option<&Looked>) {
+    let theme = state.theme;
+    let inner = framed(state, buffer, area, "Why");
+    let Some(entry) = person else { return };
+    let inner = Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    };
+    let look = match looked {
+        Some(Looked::Ready(look)) => Some(look.as_ref()),
+        _ => None,
+    };
+    let mut line = 0;
+    let mut name = entry.name().into_owned();
+    if let Some(department) = entry.department() {
+        name = format!("{name}, {department}");
+    }
+    Pen::new(buffer, theme, inner, line).write(&name, theme.strong());
+    line += 1;
+    let principal = entry.principal();
+    Pen::new(buffer, theme, inner, line).write(&principal, theme.quiet());
+    line += 1;
+    let (verdict, reason) = (entry.verdict(), entry.reason());
+    let sentence = if reason.is_empty() {
+        "not looked at yet".to_owned()
+    } else {
+        crate::domain::text::clean(reason).into_owned()
+    };
+    let word = format!("{} {}", theme.symbol(verdict), verdict.words());
+    // The chain and what a push would do keep two lines.
+    let room = inner.height.saturating_sub(line + 2).max(1);
+    let width = usize::from(inner.width);
+    let text = format!("{word}: {sentence}");
+    for (position, part) in wrap(&text, width).into_iter().take(usize::from(room)).enumerate() {
+        let mut pen = Pen::new(buffer, theme, inner, line);
+        match part.strip_prefix(word.as_str()) {
+            Some(rest) if position == 0 => pen.write(&word, theme.verdict(verdict)).write(rest, theme.text()),
+            _ => pen.write(&part, theme.text()),
+        };
+        line += 1;
+    }
+    if let Some(look) = look {
+        chain(state, buffer, inner, &mut line, look);
+    }
+}
+
+/// The chain with the link that wins, and what a push would do.
+fn chain(state: &State, buffer: &mut Buffer, inner: Rect, line: &mut u16, look: &PersonLook) {
+    let theme = state.theme;
+    if !look.chain.is_empty() && *line < inner.height {
+        let mut pen = Pen::new(buffer, theme, inner, *line);
+        let arrow = theme.sign(" ▸ ", " > ");
+        for link in &look.chain {
+            let style = match (link.wins, link.is_broken) {
+                (_, true) => theme.bad(),
+                (true, false) => theme.good(),
+                (false, false) => theme.quiet(),
+            };
+            pen.write(link.place.0, style);
+            if !link.words.is_empty() {
+                pen.write(&format!(" ({})", link.words), theme.quiet());
+            }
+            pen.write(arrow, theme.quiet());
+        }
+        let served = look
+            .chain
+            .iter()
+            .find(|link| link.wins)
+            .map_or("nothing", |link| link.place.0);
+        pen.write("shows ", theme.quiet()).write(served, theme.strong());
+        *line += 1;
+    }
+    if *line < inner.height {
+        Pen::new(buffer, theme, inner, *line)
+            .write("push: ", theme.quiet())
+            .write(&look.push, theme.text());
+        *line += 1;
+    }
+    if let Some(similarity) = &look.similarity
+        && *line < inner.height
+    {
+        Pen::new(buffer, theme, inner, *line)
+            .write("pictures: ", theme.quiet())
+            .write(similarity, theme.text());
+    }
+}

@@ -1,0 +1,245 @@
+//! A plan that is being made, or waits for an answer: who, what, with faces, before anything is written.
+
+pub mod view;
+
+use std::collections::BTreeMap;
+
+use crossterm::event::KeyCode;
+
+use crate::domain::plan::{Change, Plan};
+use crate::tui::intent::Intent;
+use crate::tui::keymap::Key;
+use crate::tui::message::{Effect, ScanNews, Trouble, Who};
+use crate::tui::state::{Effects, Screen, State};
+use crate::tui::update::show;
+
+/// A plan that changes more people than this wants its number typed (`reliability.md` N1).
+const TYPED_COUNT: u64 = 1_000;
+/// Or one that changes a larger share of everybody, in percent.
+const TYPED_SHARE: u64 = 20;
+/// Plans of a few people are confirmed with a key whatever their share.
+const TYPED_LEAST: u64 = 50;
+/// Digits of the largest number that is typed.
+const DIGITS: usize = 9;
+
+/// The plan screen: a small machine.
+#[derive(Debug, Default)]
+pub enum PlanScreen {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// It is being made.
+    Making {
+        /// The question's number.
+        question: u64,
+        /// For whom.
+        who: Who,
+        /// How far it is.
+        news: Option<ScanNews>,
+    },
+    /// It waits for an answer.
+    Ready(Box<Proposal>),
+    /// It cannot be made, or not be carried out.
+    Refused(Trouble),
+}
+
+/// A plan with what the screen says about it.
+#[derive(Debug)]
+pub struct Proposal {
+    /// The plan.
+    pub plan: Plan,
+    /// For whom it was made.
+    pub who: Who,
+    /// Reasons for doing nothing, with how many people each has; the most frequent first.
+    pub skips: Vec<(String, u64)>,
+    /// The number that has to be typed, if it is a large one.
+    pub wanted: Option<u64>,
+    /// What has been typed so far.
+    pub typed: String,
+    /// The first step on the list of faces.
+    pub offset: usize,
+    /// Why it may not be carried out, if it may not.
+    pub obstacle: Option<String>,
+}
+
+impl PlanScreen {
+    /// True while somebody waits for it.
+    pub fn is_being_made(&self) -> bool {
+        matches!(self, Self::Making { .. })
+    }
+
+    /// True if this key is part of the number that has to be typed.
+    pub fn takes(&self, key: Key) -> bool {
+        let Self::Ready(proposal) = self else { return false };
+        proposal.wanted.is_some()
+            && proposal.obstacle.is_none()
+            && (key.typed().is_some_and(|letter| letter.is_ascii_digit()) || key.code == KeyCode::Backspace)
+    }
+}
+
+impl Proposal {
+    fn new(plan: Plan, who: Who, everybody: u64, obstacle: Option<String>) -> Self {
+        let mut skips: BTreeMap<String, u64> = BTreeMap::new();
+        for skip in &plan.skips {
+            let reason = crate::domain::text::clean(&skip.reason);
+            let words = format!("{}: {reason}", skip.verdict.words());
+            *skips.entry(words).or_default() += 1;
+        }
+        let mut skips: Vec<(String, u64)> = skips.into_iter().collect();
+        skips.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let steps = plan.steps.len() as u64;
+        let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > everybody * TYPED_SHARE);
+        Self {
+            wanted: is_large.then_some(steps),
+            plan,
+            who,
+            skips,
+            typed: String::new(),
+            offset: 0,
+            obstacle,
+        }
+    }
+
+    /// True if the answer may be yes now.
+    pub fn may_be_accepted(&self) -> bool {
+        self.obstacle.is_none()
+            && !self.plan.steps.is_empty()
+            && self.wanted.is_none_or(|wanted| self.typed.parse() == Ok(wanted))
+    }
+
+    /// How many people each change concerns, those with people.
+    pub fn changes(&self) -> Vec<(Change, u64)> {
+        [Change::Add, Change::Replace, Change::Repair, Change::Remove]
+            .into_iter()
+            .map(|change| (change, self.plan.count(change)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+}
+
+/// Asks for a plan and shows that it is being made.
+pub fn ask(state: &mut State, who: Who) -> Effects {
+    state.questions += 1;
+    let question = state.questions;
+    state.plan = PlanScreen::Making {
+        question,
+        who: who.clone(),
+        news: None,
+    };
+    let mut effects = show(state, Screen::Plan);
+    effects.push(Effect::Plan { question, who });
+    effects
+}
+
+/// How far the making is.
+pub fn progress(state: &mut State, question: u64, news: ScanNews) {
+    if let PlanScreen::Making {
+        question: wanted,
+        news: known,
+        ..
+    } = &mut state.plan
+        && *wanted == question
+    {
+        *known = Some(news);
+    }
+}
+
+/// The answer; one to a question that nobody waits for any more is dropped.
+pub fn planned(state: &mut State, question: u64, result: Result<Box<Plan>, Trouble>) -> Effects {
+    let who = match &state.plan {
+        PlanScreen::Making {
+            question: wanted,
+            who,
+            ..
+        } if *wanted == question => who.clone(),
+        _ => return Vec::new(),
+    };
+    state.plan = match result {
+        Ok(plan) => {
+            let obstacle = if state.setting.is_readonly {
+                Some("read-only: this is what a push would do".to_owned())
+            } else {
+                plan.check(&state.setting.limits)
+                    .err()
+                    .map(|breach| breach.to_string())
+            };
+            let everybody = state.people.listing.len() as u64;
+            PlanScreen::Ready(Box::new(Proposal::new(*plan, who, everybody, obstacle)))
+        }
+        Err(trouble) => PlanScreen::Refused(trouble),
+    };
+    Vec::new()
+}
+
+/// A digit of the number that has to be typed.
+pub fn typed(state: &mut State, key: Key) -> Effects {
+    if let PlanScreen::Ready(proposal) = &mut state.plan {
+        match key.typed() {
+            Some(digit) if proposal.typed.len() < DIGITS => proposal.typed.push(digit),
+            Some(_) => {}
+            None => {
+                proposal.typed.pop();
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// What somebody wants of the plan.
+pub fn perform(state: &mut State, intent: Intent) -> Effects {
+    match (intent, &mut state.plan) {
+        (Intent::Accept, PlanScreen::Ready(proposal)) if proposal.may_be_accepted() => accept(state),
+        (Intent::Accept, PlanScreen::Ready(proposal)) => {
+            if let Some(wanted) = proposal.wanted.filter(|_| proposal.obstacle.is_none()) {
+                state.say(format!("this is a large change: type {wanted}, then accept"));
+                return Vec::new();
+            }
+            leave(state)
+        }
+        // A key that was faster than the plan decides nothing.
+        (Intent::Accept, PlanScreen::Making { .. }) => Vec::new(),
+        (Intent::Accept | Intent::Back, _) => leave(state),
+        (Intent::Down, PlanScreen::Ready(proposal)) => scroll(proposal, 1),
+        (Intent::Up, PlanScreen::Ready(proposal)) => scroll(proposal, -1),
+        (Intent::PageDown, PlanScreen::Ready(proposal)) => scroll(proposal, 10),
+        (Intent::PageUp, PlanScreen::Ready(proposal)) => scroll(proposal, -10),
+        (Intent::First, PlanScreen::Ready(proposal)) => scroll(proposal, isize::MIN),
+        (Intent::Last, PlanScreen::Ready(proposal)) => scroll(proposal, isize::MAX),
+        _ => Vec::new(),
+    }
+}
+
+fn scroll(proposal: &mut Proposal, by: isize) -> Effects {
+    proposal.offset = proposal
+        .offset
+        .saturating_add_signed(by)
+        .min(proposal.plan.steps.len().saturating_sub(1));
+    Vec::new()
+}
+
+fn accept(state: &mut State) -> Effects {
+    let PlanScreen::Ready(proposal) = std::mem::take(&mut state.plan) else {
+        return Vec::new();
+    };
+    let steps = proposal.plan.steps.len() as u64;
+    state.run.begin(steps, proposal.who.clone(), state.now);
+    let mut effects = show(state, Screen::Run);
+    effects.push(Effect::Apply {
+        plan: Box::new(proposal.plan),
+        who: proposal.who,
+    });
+    effects
+}
+
+fn leave(state: &mut State) -> Effects {
+    let mut effects = show(state, Screen::People);
+    effects.extend(drop_it(state));
+    effects
+}
+
+/// Nobody wants the plan any more, if there is one.
+pub fn drop_it(state: &mut State) -> Effects {
+    let was_being_made = state.plan.is_being_made();
+    state.plan = PlanScreen::Nothing;
+    was_being_made.then_some(Effect::DropPlan).into_iter().collect()
+}

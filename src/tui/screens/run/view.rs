@@ -1,0 +1,244 @@
+//! The run: how far, how fast, how long still, what the services say, and everybody as they come.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Phase, RunScreen};
+use crate::connector::PauseReason;
+use crate::domain::run::{Outcome, StopReason};
+use crate::domain::text::clean;
+use crate::report::run::duration;
+use crate::report::text::number;
+use crate::tui::intent::Intent;
+use crate::tui::message::StepDone;
+use crate::tui::pen::{Pen, wrap};
+use crate::tui::state::State;
+use crate::tui::view::framed;
+
+/// Draws the screen.
+pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+    let theme = state.theme;
+    let run = &state.run;
+    let inner = framed(state, buffer, area, title(run));
+    let inner = Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    };
+    let mut line = 0;
+    if let Phase::Refused(trouble) = &run.phase {
+        let text = match &trouble.hint {
+            Some(hint) => format!("Nothing was changed: {}. {hint}", trouble.what),
+            None => format!("Nothing was changed: {}", trouble.what),
+        };
+        for part in wrap(&text, usize::from(inner.width)) {
+            Pen::new(buffer, theme, inner, line).write(&part, theme.bad());
+            line += 1;
+        }
+        return;
+    }
+    bar(state, buffer, inner, line);
+    line += 1;
+    Pen::new(buffer, theme, inner, line).write(&pace(state), theme.quiet());
+    line += 1;
+    counts(state, buffer, inner, line);
+    line += 1;
+    for lane in &state.lanes {
+        if lane.requests == 0 || line >= 9 {
+            continue;
+        }
+        let mut pen = Pen::new(buffer, theme, inner, line);
+        pen.cell(lane.name, 12, theme.strong()).write(
+            &format!(
+                "{} of {} in flight, {} waiting, {} requests, {} repeated, {} throttled",
+                lane.in_flight,
+                lane.limit,
+                lane.waiting,
+                number(lane.requests),
+                number(lane.retries),
+                number(lane.throttled)
+            ),
+            theme.quiet(),
+        );
+        if let Some((left, reason)) = lane.paused {
+            let why = match reason {
+                PauseReason::Throttled => "it asked for a pause",
+                PauseReason::CircuitOpen => "too many failures in a row",
+            };
+            pen.write(&format!("; {why}: {} s", left.as_secs().max(1)), theme.warning());
+        }
+        line += 1;
+    }
+    if let Phase::Over(end) = &run.phase {
+        if let Some(stopped) = &end.stopped {
+            for part in wrap(&stop_words(stopped), usize::from(inner.width)) {
+                Pen::new(buffer, theme, inner, line).write(&part, theme.bad());
+                line += 1;
+            }
+        }
+        for problem in &end.problems {
+            Pen::new(buffer, theme, inner, line).write(&clean(problem), theme.warning());
+            line += 1;
+        }
+    }
+    line += 1;
+    outcomes(state, buffer, inner, line);
+}
+
+fn title(run: &RunScreen) -> &'static str {
+    match &run.phase {
+        Phase::Nothing => "Run",
+        Phase::Starting => "Run: starting; what an earlier run may have left is looked at first",
+        Phase::Running => "Run: under way",
+        Phase::Paused => "Run: paused; the writes in hand are finished",
+        Phase::Stopping => "Run: stopping after the writes in hand",
+        Phase::Over(end) if end.stopped.is_some() => "Run: ended early",
+        Phase::Over(end) if end.summary.failed > 0 => "Run: over, and some people failed",
+        Phase::Over(_) => "Run: over",
+        Phase::Refused(_) => "Run: could not begin",
+    }
+}
+
+fn bar(state: &State, buffer: &mut Buffer, area: Rect, line: u16) {
+    let theme = state.theme;
+    let run = &state.run;
+    let figures = format!(" {} of {}", number(run.done), number(run.steps));
+    let width = usize::from(area.width).saturating_sub(figures.len()).min(60);
+    let filled = if run.steps == 0 {
+        width
+    } else {
+        width * run.done.min(run.steps) as usize / run.steps as usize
+    };
+    let mut pen = Pen::new(buffer, theme, area, line);
+    pen.write(&theme.sign("█", "#").repeat(filled), theme.good())
+        .write(&theme.sign("░", ".").repeat(width - filled), theme.quiet())
+        .write(&figures, theme.strong());
+}
+
+fn pace(state: &State) -> String {
+    let run = &state.run;
+    let since = |end: jiff::Timestamp| {
+        run.began
+            .and_then(|began| end.duration_since(began).try_into().ok())
+            .map(duration)
+            .unwrap_or_default()
+    };
+    match &run.phase {
+        Phase::Over(end) => match &run.id {
+            Some(id) => format!("took {}; run {id}", since(end.at)),
+            None => format!("took {}", since(end.at)),
+        },
+        _ => {
+            let rate = match run.rate(state.now) {
+                Some(rate) if rate >= 1.0 => format!("{rate:.1} people a second"),
+                Some(rate) => format!("{:.0} people a minute", rate * 60.0),
+                None => "no rate yet".into(),
+            };
+            let left = match run.time_left(state.now) {
+                Some(left) => format!("about {} left", duration(left)),
+                None => "time left not known yet".into(),
+            };
+            format!("{} so far, {rate}, {left}", since(state.now))
+        }
+    }
+}
+
+fn counts(state: &State, buffer: &mut Buffer, area: Rect, line: u16) {
+    let theme = state.theme;
+    let mut pen = Pen::new(buffer, theme, area, line);
+    let mut is_first = true;
+    for outcome in Outcome::ALL {
+        let count = state.run.counted.of(outcome);
+        if count == 0 {
+            continue;
+        }
+        if !is_first {
+            pen.write(", ", theme.quiet());
+        }
+        is_first = false;
+        pen.write(&number(count), theme.strong())
+            .write(" ", theme.text())
+            .write(outcome.words(), theme.outcome(outcome));
+    }
+}
+
+/// Why a run ended early, and what to do.
+fn stop_words(stopped: &StopReason) -> String {
+    match stopped {
+        StopReason::Cancelled => {
+            "Stopped as you asked. Whoever is left keeps what they have; push again to go on.".into()
+        }
+        StopReason::Brake(why) => format!("A brake stopped the run: {}", clean(why)),
+        StopReason::Refused { message, .. } => clean(message).into_owned(),
+        StopReason::Storage(why) => format!(
+            "The journal cannot be written, so nothing more is changed: {}",
+            clean(why)
+        ),
+    }
+}
+
+fn outcomes(state: &State, buffer: &mut Buffer, area: Rect, top: u16) {
+    let theme = state.theme;
+    let room = usize::from(area.height.saturating_sub(top));
+    let end = state.run.outcomes.len().saturating_sub(state.run.back);
+    // Failures take a second line for their hint.
+    let mut chosen: Vec<(&StepDone, usize)> = Vec::new();
+    let mut used = 0;
+    for step in state.run.outcomes.iter().take(end).rev() {
+        let lines = 1 + usize::from(step.hint.is_some());
+        if used + lines > room {
+            break;
+        }
+        used += lines;
+        chosen.push((step, lines));
+    }
+    let mut line = top;
+    for (step, lines) in chosen.into_iter().rev() {
+        let time = step
+            .at
+            .to_zoned(state.zone.clone())
+            .strftime("%H:%M:%S")
+            .to_string();
+        let name = (usize::from(area.width) / 4).clamp(14, 30);
+        Pen::new(buffer, theme, area, line)
+            .write(&time, theme.quiet())
+            .skip(2)
+            .cell(step.outcome.words(), 18, theme.outcome(step.outcome))
+            .cell(&step.person.name.shown(), name, theme.text())
+            .skip(1)
+            .write(&clean(&step.detail), theme.quiet());
+        line += 1;
+        if lines == 2
+            && let Some(hint) = &step.hint
+        {
+            Pen::new(buffer, theme, area, line)
+                .skip(28)
+                .write(&clean(hint), theme.warning());
+            line += 1;
+        }
+    }
+}
+
+/// Keys worth a hint.
+pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
+    match &state.run.phase {
+        Phase::Starting | Phase::Stopping => vec![(Intent::Back, "to the people; the run goes on")],
+        Phase::Running => vec![
+            (Intent::Pause, "pause"),
+            (Intent::CancelRun, "stop"),
+            (Intent::Back, "to the people; the run goes on"),
+        ],
+        Phase::Paused => vec![
+            (Intent::Pause, "go on"),
+            (Intent::CancelRun, "stop"),
+            (Intent::Back, "to the people"),
+        ],
+        Phase::Over(end) if end.summary.failed > 0 => {
+            vec![
+                (Intent::ShowFailed, "to those who failed"),
+                (Intent::Back, "to the people"),
+            ]
+        }
+        _ => vec![(Intent::Back, "to the people")],
+    }
+}

@@ -1,0 +1,17 @@
+//! The program in a terminal: keys in, screen out.
+
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/terminal/mod.rs"]
+mod terminal;
+
+mod endings;
+mod faults;
+mod hostile;
+mod pictures;
+mod pretending;
+mod show;
+mod starting;
+mod support;
