@@ -236,7 +236,10 @@ impl People {
 
     /// Another listing takes the place of this one; cursor and marks stay with their people.
     pub fn replace(&mut self, listed: Listed, origin: Origin) {
-        let here = self.current().map(|row| self.listing.entry(row).source());
+        // Nobody has gone anywhere while the first pages came in: the list begins at its top.
+        let is_untouched = matches!(self.origin, Origin::Nothing | Origin::Pages) && self.cursor == 0;
+        let here = self.current().filter(|_| !is_untouched);
+        let here = here.map(|row| self.listing.entry(row).source());
         let marks = self.marks.remap(&self.listing, &listed.listing);
         self.listing = listed.listing;
         self.complete = listed.complete;
