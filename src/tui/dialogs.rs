@@ -7,6 +7,7 @@ pub mod palette;
 pub mod quit;
 
 use super::intent::Intent;
+use super::screens::people::QUERY_LIMIT;
 
 /// What lies over the screen.
 #[derive(Clone, Debug)]
@@ -34,4 +35,10 @@ pub enum Answer {
     Does(Intent),
     /// It closes, and this is copied.
     Copies(String),
+}
+
+/// Adds text to a field, as much as fits (`reliability.md` K8).
+fn add_bounded(field: &mut String, text: &str) {
+    let room = QUERY_LIMIT.saturating_sub(field.chars().count());
+    field.extend(text.chars().take(room));
 }

@@ -48,6 +48,8 @@ pub enum Intent {
     RefreshAll,
     /// Compare, or stop comparing, all pictures whose bytes nobody has looked at.
     Compare,
+    /// Stop the scan, or the comparing, that goes on behind the screen.
+    Stop,
     /// Copy something about this person.
     Copy,
     /// Open this person's record.
@@ -72,7 +74,7 @@ pub enum Intent {
     CancelRun,
     /// Go to the people who failed.
     ShowFailed,
-    /// Close what is open; at last, clear the filter.
+    /// Close what is open; then end a range; at last, show everybody again.
     Back,
     /// Draw everything anew.
     Redraw,
@@ -161,6 +163,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Compare, "compare", "compare all pictures not looked at yet, or stop", "", People, &["D"], "avatar-sync status --deep"),
     entry(Intent::RefreshOne, "refresh", "look at this person again", "", People, &["r"], "avatar-sync show PERSON"),
     entry(Intent::RefreshAll, "refresh_all", "scan both sides again", "", People, &["R"], "avatar-sync status"),
+    entry(Intent::Stop, "stop", "stop scanning or comparing", "", People, &["x"], ""),
     entry(Intent::Copy, "copy", "copy something about this person", "", People, &["y"], "avatar-sync show PERSON --json"),
     entry(Intent::Open, "open", "open this person's record", "", People, &["o"], ""),
     entry(Intent::Accept, "accept", "yes, do it", "do it", Plan, &["enter", "y"], ""),
@@ -173,7 +176,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::About, "about", "what is configured, and what this terminal can do", "", Everywhere, &["ctrl-a"], "avatar-sync info"),
     entry(Intent::Theme, "theme", "another set of colours", "", Everywhere, &["t"], ""),
     entry(Intent::Help, "help", "all keys", "help", Everywhere, &["?", "f1"], "avatar-sync --help"),
-    entry(Intent::Back, "back", "close what is open; then end a range, then clear the filter", "", Everywhere, &["esc"], ""),
+    entry(Intent::Back, "back", "close what is open; then end a range, clear the filter", "", Everywhere, &["esc"], ""),
     entry(Intent::Redraw, "redraw", "draw everything anew", "", Everywhere, &["ctrl-l"], ""),
     entry(Intent::Suspend, "suspend", "give the terminal back for a moment", "", Everywhere, &["ctrl-z"], ""),
     entry(Intent::Quit, "quit", "end the program", "quit", Everywhere, &["q", "ctrl-c"], ""),

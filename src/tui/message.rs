@@ -7,7 +7,6 @@ use crossterm::event::MouseEvent;
 use jiff::Timestamp;
 use ratatui::layout::Size;
 
-use super::intent::Intent;
 use super::keymap::Key;
 use super::looked::PersonLook;
 use crate::connector::LaneState;
@@ -32,8 +31,6 @@ pub enum Message {
     Mouse(MouseEvent),
     /// The window has another size, in cells.
     Resized(Size),
-    /// An action was chosen by other means than its key.
-    Do(Intent),
     /// What this terminal can draw is known.
     Canvas {
         /// How pictures are drawn.

@@ -1,6 +1,6 @@
 //! Everything the screen knows. Changed by `update` alone, drawn by `view` alone.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,6 +17,7 @@ use super::screens::plan::PlanScreen;
 use super::screens::run::RunScreen;
 use super::theme::Theme;
 use crate::connector::LaneState;
+use crate::domain::ids::SourceId;
 use crate::domain::plan::Limits;
 use crate::graphics::Canvas;
 
@@ -83,6 +84,8 @@ pub enum ScanState {
     Idle,
     /// Under way.
     Scanning(Option<ScanNews>),
+    /// Somebody has stopped it; its end is waited for.
+    Stopping,
     /// It did not work.
     Failed(Trouble),
 }
@@ -118,12 +121,18 @@ pub struct State {
     pub size: Size,
     /// Which screen is open.
     pub screen: Screen,
+    /// Where the requests lead back to.
+    pub before_log: Screen,
     /// What lies over it.
     pub dialog: Option<Dialog>,
     /// The people.
     pub people: People,
     /// Both sides' pictures.
     pub pictures: Pictures,
+    /// The move of the cursor after which it has rested.
+    pub rested: u64,
+    /// Who was pushed while somebody looked at them: what that look brings is no longer so.
+    pub outdated: HashSet<SourceId>,
     /// How they are drawn, and why so.
     pub canvas: Canvas,
     /// See [`State::canvas`].
@@ -161,9 +170,12 @@ impl State {
             zone: TimeZone::UTC,
             size,
             screen: Screen::People,
+            before_log: Screen::People,
             dialog: None,
             people: People::default(),
             pictures: Pictures::new(),
+            rested: 0,
+            outdated: HashSet::new(),
             canvas: Canvas::words_alone(),
             canvas_why: "the terminal has not been asked yet".into(),
             scan: ScanState::Idle,
@@ -212,10 +224,15 @@ impl State {
     /// True if something on the screen depends on the time: a run, a pause that runs down.
     pub fn depends_on_time(&self) -> bool {
         self.run.is_under_way()
-            || matches!(self.scan, ScanState::Scanning(_))
+            || self.is_scanning()
             || matches!(self.comparing, Comparing::Under { .. })
             || self.lanes.iter().any(|lane| lane.paused.is_some())
             || self.plan.is_being_made()
+    }
+
+    /// True until a scan has ended.
+    pub fn is_scanning(&self) -> bool {
+        matches!(self.scan, ScanState::Scanning(_) | ScanState::Stopping)
     }
 
     /// True if pictures may be drawn in this frame: nothing lies over them.

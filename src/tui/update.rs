@@ -8,12 +8,14 @@ use super::dialogs::{Answer, Dialog, help, menu, palette};
 use super::intent::Intent;
 use super::keymap::Key;
 use super::layout;
+use super::looked::PersonLook;
 use super::message::{Effect, Message, Scanned, Trouble, Who};
 use super::pictures::Looked;
-use super::screens::people::Origin;
+use super::screens::people::{Origin, QUERY_LIMIT};
 use super::screens::{plan, run};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
+use crate::domain::ids::SourceId;
 use crate::report::text::people as people_words;
 
 /// How many people above and below the cursor are looked at ahead.
@@ -34,7 +36,6 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             effects.extend(paint_around(state));
             effects
         }
-        Message::Do(intent) => perform(state, intent),
         Message::Canvas { canvas, why } => {
             state.canvas = canvas;
             state.canvas_why = why;
@@ -43,15 +44,20 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             paint_around(state)
         }
         Message::Snapshot(snapshot) => {
-            // A scan that was faster knows better.
-            if state.people.origin == Origin::Nothing
+            let mut effects = Vec::new();
+            // A scan that was faster knows better; its first pages do not.
+            if matches!(state.people.origin, Origin::Nothing | Origin::Pages)
                 && let Some(listed) = snapshot
             {
                 let origin = Origin::Snapshot(listed.scanned_at);
                 state.people.replace(*listed, origin);
-                return moved(state);
+                effects = moved(state);
             }
-            Vec::new()
+            // Only now is it known whether the table needs the pages of a scan to show anybody.
+            if state.scan == ScanState::Idle && !matches!(state.people.origin, Origin::Scan(_)) {
+                effects.extend(start_scan(state));
+            }
+            effects
         }
         Message::Page(people) => {
             if matches!(state.people.origin, Origin::Nothing | Origin::Pages) {
@@ -73,7 +79,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             for compared in people {
                 state
                     .people
-                    .set(&compared.person, compared.verdict, &compared.reason);
+                    .settle(&compared.person, compared.verdict, &compared.reason);
             }
             Vec::new()
         }
@@ -84,27 +90,12 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             }
             keep(state)
         }
-        Message::Rested(moves) if moves == state.pictures.moves => ask_around(state),
-        Message::Rested(_) => Vec::new(),
-        Message::Looked { person, result } => {
-            let looked = match result {
-                Ok(look) => {
-                    if let Some((verdict, reason)) = &look.judgement {
-                        state.people.set(&person, *verdict, reason);
-                    }
-                    Looked::Ready((*look).into())
-                }
-                Err(trouble) => Looked::Failed(match trouble.hint {
-                    Some(hint) => format!("{}; {hint}", trouble.what),
-                    None => trouble.what,
-                }),
-            };
-            state.pictures.looked(person, looked);
-            let mut effects = paint_around(state);
-            // Whoever found no room before has some now.
-            effects.extend(ask_current(state));
-            effects
+        Message::Rested(moves) if moves == state.pictures.moves => {
+            state.rested = moves;
+            ask_around(state)
         }
+        Message::Rested(_) => Vec::new(),
+        Message::Looked { person, result } => looked(state, person, result),
         Message::Painted { key, result } => {
             state.pictures.painted_is(key, result);
             Vec::new()
@@ -152,14 +143,20 @@ fn on_key(state: &mut State, key: Key) -> Effects {
     if let Some(dialog) = state.dialog.take() {
         return on_dialog_key(state, dialog, key);
     }
-    if state.screen == Screen::People && state.people.is_typing {
+    let is_visible = !layout::is_too_small(state.size);
+    if state.screen == Screen::People && state.people.is_typing && is_visible {
         return on_filter_key(state, key);
     }
-    if state.screen == Screen::Plan && state.plan.takes(key) {
+    if state.screen == Screen::Plan && state.plan.takes(key) && is_visible {
         return plan::typed(state, key);
     }
     state.notice = None;
     match state.keymap.intent(key, state.context()) {
+        // Nobody decides on what they cannot see.
+        Some(intent) if !is_visible => match intent {
+            Intent::Quit | Intent::Suspend | Intent::Redraw => perform(state, intent),
+            _ => Vec::new(),
+        },
         Some(intent) => perform(state, intent),
         None => Vec::new(),
     }
@@ -168,7 +165,7 @@ fn on_key(state: &mut State, key: Key) -> Effects {
 fn on_dialog_key(state: &mut State, mut dialog: Dialog, key: Key) -> Effects {
     // However keys are mapped: Escape closes, and Control-C always leads out.
     let answer = match &mut dialog {
-        Dialog::Help(help) => help::key(help, key),
+        Dialog::Help(help) => help::key(help, state, key),
         Dialog::Palette(palette) => palette::key(palette, state, key),
         Dialog::Copy(menu) => menu::key(menu, key),
         Dialog::About => Answer::Closes,
@@ -185,7 +182,11 @@ fn on_dialog_key(state: &mut State, mut dialog: Dialog, key: Key) -> Effects {
             effects.extend(perform(state, intent));
             effects
         }
-        Answer::Copies(text) => vec![Effect::Copy(text)],
+        Answer::Copies(text) => {
+            let mut effects = paint_around(state);
+            effects.push(Effect::Copy(text));
+            effects
+        }
     }
 }
 
@@ -197,7 +198,7 @@ fn on_quit_key(state: &mut State, key: Key) -> Effects {
             vec![Effect::CancelRun, Effect::Quit]
         }
         Some('n') => vec![Effect::Quit],
-        _ if key.code == KeyCode::Esc || key.typed() == Some('w') => Vec::new(),
+        _ if key.code == KeyCode::Esc || key.typed() == Some('w') => paint_around(state),
         _ => {
             state.dialog = Some(Dialog::Quit);
             Vec::new()
@@ -216,7 +217,8 @@ fn on_filter_key(state: &mut State, key: Key) -> Effects {
             people.is_typing = false;
             people.set_text(String::new());
         }
-        KeyCode::Enter => people.is_typing = false,
+        // One that cannot be understood is not in force, and does not look as if it were.
+        KeyCode::Enter => people.is_typing = people.text_error.is_some(),
         KeyCode::Up => people.step(-1),
         KeyCode::Down => people.step(1),
         KeyCode::PageUp => people.step(-(people.height as isize)),
@@ -255,11 +257,11 @@ fn on_paste(state: &mut State, text: &str) -> Effects {
     let line: String = text
         .chars()
         .filter(|letter| !letter.is_control())
-        .take(super::screens::people::QUERY_LIMIT)
+        .take(QUERY_LIMIT)
         .collect();
     match &mut state.dialog {
-        Some(Dialog::Help(help)) => help.filter.push_str(&line),
-        Some(Dialog::Palette(palette)) => palette.filter.push_str(&line),
+        Some(Dialog::Help(help)) => help.add(&line),
+        Some(Dialog::Palette(palette)) => palette.add(&line),
         Some(_) => {}
         None if state.screen == Screen::People && state.people.is_typing => {
             let text = format!("{}{line}", state.people.text);
@@ -333,10 +335,10 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             state.say(format!("colours: {}", state.theme.palette.code()));
             Vec::new()
         }
-        (Intent::Log, Screen::Log) | (Intent::Back, Screen::Log | Screen::Zoom) => {
-            show(state, Screen::People)
-        }
+        (Intent::Log | Intent::Back, Screen::Log) => show(state, state.before_log),
+        (Intent::Back, Screen::Zoom) => show(state, Screen::People),
         (Intent::Log, _) => {
+            state.before_log = state.screen;
             state.log.follow();
             let mut effects = show(state, Screen::Log);
             effects.push(Effect::ReadRequests);
@@ -344,7 +346,9 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         }
         (Intent::ShowRun, _) => {
             if state.run.is_known() {
-                show(state, Screen::Run)
+                let mut effects = plan::drop_it(state);
+                effects.extend(show(state, Screen::Run));
+                effects
             } else {
                 state.say("no run yet in this session");
                 Vec::new()
@@ -388,21 +392,21 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
             return show(state, Screen::People);
         }
         Intent::Zoom => return show(state, Screen::Zoom),
-        Intent::Back => {
-            if people.anchor.take().is_none() && !people.text.is_empty() {
-                people.set_text(String::new());
-            }
-        }
+        Intent::Back => people.step_back(),
         Intent::Push => return plan_for(state, false),
         Intent::FullRun => return plan_for(state, true),
         Intent::RefreshOne => {
             if let Some(person) = people.current_person() {
-                state.pictures.forget(&person.source);
+                // A look that is under way is as fresh as another one would be.
+                if !matches!(state.pictures.look(&person.source), Some(Looked::Loading)) {
+                    state.pictures.forget(&person.source);
+                }
                 return ask_around(state);
             }
         }
         Intent::RefreshAll => return start_scan(state),
         Intent::Compare => return compare(state),
+        Intent::Stop => return stop(state),
         Intent::Copy => {
             return match copy_menu(state) {
                 Some(menu) => open(state, Dialog::Copy(menu)),
@@ -491,13 +495,19 @@ fn plan_for(state: &mut State, everybody: bool) -> Effects {
 
 /// Begins a scan, unless one is under way.
 pub fn start_scan(state: &mut State) -> Effects {
-    if matches!(state.scan, ScanState::Scanning(_)) {
-        state.say("a scan is under way");
+    if state.is_scanning() {
+        let key = state.keymap.key(Intent::Stop, state.theme.is_ascii);
+        state.say(match state.scan {
+            ScanState::Stopping => "the scan is being stopped".to_owned(),
+            _ if key.is_empty() => "a scan is under way".to_owned(),
+            _ => format!("a scan is under way; {key} stops it"),
+        });
         return Vec::new();
     }
     state.scan = ScanState::Scanning(None);
     let mut effects = Vec::new();
     if state.comparing != Comparing::Idle {
+        state.comparing = Comparing::Idle;
         effects.push(Effect::StopComparing);
     }
     effects.push(Effect::Scan {
@@ -508,6 +518,11 @@ pub fn start_scan(state: &mut State) -> Effects {
 
 fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects {
     match result {
+        Err(_) if state.scan == ScanState::Stopping => {
+            state.scan = ScanState::Idle;
+            state.say("the scan was stopped; what is shown is from before");
+            Vec::new()
+        }
         Err(trouble) => {
             state.complain(&trouble);
             state.scan = ScanState::Failed(trouble);
@@ -527,6 +542,7 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             }
             state.problems = problems;
             let mut effects = moved(state);
+            effects.extend(keep(state));
             let undecided = state.people.listing.counts().of(Verdict::Undecided);
             if (1..=COMPARED_UNASKED).contains(&undecided) {
                 effects.extend(compare(state));
@@ -538,6 +554,21 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
                 ));
             }
             effects
+        }
+    }
+}
+
+/// Stops what goes on behind the screen: the scan, or else the comparing.
+fn stop(state: &mut State) -> Effects {
+    match (&state.scan, &state.comparing) {
+        (ScanState::Scanning(_), _) => {
+            state.scan = ScanState::Stopping;
+            vec![Effect::StopScan]
+        }
+        (_, Comparing::Under { .. }) => compare(state),
+        _ => {
+            state.say("nothing goes on behind the screen");
+            Vec::new()
         }
     }
 }
@@ -559,6 +590,42 @@ fn compare(state: &mut State) -> Effects {
         total: undecided.len() as u64,
     };
     vec![Effect::Compare(undecided)]
+}
+
+/// Somebody was looked at.
+fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook>, Trouble>) -> Effects {
+    if state.outdated.remove(&person) {
+        state.pictures.forget(&person);
+    } else {
+        let looked = match result {
+            Ok(look) => {
+                if let Some((verdict, reason)) = &look.judgement {
+                    state.people.set(&person, *verdict, reason);
+                }
+                Looked::Ready((*look).into())
+            }
+            Err(trouble) => Looked::Failed(match trouble.hint {
+                Some(hint) => format!("{}; {hint}", trouble.what),
+                None => trouble.what,
+            }),
+        };
+        state.pictures.looked(person, looked);
+    }
+    let mut effects = paint_around(state);
+    // Whoever found no room before has some now; somebody who is only passing by wants none.
+    if state.rested == state.pictures.moves {
+        effects.extend(ask_current(state));
+    }
+    effects
+}
+
+/// What is known of somebody's pictures is no longer so.
+pub fn outdate(state: &mut State, person: &SourceId) {
+    if matches!(state.pictures.look(person), Some(Looked::Loading)) {
+        state.outdated.insert(person.clone());
+    } else {
+        state.pictures.forget(person);
+    }
 }
 
 /// The window or the screen has changed: how many rows and how large a picture now fit.

@@ -45,13 +45,13 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
 
 fn too_small(state: &State, buffer: &mut Buffer) {
     let least = layout::LEAST;
-    let busy = if state.run.is_under_way() {
-        " The run goes on."
-    } else {
-        ""
+    let more = match (&state.dialog, state.run.is_under_way()) {
+        (Some(Dialog::Quit), _) => dialogs::quit::in_one_line(),
+        (_, true) => "The run goes on.".to_owned(),
+        (_, false) => String::new(),
     };
     let text = format!(
-        "Please enlarge the window to {}x{} or more.{busy}",
+        "Please enlarge the window to {}x{} or more. {more}",
         least.width, least.height
     );
     Paragraph::new(text)
@@ -177,6 +177,7 @@ fn what_goes_on(state: &State) -> String {
             None => format!("{} {}", news.what, number(news.done)),
         }),
         (ScanState::Scanning(None), _) => Some("connecting".into()),
+        (ScanState::Stopping, _) => Some("stopping the scan".into()),
         (_, Comparing::Under { done, total }) => {
             Some(format!("comparing {} of {}", number(*done), number(*total)))
         }

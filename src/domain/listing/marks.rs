@@ -188,7 +188,9 @@ mod tests {
                     }
                     Change::Invert(rows) => {
                         marks.invert(&rows);
-                        rows.into_iter().for_each(|row| toggle(&mut set, row));
+                        for row in rows {
+                            toggle(&mut set, row);
+                        }
                     }
                     Change::Clear => {
                         marks.clear();

@@ -12,7 +12,7 @@ use crate::domain::person::AccountKind;
 
 /// A listing of people who have names.
 pub(super) fn people<const N: usize>(names: [&str; N]) -> Listing {
-    listing(&names.map(|name| Somebody::named(name)))
+    listing(&names.map(Somebody::named))
 }
 
 /// What a test says of a person.

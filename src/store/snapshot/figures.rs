@@ -169,7 +169,7 @@ fn person(dice: &mut Dice, number: u32) -> SourcePerson {
         principal: principal.into(),
         mail,
         employee_id: None,
-        department: (dice.throw() % 20 > 0).then(|| dice.pick(&DEPARTMENTS).into()),
+        department: (!dice.throw().is_multiple_of(20)).then(|| dice.pick(&DEPARTMENTS).into()),
         job_title: None,
         kind: AccountKind::Member,
         enabled: Some(true),
@@ -186,7 +186,7 @@ fn build(people: &[SourcePerson], dice: &mut Dice) -> Listing {
         );
         let distance = dice.throw() % 64;
         builder.push(&Particulars {
-            target: (dice.throw() % 20 > 0).then_some((&target.0, &target.1)),
+            target: (!dice.throw().is_multiple_of(20)).then_some((&target.0, &target.1)),
             verdict: Verdict::ALL[dice.throw() as usize % Verdict::ALL.len()],
             reason: &format!("different pictures ({distance} of 64 bits apart), shown from live_profile"),
             ..Particulars::of(person)
@@ -241,7 +241,7 @@ fn figures_of_a_screen_of_300_000_people() {
         listing,
     };
     timed("saved, synced to disk", || {
-        save_to(&path, &listed).expect("saved")
+        save_to(&path, &listed).expect("saved");
     });
     drop(listed);
     let size = std::fs::metadata(&path).expect("saved").len();

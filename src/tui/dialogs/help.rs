@@ -4,10 +4,10 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Answer;
+use super::{Answer, add_bounded};
 use crate::tui::intent::{Context, ENTRIES, Entry};
-use crate::tui::keymap::Key;
-use crate::tui::layout;
+use crate::tui::keymap::{Key, Keymap};
+use crate::tui::layout::{self, inside};
 use crate::tui::pen::Pen;
 use crate::tui::state::State;
 use crate::tui::view::{centred, framed};
@@ -21,68 +21,99 @@ pub struct Help {
     pub offset: usize,
 }
 
+impl Help {
+    /// What the page says, with what is typed.
+    fn lines(&self, keymap: &Keymap) -> Vec<Line> {
+        let wanted = self.filter.to_lowercase();
+        let mut lines = Vec::new();
+        for (context, title) in [
+            (Context::People, "People"),
+            (Context::Plan, "A plan"),
+            (Context::Run, "A run"),
+            (Context::Everywhere, "Everywhere"),
+        ] {
+            let entries: Vec<&Entry> = ENTRIES
+                .iter()
+                .filter(|entry| entry.context == context)
+                .filter(|entry| {
+                    let keys = keymap.keys(entry.intent, true).join(" ");
+                    let text = format!("{keys} {} {}", entry.words, entry.twin).to_lowercase();
+                    text.contains(&wanted)
+                })
+                .collect();
+            if !entries.is_empty() {
+                lines.push(Line::Title(title));
+                lines.extend(entries.into_iter().map(Line::Entry));
+            }
+        }
+        lines
+    }
+
+    /// Scrolls, and no further than there are lines.
+    fn scroll(&mut self, state: &State, by: isize) {
+        let page = page(inside(place(state)));
+        let last = self
+            .lines(&state.keymap)
+            .len()
+            .saturating_sub(usize::from(page.height));
+        self.offset = self.offset.saturating_add_signed(by).min(last);
+    }
+
+    /// Adds to what is typed.
+    pub fn add(&mut self, text: &str) {
+        add_bounded(&mut self.filter, text);
+        self.offset = 0;
+    }
+}
+
 /// Typing filters; arrows scroll; Escape closes.
-pub fn key(help: &mut Help, key: Key) -> Answer {
+pub fn key(help: &mut Help, state: &State, key: Key) -> Answer {
     match key.code {
         KeyCode::Esc if !help.filter.is_empty() => help.filter.clear(),
         KeyCode::Esc | KeyCode::Enter | KeyCode::F(1) => return Answer::Closes,
         KeyCode::Char('?') if help.filter.is_empty() => return Answer::Closes,
         KeyCode::Char('q') if help.filter.is_empty() => return Answer::Closes,
-        KeyCode::Up => help.offset = help.offset.saturating_sub(1),
-        KeyCode::Down => help.offset += 1,
-        KeyCode::PageUp => help.offset = help.offset.saturating_sub(10),
-        KeyCode::PageDown => help.offset += 10,
+        KeyCode::Up => help.scroll(state, -1),
+        KeyCode::Down => help.scroll(state, 1),
+        KeyCode::PageUp => help.scroll(state, -10),
+        KeyCode::PageDown => help.scroll(state, 10),
         KeyCode::Backspace => {
             help.filter.pop();
+            help.offset = 0;
         }
         _ => match key.typed() {
-            Some(letter) => {
-                help.filter.push(letter);
-                help.offset = 0;
-            }
+            Some(letter) => help.add(letter.encode_utf8(&mut [0; 4])),
             None => return Answer::Closes,
         },
     }
     Answer::Stays
 }
 
+/// Where the page lies.
+fn place(state: &State) -> Rect {
+    layout::dialog(state.size, 92, state.size.height)
+}
+
+/// The lines below the one in which somebody types.
+fn page(inner: Rect) -> Rect {
+    Rect {
+        y: inner.y + 1,
+        height: inner.height.saturating_sub(1),
+        ..inner
+    }
+}
+
 /// Draws the page.
 pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
     let theme = state.theme;
-    let area = layout::dialog(state.size, 92, state.size.height);
-    let inner = framed(state, buffer, area, "Keys: type to find one, esc closes");
-    let wanted = help.filter.to_lowercase();
-    let mut lines: Vec<Line> = Vec::new();
-    for (context, title) in [
-        (Context::People, "People"),
-        (Context::Plan, "A plan"),
-        (Context::Run, "A run"),
-        (Context::Everywhere, "Everywhere"),
-    ] {
-        let entries: Vec<&Entry> = ENTRIES
-            .iter()
-            .filter(|entry| entry.context == context)
-            .filter(|entry| {
-                let keys = state.keymap.keys(entry.intent, true).join(" ");
-                let text = format!("{keys} {} {}", entry.words, entry.twin).to_lowercase();
-                text.contains(&wanted)
-            })
-            .collect();
-        if !entries.is_empty() {
-            lines.push(Line::Title(title));
-            lines.extend(entries.into_iter().map(Line::Entry));
-        }
-    }
+    let inner = framed(state, buffer, place(state), "Keys: type to find one, esc closes");
+    let lines = help.lines(&state.keymap);
     let search = Rect { height: 1, ..inner };
     Pen::new(buffer, theme, search, 0)
         .write("/", theme.accent())
         .write(&help.filter, theme.text())
         .write(theme.sign("▏", "_"), theme.accent());
-    let page = Rect {
-        y: inner.y + 1,
-        height: inner.height.saturating_sub(1),
-        ..inner
-    };
+    let page = page(inner);
     if lines.is_empty() {
         centred(state, buffer, page, "no key does that; : has all actions by name");
     }

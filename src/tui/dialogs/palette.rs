@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Answer;
+use super::{Answer, add_bounded};
 use crate::tui::intent::{Context, ENTRIES, Entry};
 use crate::tui::keymap::Key;
 use crate::tui::layout;
@@ -22,6 +22,12 @@ pub struct Palette {
 }
 
 impl Palette {
+    /// Adds to what is typed.
+    pub fn add(&mut self, text: &str) {
+        add_bounded(&mut self.filter, text);
+        self.chosen = 0;
+    }
+
     /// The actions that have a meaning here and match what is typed.
     pub fn entries(&self, here: Context) -> Vec<&'static Entry> {
         let wanted: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
@@ -57,10 +63,7 @@ pub fn key(palette: &mut Palette, state: &State, key: Key) -> Answer {
             }
         }
         _ => match key.typed() {
-            Some(letter) => {
-                palette.filter.push(letter);
-                palette.chosen = 0;
-            }
+            Some(letter) => palette.add(letter.encode_utf8(&mut [0; 4])),
             None => return Answer::Closes,
         },
     }
@@ -71,12 +74,17 @@ pub fn key(palette: &mut Palette, state: &State, key: Key) -> Answer {
 pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
     let theme = state.theme;
     let entries = palette.entries(state.context());
-    let area = layout::dialog(state.size, 80, entries.len() as u16 + 3);
+    let area = layout::dialog(state.size, 80, entries.len().max(1) as u16 + 3);
     let inner = framed(state, buffer, area, "Command");
     Pen::new(buffer, theme, inner, 0)
         .write(":", theme.accent())
         .write(&palette.filter, theme.text())
         .write(theme.sign("▏", "_"), theme.accent());
+    if entries.is_empty() {
+        Pen::new(buffer, theme, inner, 1)
+            .skip(1)
+            .write("no action is called so here", theme.quiet());
+    }
     let room = usize::from(inner.height.saturating_sub(1));
     let first = (palette.chosen + 1).saturating_sub(room);
     for (line, (position, entry)) in entries.iter().enumerate().skip(first).take(room).enumerate() {

@@ -8,6 +8,19 @@ use crate::tui::pen::Pen;
 use crate::tui::state::State;
 use crate::tui::view::framed;
 
+/// The answers: key, what it does, and the rest of it where there is room.
+const ANSWERS: [(&str, &str, &str); 3] = [
+    ("w", "waits", ": the run goes on, and so does the screen"),
+    ("s", "stops", " after the writes in hand, then ends"),
+    ("n", "ends now", "; the next start settles what is in hand"),
+];
+
+/// The question for a window in which there is no room for it.
+pub fn in_one_line() -> String {
+    let answers = ANSWERS.map(|(key, words, _)| format!("{key} {words}"));
+    format!("A run is under way: {}.", answers.join(", "))
+}
+
 /// Draws the question.
 pub fn draw(state: &State, buffer: &mut Buffer) {
     let theme = state.theme;
@@ -18,18 +31,12 @@ pub fn draw(state: &State, buffer: &mut Buffer) {
         &format!("{} of {} people are done.", number(run.done), number(run.steps)),
         theme.text(),
     );
-    for (line, (key, words)) in [
-        ("w", "wait: the run goes on, and so does the screen"),
-        ("s", "stop after the writes in hand, then end"),
-        ("n", "end now; the next start settles what is in hand"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (line, (key, words, more)) in ANSWERS.into_iter().enumerate() {
         Pen::new(buffer, theme, inner, line as u16 + 2)
             .skip(1)
             .write(key, theme.accent())
             .skip(2)
-            .write(words, theme.text());
+            .write(words, theme.strong())
+            .write(more, theme.text());
     }
 }

@@ -159,6 +159,8 @@ pub struct People {
     pub marks: Marks,
     /// Where a range of marks began.
     pub anchor: Option<usize>,
+    /// The table shows those who were marked, and nobody else.
+    pub is_of_marked: bool,
     /// Orders worked out so far; they last as long as the listing.
     orders: HashMap<Column, Arc<[Row]>>,
     /// What the last search was for, and what it found in order of row: a longer query searches there.
@@ -184,6 +186,7 @@ impl Default for People {
             height: 1,
             marks: Marks::default(),
             anchor: None,
+            is_of_marked: false,
             orders: HashMap::new(),
             searched: None,
         }
@@ -277,6 +280,14 @@ impl People {
         true
     }
 
+    /// The verdict of comparing that somebody began a while ago; what has become known meanwhile is newer.
+    pub fn settle(&mut self, person: &SourceId, verdict: Verdict, reason: &str) {
+        let row = self.listing.find(person);
+        if row.is_some_and(|row| self.listing.verdict(row) == Verdict::Undecided) {
+            self.set(person, verdict, reason);
+        }
+    }
+
     /// The people who are marked, in order of row; the one under the cursor if nobody is.
     pub fn chosen(&self) -> Vec<SourceId> {
         if self.marks.count() > 0 {
@@ -290,6 +301,13 @@ impl People {
             .map(|row| self.listing.entry(row).source())
             .into_iter()
             .collect()
+    }
+
+    /// Somebody is no longer marked.
+    pub fn unmark(&mut self, person: &SourceId) {
+        if let Some(row) = self.listing.find(person) {
+            self.marks.unmark(row);
+        }
     }
 
     /// Everybody whose pictures nobody has compared yet, in the order of the table.

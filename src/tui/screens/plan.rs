@@ -196,6 +196,8 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             }
             leave(state)
         }
+        // A key that was faster than the plan decides nothing.
+        (Intent::Accept, PlanScreen::Making { .. }) => Vec::new(),
         (Intent::Accept | Intent::Back, _) => leave(state),
         (Intent::Down, PlanScreen::Ready(proposal)) => scroll(proposal, 1),
         (Intent::Up, PlanScreen::Ready(proposal)) => scroll(proposal, -1),
@@ -219,7 +221,8 @@ fn accept(state: &mut State) -> Effects {
     let PlanScreen::Ready(proposal) = std::mem::take(&mut state.plan) else {
         return Vec::new();
     };
-    state.run.begin(proposal.plan.steps.len() as u64, state.now);
+    let steps = proposal.plan.steps.len() as u64;
+    state.run.begin(steps, proposal.who.clone(), state.now);
     let mut effects = show(state, Screen::Run);
     effects.push(Effect::Apply {
         plan: Box::new(proposal.plan),
@@ -229,11 +232,14 @@ fn accept(state: &mut State) -> Effects {
 }
 
 fn leave(state: &mut State) -> Effects {
+    let mut effects = show(state, Screen::People);
+    effects.extend(drop_it(state));
+    effects
+}
+
+/// Nobody wants the plan any more, if there is one.
+pub fn drop_it(state: &mut State) -> Effects {
     let was_being_made = state.plan.is_being_made();
     state.plan = PlanScreen::Nothing;
-    let mut effects = show(state, Screen::People);
-    if was_being_made {
-        effects.push(Effect::DropPlan);
-    }
-    effects
+    was_being_made.then_some(Effect::DropPlan).into_iter().collect()
 }

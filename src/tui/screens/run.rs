@@ -11,11 +11,13 @@ use crate::domain::comparison::Verdict;
 use crate::domain::ids::{RunId, SourceId};
 use crate::domain::listing::Marks;
 use crate::domain::run::{Outcome, Summary};
+use crate::report::text::number;
+use crate::tui::dialogs::Dialog;
 use crate::tui::intent::Intent;
-use crate::tui::message::{Effect, RunEnd, RunNews, StepDone, Trouble};
+use crate::tui::message::{Effect, RunEnd, RunNews, StepDone, Trouble, Who};
 use crate::tui::screens::people::Tab;
 use crate::tui::state::{Effects, Screen, State, push_bounded};
-use crate::tui::update::{fit, keep, moved, show};
+use crate::tui::update::{fit, keep, moved, outdate, show};
 
 /// Outcomes kept for scrolling back.
 const OUTCOMES: usize = 2_000;
@@ -51,6 +53,8 @@ pub struct RunScreen {
     pub phase: Phase,
     /// Its id, once it has one.
     pub id: Option<RunId>,
+    /// For whom it was asked for.
+    pub who: Option<Who>,
     /// When it was asked for.
     pub began: Option<Timestamp>,
     /// Steps it has to make.
@@ -71,9 +75,10 @@ pub struct RunScreen {
 
 impl RunScreen {
     /// A run was asked for.
-    pub fn begin(&mut self, steps: u64, now: Timestamp) {
+    pub fn begin(&mut self, steps: u64, who: Who, now: Timestamp) {
         *self = Self {
             phase: Phase::Starting,
+            who: Some(who),
             began: Some(now),
             steps,
             ..Self::default()
@@ -126,6 +131,8 @@ impl RunScreen {
 
 /// News of the run: numbers, outcomes, and the rows of those who were pushed.
 pub fn news(state: &mut State, news: RunNews) -> Effects {
+    let here = state.people.current_person().map(|person| person.source);
+    let mut is_of_here = false;
     let run = &mut state.run;
     if let Some(started) = news.started {
         run.id = Some(started.run);
@@ -139,6 +146,7 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
     }
     run.done += news.steps.len() as u64;
     for step in news.steps {
+        is_of_here |= here.as_ref() == Some(&step.person.source);
         let verdict = match step.outcome {
             Outcome::Updated => Some((Verdict::InSync, "pushed and verified")),
             Outcome::Removed => Some((Verdict::Neither, "removed and verified")),
@@ -146,19 +154,21 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
         };
         if let Some((verdict, reason)) = verdict {
             state.people.set(&step.person.source, verdict, reason);
+            state.people.unmark(&step.person.source);
         }
-        // Whatever was shown of this person is no longer so.
-        state.pictures.forget(&step.person.source);
+        outdate(state, &step.person.source);
+        let run = &mut state.run;
         if step.outcome == Outcome::Failed && run.failures.len() < FAILURES {
             run.failures.push(step.person.source.clone());
         }
         push_bounded(&mut run.outcomes, step, OUTCOMES);
     }
-    run.note_pace(state.now);
-    if state.screen == Screen::Run {
-        return Vec::new();
+    state.run.note_pace(state.now);
+    // Only whoever looks on has to be shown anew; the others wait until somebody comes to them.
+    if is_of_here && state.screen != Screen::Run {
+        return moved(state);
     }
-    moved(state)
+    Vec::new()
 }
 
 fn add(summary: &mut Summary, outcome: Outcome, count: u64) {
@@ -177,17 +187,44 @@ fn add(summary: &mut Summary, outcome: Outcome, count: u64) {
 
 /// The run is over, or could not begin.
 pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
+    let who = state.run.who.take();
     state.run.phase = match result {
-        Ok(end) => Phase::Over(end),
+        Ok(end) => {
+            // Whoever had no turn is still marked, so that another push goes on.
+            if let (Some(Who::People(people)), None) = (who, &end.stopped) {
+                people.iter().for_each(|person| state.people.unmark(person));
+            }
+            Phase::Over(end)
+        }
         Err(trouble) => Phase::Refused(trouble),
     };
-    state.people.marks.clear();
+    if matches!(state.dialog, Some(Dialog::Quit)) {
+        state.dialog = None;
+    }
     let here = state.people.current_person().map(|person| person.source);
     state.people.arrange(here.as_ref());
     if state.screen != Screen::Run {
-        state.say("the run is over");
+        tell_of_the_end(state);
     }
     keep(state)
+}
+
+/// Says at the bottom of another screen how the run ended.
+fn tell_of_the_end(state: &mut State) {
+    let key = state.keymap.key(Intent::ShowRun, state.theme.is_ascii);
+    let hint = (!key.is_empty()).then(|| format!("{key} shows it"));
+    let what = match &state.run.phase {
+        Phase::Refused(trouble) => format!("the run could not begin: {}", trouble.what),
+        Phase::Over(end) if end.stopped.is_some() => "the run ended early".to_owned(),
+        Phase::Over(end) if end.summary.failed > 0 => {
+            format!("the run is over; {} failed", number(end.summary.failed))
+        }
+        _ => {
+            state.say("the run is over");
+            return;
+        }
+    };
+    state.complain(&Trouble { what, hint });
 }
 
 /// What somebody wants of the run.
@@ -207,7 +244,7 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             }
             _ => Vec::new(),
         },
-        Intent::CancelRun if run.is_under_way() => {
+        Intent::CancelRun if run.is_under_way() && run.phase != Phase::Stopping => {
             run.phase = Phase::Stopping;
             vec![Effect::CancelRun]
         }

@@ -30,6 +30,7 @@ impl People {
         }
         self.rows = rows;
         self.anchor = None;
+        self.is_of_marked = false;
         let kept = keep
             .and_then(|person| self.listing.find(person))
             .and_then(|row| self.rows.iter().position(|shown| *shown == row));
@@ -248,11 +249,26 @@ impl People {
 }
 
 impl People {
-    /// Shows those who are marked, and nobody else, until the filter or the tab changes.
+    /// Shows those who are marked, and nobody else, until the filter, the order or the tab changes.
     pub fn show_marked(&mut self) {
         self.rows = self.marks.iter().collect();
         self.anchor = None;
+        self.is_of_marked = true;
         self.offset = 0;
         self.go_to(0);
+    }
+
+    /// Steps back once: a range that was begun is dropped, or else everybody of the tab is shown again.
+    pub fn step_back(&mut self) {
+        if self.anchor.take().is_some() {
+            return;
+        }
+        if self.is_of_marked {
+            let here = self.current().map(|row| self.listing.entry(row).source());
+            self.arrange(here.as_ref());
+        }
+        if !self.text.is_empty() {
+            self.set_text(String::new());
+        }
     }
 }

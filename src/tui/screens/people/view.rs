@@ -310,7 +310,7 @@ fn nobody(state: &State) -> String {
                 Some(hint) => format!("{}. {hint}", trouble.what),
                 None => trouble.what.clone(),
             },
-            (ScanState::Scanning(_), _) => "asking both sides for their people".into(),
+            (ScanState::Scanning(_) | ScanState::Stopping, _) => "asking both sides for their people".into(),
             (ScanState::Idle, Origin::Nothing) => "reading the last scan".into(),
             (ScanState::Idle, _) => "nobody is in scope".into(),
         };

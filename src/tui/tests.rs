@@ -1,0 +1,13 @@
+//! The screen, tried without a terminal: keys and answers in, effects and frames out.
+//!
+//! [`kit`] makes people, answers and frames in a few words. The stories are sorted by what somebody is doing; `frames`
+//! are pictures of the screen for whoever reviews a change, `cells` what holds for every frame.
+
+mod around;
+mod finding;
+mod kit;
+mod looking;
+mod marking;
+mod planning;
+mod running;
+mod scanning;
