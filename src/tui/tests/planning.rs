@@ -128,7 +128,7 @@ fn a_large_change_wants_its_number_typed_and_nothing_else_accepts_it() {
     scanned(&mut state, crowd(3_000, Verdict::Missing));
     press(&mut state, "S");
     planned(&mut state, large_plan(1_001));
-    for attempt in ["enter", "y", "1 0 0 enter", "1 enter", "backspace backspace backspace backspace enter", "1 0 0 2 enter"] {
+    for attempt in ["enter", "y", "1 0 0 enter", "2 enter", "backspace backspace backspace backspace enter", "1 0 0 2 enter"] {
         assert!(told(&press(&mut state, attempt)).is_empty(), "{attempt}");
         assert!(!state.run.is_known(), "{attempt}");
         assert!(notice(&state).contains("type 1001"), "{attempt}");
