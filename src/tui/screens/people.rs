@@ -236,9 +236,9 @@ impl People {
 
     /// Another listing takes the place of this one; cursor and marks stay with their people.
     pub fn replace(&mut self, listed: Listed, origin: Origin) {
-        // Nobody has gone anywhere while the first pages came in: the list begins at its top.
-        let is_untouched = matches!(self.origin, Origin::Nothing | Origin::Pages) && self.cursor == 0;
-        let here = self.current().filter(|_| !is_untouched);
+        // Who came first in a listing under way is nobody that somebody has chosen.
+        let is_chosen = self.origin != Origin::Pages || self.cursor > 0;
+        let here = self.current().filter(|_| is_chosen);
         let here = here.map(|row| self.listing.entry(row).source());
         let marks = self.marks.remap(&self.listing, &listed.listing);
         self.listing = listed.listing;
