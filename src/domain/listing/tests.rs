@@ -480,6 +480,12 @@ fn letters_in_order_find_a_name_and_the_closest_comes_first() {
 }
 
 #[test]
+fn one_letter_finds_first_whose_name_begins_with_it() {
+    let listing = people(["Bob Ada", "Ada Byron", "Nora Hill", "Kim"]);
+    assert_eq!(found(&listing, "a"), ["Ada Byron", "Bob Ada", "Nora Hill"]);
+}
+
+#[test]
 fn everybodys_domain_is_no_reason_to_find_everybody() {
     let listing = people(["Cole Porter", "Tom Bell", "Ann Wu"]);
     assert_eq!(found(&listing, "cole"), ["Cole Porter"]);
