@@ -50,7 +50,11 @@ fn the_first_time_the_table_fills_page_by_page_and_the_cursor_stays_at_the_top()
     update(&mut state, page(&["Megan Bowen", "Lee Gu"]));
     assert_eq!(shown(&state), ["Megan Bowen", "Lee Gu"]);
     update(&mut state, page(&["Adele Vance"]));
-    assert_eq!(shown(&state), ["Megan Bowen", "Lee Gu", "Adele Vance"], "as they are listed");
+    assert_eq!(
+        shown(&state),
+        ["Megan Bowen", "Lee Gu", "Adele Vance"],
+        "as they are listed"
+    );
     scanned(&mut state, listing(&CAST));
     assert_eq!(current(&state), "Adele Vance");
 }
