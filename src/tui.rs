@@ -95,7 +95,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     let mailbox = Mailbox::default();
     let continued = Arc::new(Notify::new());
     signals::watch(mailbox.clone(), Arc::clone(&continued))?;
-    let mut effects = Effects::new(opening.services, mailbox.clone());
+    let effects = Effects::new(opening.services, mailbox.clone());
     effects.load_snapshot();
 
     let mut screen = Screen::take(opening.has_mouse)?;

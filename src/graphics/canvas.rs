@@ -37,8 +37,8 @@ pub(super) enum Method {
     Blocks(Colours),
 }
 
-/// What the terminal can draw on. Cheap to copy; goes to the workers that encode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the terminal can draw on. Cheap to clone; goes to the workers that encode.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canvas {
     method: Option<Method>,
     cell: (u16, u16),
@@ -106,7 +106,7 @@ impl Canvas {
         } else {
             (width, height)
         };
-        Self { cell, ..*self }
+        Self { cell, ..self.clone() }
     }
 
     /// The canvas after a resize of the window; `None` where the cells have kept their size, so that everything encoded

@@ -60,14 +60,12 @@ pub(super) fn png(picture: &DynamicImage, fit: &Fit) -> Result<Vec<u8>, EncodeEr
             (_, None) => break,
         };
     }
-    match best {
-        Some((_, png)) => Ok(png),
-        // A byte a pixel is the most that a palette can take.
-        None => {
-            let certain = f64::from(BYTE_LIMIT as u32 - 2_000).sqrt() as u32;
-            png_with(picture, fit, at_most(fit.pixels, certain))
-        }
+    if let Some((_, png)) = best {
+        return Ok(png);
     }
+    // A byte a pixel is the most that a palette can take.
+    let certain = f64::from(BYTE_LIMIT as u32 - 2_000).sqrt() as u32;
+    png_with(picture, fit, at_most(fit.pixels, certain))
 }
 
 /// Encodes with this many pixels for the picture itself.

@@ -4,7 +4,9 @@
 //! are pictures of the screen for whoever reviews a change, `cells` what holds for every frame.
 
 mod around;
+mod cells;
 mod finding;
+mod frames;
 mod kit;
 mod looking;
 mod marking;

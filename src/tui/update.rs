@@ -655,7 +655,7 @@ pub fn moved(state: &mut State) -> Effects {
     let Some(person) = state.people.current_person() else {
         return effects;
     };
-    if state.pictures.look(&person.source).is_none() || is_missing_neighbour(state) {
+    if state.pictures.is_worth_another_look(&person.source, state.now) || is_missing_neighbour(state) {
         effects.push(Effect::Rest(state.pictures.moves));
     }
     effects
@@ -670,6 +670,11 @@ fn is_missing_neighbour(state: &State) -> bool {
 
 /// Asks for whoever is under the cursor, and for the neighbours.
 fn ask_around(state: &mut State) -> Effects {
+    if let Some(person) = state.people.current_person()
+        && state.pictures.is_worth_another_look(&person.source, state.now)
+    {
+        state.pictures.forget(&person.source);
+    }
     let mut people: Vec<_> = state.people.current_person().into_iter().collect();
     people.extend(state.people.neighbours(NEIGHBOURS));
     state.pictures.ask(people)

@@ -8,7 +8,7 @@ use crate::common::Stage;
 use crate::support::{
     assert_shows, four, is_at, open, open_on_four, setup, stage_of, stretched, wait_for_person,
 };
-use crate::terminal::{Kind, Mouse, Screen, Terminal};
+use crate::terminal::{Kind, LIMIT, Mouse, QUIET, Screen, Terminal};
 
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
@@ -65,11 +65,11 @@ fn a_long_storm_of_resizes_ends_with_the_right_screen() {
 fn a_window_that_is_too_small_says_so_and_comes_back() {
     let (_stage, people, terminal) = open_on_four(Kind::Kitty);
     for (columns, rows) in [(20, 5), (1, 1), (59, 40), (120, 6), (2, 50)] {
-        terminal.resize(columns, rows);
+        let resized = terminal.resize(columns, rows);
+        terminal.reaction(resized, QUIET, LIMIT, LIMIT);
         if columns >= 20 && rows >= 5 {
             terminal.wait_for_text("enlarge");
         }
-        terminal.wait_quiet();
         assert!(terminal.runs(), "{columns}x{rows}");
         assert!(terminal.pictures().is_empty(), "{columns}x{rows}: {terminal:?}");
         // Keys still mean something: it can be left.

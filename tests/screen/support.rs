@@ -149,8 +149,10 @@ pub fn wait_for_person(terminal: &Terminal, person: &Person) {
 /// How far a picture may be from what it shows: 24 x 24 pixels of it, 0 to 255 a channel.
 fn most(how: How) -> f64 {
     match how {
-        How::Kitty | How::Iterm2 => 1.5,
-        How::Sixel => 3.0,
+        // JPEG.
+        How::Iterm2 => 1.5,
+        // A palette, chosen for the picture.
+        How::Kitty | How::Sixel => 4.0,
         // A few dozen pixels in all.
         How::Blocks => 12.0,
     }
@@ -179,11 +181,20 @@ pub fn pane(screen: &Screen, title: &str) -> Area {
     }
 }
 
+/// The two pictures on the screen, the left one first.
+#[track_caller]
+pub fn pair(terminal: &Terminal) -> [Picture; 2] {
+    let mut pictures = terminal.pictures();
+    pictures.sort_by_key(|picture| picture.area.column);
+    pictures
+        .try_into()
+        .unwrap_or_else(|pictures: Vec<Picture>| panic!("not two pictures: {pictures:?}\n{terminal:?}"))
+}
+
 /// Fails unless both pictures of somebody are shown: whole, right, in their panes, in their shape.
 #[track_caller]
 pub fn assert_shows(terminal: &Terminal, person: &Person, others: &[Person]) {
-    let pictures = terminal.pictures();
-    assert_eq!(pictures.len(), 2, "{terminal:?}");
+    let pictures = pair(terminal);
     let panes = terminal.look(|screen| [pane(screen, "Entra ID"), pane(screen, "ServiceNow")]);
     let sides = [
         (&pictures[0], &person.source, panes[0]),

@@ -127,7 +127,7 @@ pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
             Line::Entry(entry) => {
                 let keys = state.keymap.keys(entry.intent, theme.is_ascii).join(" ");
                 pen.skip(1)
-                    .cell(&keys, 14, theme.accent())
+                    .cell(&keys, 16, theme.accent())
                     .skip(1)
                     .write(entry.words, theme.text());
                 if !entry.twin.is_empty() {

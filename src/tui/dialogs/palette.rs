@@ -31,14 +31,16 @@ impl Palette {
     /// The actions that have a meaning here and match what is typed.
     pub fn entries(&self, here: Context) -> Vec<&'static Entry> {
         let wanted: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
-        ENTRIES
+        let text = |entry: &Entry| format!("{} {} {}", entry.code, entry.words, entry.twin).to_lowercase();
+        let mut entries: Vec<&'static Entry> = ENTRIES
             .iter()
             .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
-            .filter(|entry| {
-                let text = format!("{} {} {}", entry.code, entry.words, entry.twin).to_lowercase();
-                wanted.iter().all(|word| text.contains(word.as_str()))
-            })
-            .collect()
+            .filter(|entry| wanted.iter().all(|word| text(entry).contains(word.as_str())))
+            .collect();
+        // Where it stands as it is typed, it is more likely to be meant.
+        let whole = wanted.join(" ");
+        entries.sort_by_key(|entry| !text(entry).contains(&whole));
+        entries
     }
 }
 

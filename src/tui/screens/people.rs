@@ -236,7 +236,10 @@ impl People {
 
     /// Another listing takes the place of this one; cursor and marks stay with their people.
     pub fn replace(&mut self, listed: Listed, origin: Origin) {
-        let here = self.current().map(|row| self.listing.entry(row).source());
+        // Who came first in a listing under way is nobody that somebody has chosen.
+        let is_chosen = self.origin != Origin::Pages || self.cursor > 0;
+        let here = self.current().filter(|_| is_chosen);
+        let here = here.map(|row| self.listing.entry(row).source());
         let marks = self.marks.remap(&self.listing, &listed.listing);
         self.listing = listed.listing;
         self.complete = listed.complete;

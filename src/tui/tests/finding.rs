@@ -139,7 +139,7 @@ fn escape_clears_the_filter_and_stays_with_the_person_found() {
     press(&mut state, "/");
     type_in(&mut state, "lee");
     press(&mut state, "enter");
-    assert_eq!(shown(&state), ["Lee Gu"]);
+    assert_eq!(current(&state), "Lee Gu");
     press(&mut state, "esc");
     assert_eq!(shown(&state).len(), CAST.len());
     assert_eq!(current(&state), "Lee Gu");
@@ -158,7 +158,7 @@ fn a_filter_that_cannot_be_understood_says_so_and_leaves_the_rows_alone() {
     press(&mut state, "enter");
     assert!(state.people.is_typing);
     press(&mut state, "backspace backspace backspace backspace");
-    type_in(&mut state, "sing");
+    type_in(&mut state, "ssing");
     press(&mut state, "enter");
     assert_eq!(shown(&state), ["Alex Wilber"]);
 }

@@ -167,6 +167,7 @@ fn a_look_from_before_a_push_does_not_hide_what_the_push_has_done() {
     rest(&mut state);
     started(&mut state, 1);
     step(&mut state, "Adele Vance", Outcome::Updated);
+    assert_eq!(looks(&rest(&mut state)), 0, "there is one under way");
     // It was on its way all the time.
     let effects = looked(&mut state, "Adele Vance", Verdict::Differs);
     assert_eq!(verdict(&state, "Adele Vance"), Verdict::InSync);
@@ -287,6 +288,7 @@ fn a_picture_that_was_dropped_for_newer_work_is_asked_for_again() {
 #[test]
 fn a_picture_that_cannot_be_drawn_says_why() {
     let mut state = screen_of(&CAST);
+    resize(&mut state, 200, 60);
     draws(&mut state);
     let effects = looked(&mut state, "Adele Vance", Verdict::Differs);
     for effect in effects {

@@ -161,7 +161,7 @@ fn a_large_change_wants_its_number_typed_and_nothing_else_accepts_it() {
         "enter",
         "y",
         "1 0 0 enter",
-        "1 enter",
+        "2 enter",
         "backspace backspace backspace backspace enter",
         "1 0 0 2 enter",
     ] {

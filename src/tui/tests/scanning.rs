@@ -48,14 +48,38 @@ fn the_first_time_the_table_fills_page_by_page_and_the_cursor_stays_at_the_top()
     start_scan(&mut state);
     update(&mut state, Message::Snapshot(None));
     update(&mut state, page(&["Megan Bowen", "Lee Gu"]));
-    assert_eq!(shown(&state), ["Lee Gu", "Megan Bowen"]);
+    assert_eq!(shown(&state), ["Megan Bowen", "Lee Gu"]);
     update(&mut state, page(&["Adele Vance"]));
-    assert_eq!(shown(&state), ["Adele Vance", "Lee Gu", "Megan Bowen"]);
+    assert_eq!(
+        shown(&state),
+        ["Megan Bowen", "Lee Gu", "Adele Vance"],
+        "as they are listed"
+    );
+    scanned(&mut state, listing(&CAST));
     assert_eq!(current(&state), "Adele Vance");
-    // Whoever has gone to somebody stays there.
+}
+
+#[test]
+fn whoever_has_gone_to_somebody_while_the_table_fills_stays_there() {
+    let mut state = screen();
+    start_scan(&mut state);
+    update(&mut state, page(&["Megan Bowen", "Lee Gu"]));
     press(&mut state, "j");
     update(&mut state, page(&["Alex Wilber"]));
     assert_eq!(current(&state), "Lee Gu");
+    scanned(&mut state, listing(&CAST));
+    assert_eq!(current(&state), "Lee Gu");
+}
+
+#[test]
+fn a_table_that_fills_can_be_filtered() {
+    let mut state = screen();
+    start_scan(&mut state);
+    update(&mut state, page(&["Megan Bowen", "Lee Gu"]));
+    press(&mut state, "/");
+    type_in(&mut state, "wilb");
+    update(&mut state, page(&["Alex Wilber", "Nestor Wilke"]));
+    assert_eq!(shown(&state), ["Alex Wilber"]);
 }
 
 #[test]

@@ -1,0 +1,400 @@
+//! Pictures of the screen, for whoever reviews a change. Review them with `cargo insta review`, or read the difference.
+
+use std::fmt::Write as _;
+
+use super::kit::*;
+use crate::connector::http::{Ending, RequestRecord};
+use crate::domain::comparison::Verdict;
+use crate::domain::plan::Limits;
+use crate::domain::run::{Outcome, StopReason};
+use crate::tui::keymap::Keymap;
+use crate::tui::message::{Message, ScanNews};
+use crate::tui::state::{Setting, State};
+use crate::tui::theme::Palette;
+use crate::tui::update::{start_scan, update};
+
+const SMALL: (u16, u16) = (80, 24);
+const USUAL: (u16, u16) = (120, 40);
+const LARGE: (u16, u16) = (200, 60);
+
+/// The frames of one scene in windows of these sizes.
+fn scene(state: &mut State, sizes: &[(u16, u16)]) -> String {
+    let mut scene = String::new();
+    for (width, height) in sizes {
+        let frame = frame(state, *width, *height);
+        writeln!(scene, "{width} x {height}\n{frame}\n").expect("a string takes everything");
+    }
+    scene
+}
+
+/// Somebody on the first row, everything seen.
+fn with_looks(mut state: State) -> State {
+    let effects = press(&mut state, "j k");
+    serve(&mut state, effects);
+    state
+}
+
+fn people() -> State {
+    let mut state = with_looks(screen_of(&CAST));
+    state.lanes = vec![lane("directory"), lane("photos"), lane("ServiceNow")];
+    // Nothing goes on any more.
+    update(&mut state, Message::ComparingEnded(Ok(())));
+    state
+}
+
+fn small_plan() -> State {
+    let mut state = people();
+    press(&mut state, "S");
+    let plan: Vec<(&str, Verdict)> = CAST.iter().map(|(name, _, verdict)| (*name, *verdict)).collect();
+    planned(&mut state, plan_of(&plan));
+    state
+}
+
+fn under_way() -> State {
+    let mut state = running(&CAST, large_plan(40));
+    state.lanes = vec![
+        lane("sign-in"),
+        lane("directory"),
+        lane("photos"),
+        throttled_lane("ServiceNow", 12),
+    ];
+    started(&mut state, 40);
+    left_alone(&mut state, Outcome::Unchanged, 1_204);
+    for number in 1..=12 {
+        pass(&mut state, 2);
+        let outcome = match number {
+            4 => Outcome::Failed,
+            7 => Outcome::ChangedMeanwhile,
+            _ => Outcome::Updated,
+        };
+        step(&mut state, &format!("P{number:04} Person"), outcome);
+    }
+    state
+}
+
+#[test]
+fn people_with_looks() {
+    insta::assert_snapshot!(scene(&mut people(), &[SMALL, USUAL, LARGE]));
+}
+
+#[test]
+fn people_of_every_verdict_and_what_a_push_would_do() {
+    let mut scenes = String::new();
+    for number in 1..CAST.len() {
+        let mut state = people();
+        let effects = press(&mut state, &"j ".repeat(number));
+        serve(&mut state, effects);
+        let frame = frame(&mut state, 120, 24);
+        let lines: Vec<&str> = frame.lines().collect();
+        // The upper half differs in captions alone.
+        scenes.push_str(&lines[10..].join("\n"));
+        scenes.push('\n');
+    }
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn people_before_anybody_is_there() {
+    let mut state = screen();
+    let mut scenes = scene(&mut state, &[SMALL]);
+    start_scan(&mut state);
+    scenes += &scene(&mut state, &[SMALL]);
+    let failed = trouble(
+        "Entra ID: could not sign in: AADSTS7000215: invalid client secret",
+        Some("store a new secret and run avatar-sync check"),
+    );
+    update(&mut state, Message::Scanned(Err(failed)));
+    scenes += &scene(&mut state, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn people_filling() {
+    let mut state = screen();
+    start_scan(&mut state);
+    let names = CAST.map(|(name, ..)| name);
+    update(&mut state, page(&names));
+    let news = ScanNews {
+        what: "listing people in Entra ID",
+        done: 5_994,
+        total: None,
+    };
+    update(&mut state, Message::Scanning(news));
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
+}
+
+#[test]
+fn people_filtered() {
+    let mut state = people();
+    press(&mut state, "/");
+    type_in(&mut state, "wil");
+    let mut scenes = scene(&mut state, &[SMALL]);
+    press(&mut state, "enter");
+    scenes += &scene(&mut state, &[SMALL]);
+    press(&mut state, "/");
+    type_in(&mut state, " status:mising");
+    scenes += &scene(&mut state, &[SMALL]);
+    press(&mut state, "ctrl-u");
+    type_in(&mut state, "qqq");
+    scenes += &scene(&mut state, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn people_marked_and_a_range() {
+    let mut state = people();
+    press(&mut state, "space space j j v j j");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
+}
+
+#[test]
+fn people_while_a_scan_and_a_comparison_go_on_in_a_company_with_long_names() {
+    let setting = Setting {
+        profile: "production-europe".into(),
+        tenant: "3f2504e0-4f89-41d3-9a0c-0305e82c3301".into(),
+        instance: "contoso-manufacturing-production.service-now.com".into(),
+        is_production: true,
+        is_readonly: true,
+        ..setting()
+    };
+    let mut state = screen_with(setting, Keymap::default());
+    scanned(&mut state, listing(&CAST));
+    state.lanes = vec![
+        lane("directory"),
+        lane("photos"),
+        throttled_lane("ServiceNow", 312),
+    ];
+    let mut scenes = scene(&mut state, &[SMALL, USUAL, LARGE]);
+    press(&mut state, "R");
+    let news = ScanNews {
+        what: "listing people in ServiceNow",
+        done: 112_000,
+        total: Some(300_000),
+    };
+    update(&mut state, Message::Scanning(news));
+    scenes += &scene(&mut state, &[SMALL, USUAL, LARGE]);
+    // The header is all that this is about.
+    let headers: Vec<&str> = scenes
+        .lines()
+        .filter(|line| line.contains(" x ") || line.contains("avatar-sync"))
+        .collect();
+    insta::assert_snapshot!(headers.join("\n"));
+}
+
+#[test]
+fn zoomed() {
+    let mut state = people();
+    press(&mut state, "z");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
+}
+
+#[test]
+fn plan_being_made() {
+    let mut state = people();
+    press(&mut state, "S");
+    let question = state.questions;
+    let news = ScanNews {
+        what: "comparing pictures",
+        done: 40,
+        total: Some(310),
+    };
+    update(&mut state, Message::Planning { question, news });
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn plan_of_a_few() {
+    insta::assert_snapshot!(scene(&mut small_plan(), &[SMALL, USUAL, LARGE]));
+}
+
+#[test]
+fn plan_that_wants_its_number() {
+    let mut state = screen();
+    scanned(&mut state, crowd(3_000, Verdict::Missing));
+    press(&mut state, "S");
+    planned(&mut state, large_plan(1_204));
+    press(&mut state, "1 2");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
+}
+
+#[test]
+fn plan_with_nothing_to_do() {
+    let mut state = people();
+    press(&mut state, "p");
+    planned(&mut state, plan_of(&[("Lee Gu", Verdict::InSync)]));
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn plan_refused() {
+    let limits = Limits {
+        max_changes: Some(100),
+        max_removals: None,
+    };
+    let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
+    scanned(&mut state, crowd(3_000, Verdict::Missing));
+    press(&mut state, "S");
+    planned(&mut state, large_plan(1_204));
+    let mut scenes = scene(&mut state, &[SMALL]);
+    press(&mut state, "esc S");
+    let question = state.questions;
+    let refused = trouble(
+        "ServiceNow: could not read avatars: the integration user lacks read access to live_profile",
+        Some("grant the role named in avatar-sync check"),
+    );
+    update(
+        &mut state,
+        Message::Planned {
+            question,
+            result: Err(refused),
+        },
+    );
+    scenes += &scene(&mut state, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn run_starting() {
+    insta::assert_snapshot!(scene(&mut running(&CAST, large_plan(40)), &[SMALL]));
+}
+
+#[test]
+fn run_with_a_lane_that_waits() {
+    insta::assert_snapshot!(scene(&mut under_way(), &[SMALL, USUAL, LARGE]));
+}
+
+#[test]
+fn run_paused() {
+    let mut state = under_way();
+    press(&mut state, "space");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn run_over_with_failures() {
+    let mut state = under_way();
+    ended(&mut state, None);
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
+}
+
+#[test]
+fn run_ended_early() {
+    let mut state = under_way();
+    let brake = "12 of the last 20 pushes failed; 8 of 40 people were not reached";
+    ended(&mut state, Some(StopReason::Brake(brake.into())));
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn run_seen_from_the_people() {
+    let mut state = under_way();
+    press(&mut state, "esc");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn quit_question() {
+    let mut state = under_way();
+    press(&mut state, "q");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, (50, 10)]));
+}
+
+#[test]
+fn log_of_requests() {
+    let mut state = people();
+    press(&mut state, "@");
+    let request = |number: i64, ending: Ending, path: &str| RequestRecord {
+        at: now() + jiff::SignedDuration::from_millis(number * 137),
+        lane: if number % 2 == 0 { "photos" } else { "ServiceNow" },
+        method: if number % 5 == 0 {
+            http::Method::POST
+        } else {
+            http::Method::GET
+        },
+        path: path.into(),
+        attempt: 1 + u32::from(number == 3),
+        ending,
+        took: std::time::Duration::from_millis(40 + number as u64),
+        bytes: 20_600,
+        request_id: Some("b1946ac9-2e9e".into()),
+    };
+    let photo = "/v1.0/users/3f2504e0-4f89-41d3-9a0c-0305e82c3301/photos/360x360/$value";
+    let requests = vec![
+        request(0, Ending::Status(200), photo),
+        request(1, Ending::Status(503), "/api/now/table/live_profile"),
+        request(2, Ending::Status(404), photo),
+        request(3, Ending::Status(200), "/api/now/table/live_profile"),
+        request(4, Ending::Status(429), photo),
+        request(
+            5,
+            Ending::Lost("the connection was reset".into()),
+            "/api/now/attachment/file",
+        ),
+    ];
+    update(&mut state, Message::Requests(requests));
+    insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
+}
+
+#[test]
+fn help_page() {
+    let mut state = people();
+    press(&mut state, "?");
+    let mut scenes = scene(&mut state, &[SMALL, USUAL, (120, 60)]);
+    type_in(&mut state, "mark");
+    scenes += &scene(&mut state, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn palette() {
+    let mut state = people();
+    press(&mut state, ":");
+    let mut scenes = scene(&mut state, &[SMALL]);
+    type_in(&mut state, "scan");
+    scenes += &scene(&mut state, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn copy_menu() {
+    let mut state = people();
+    press(&mut state, "y down");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn about_page() {
+    let mut state = people();
+    state.canvas_why = "the terminal said that it is kitty(0.41.1), but pictures are switched off".into();
+    press(&mut state, "ctrl-a");
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
+#[test]
+fn too_small() {
+    insta::assert_snapshot!(scene(&mut people(), &[(59, 24), (80, 13), (20, 5), (1, 1)]));
+}
+
+#[test]
+fn in_ascii() {
+    let mut scenes = String::new();
+    for mut state in [people(), under_way(), small_plan()] {
+        state.theme.is_ascii = true;
+        scenes += &scene(&mut state, &[SMALL]);
+    }
+    assert!(scenes.is_ascii(), "{scenes}");
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn without_colours() {
+    let mut state = people();
+    press(&mut state, "space j v j");
+    state.theme.palette = Palette::Plain;
+    let buffer = cells(&mut state, 80, 24);
+    for cell in buffer.content() {
+        assert_eq!(cell.fg, ratatui::style::Color::Reset, "{cell:?}");
+        assert_eq!(cell.bg, ratatui::style::Color::Reset, "{cell:?}");
+    }
+    insta::assert_snapshot!(text_of(&buffer));
+}
