@@ -6,6 +6,8 @@
 
 mod block;
 mod columns;
+mod entry;
+mod keys;
 mod marks;
 mod order;
 mod query;
@@ -13,13 +15,13 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
 pub use block::BlockError;
+pub use entry::Entry;
 pub use marks::Marks;
 pub use order::Column;
 pub use query::Query;
@@ -28,12 +30,10 @@ pub use search::Hit;
 use super::comparison::Verdict;
 use super::ids::{SourceId, TargetId};
 use super::person::SourcePerson;
-use super::run::PersonRef;
-use super::text::{RemoteText, clean};
+use super::text::RemoteText;
 use columns::{Ids, Interned, NONE, Numbers, Positions, kept, room};
-use search::SearchKeys;
-#[cfg(test)]
-use search::{Plan, best_first};
+use entry::{Address, split_address};
+use keys::SearchKeys;
 
 /// A position in a listing. It names nobody in another one; [`Listing::find`] and [`Marks::remap`] lead there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -569,140 +569,5 @@ fn like_principal<'a>(user_name: Option<&'a str>, principal: &str, local: &str) 
         Some(user_name) if user_name == principal => (Likeness::Same, ""),
         Some(user_name) if user_name == local => (Likeness::Local, ""),
         Some(user_name) => (Likeness::Own, user_name),
-    }
-}
-
-/// An address before and after its last `@`; the domain is `None` where there is no `@`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Address<'a> {
-    local: &'a str,
-    domain: Option<&'a str>,
-}
-
-impl<'a> Address<'a> {
-    fn whole(self) -> Cow<'a, str> {
-        match self.domain {
-            None => Cow::Borrowed(self.local),
-            Some(domain) => Cow::Owned(format!("{}@{domain}", self.local)),
-        }
-    }
-}
-
-/// The parts of an address that are kept apart, because few domains stand behind many names.
-fn split_address(address: &str) -> (&str, Option<&str>) {
-    let whole = kept(address, usize::MAX);
-    match whole.rsplit_once('@') {
-        Some((local, domain)) => (local, Some(domain)),
-        None => (whole, None),
-    }
-}
-
-/// One person of a listing. Texts that are given as [`Cow`] have been cleaned for showing.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    listing: &'a Listing,
-    row: Row,
-}
-
-impl<'a> Entry<'a> {
-    /// Where the person is.
-    pub fn row(&self) -> Row {
-        self.row
-    }
-
-    /// Display name in the source, for showing.
-    pub fn name(&self) -> Cow<'a, str> {
-        clean(self.raw_name())
-    }
-
-    /// Sign-in name in the source, for showing.
-    pub fn principal(&self) -> Cow<'a, str> {
-        cleaned(self.raw_principal())
-    }
-
-    /// E-mail address in the source, for showing.
-    pub fn mail(&self) -> Option<Cow<'a, str>> {
-        self.raw_mail().map(cleaned)
-    }
-
-    /// Department in the source, for showing.
-    pub fn department(&self) -> Option<Cow<'a, str>> {
-        self.raw_department().map(clean)
-    }
-
-    /// Sign-in name in the target once paired, for showing.
-    pub fn user_name(&self) -> Option<Cow<'a, str>> {
-        self.raw_user_name().map(cleaned)
-    }
-
-    /// Id in the source.
-    pub fn source(&self) -> SourceId {
-        // Every row has one: nobody is added without, and none is taken from a file without.
-        SourceId::new(self.listing.sources.get(self.row.position()).unwrap_or_default())
-    }
-
-    /// Id in the target, once paired.
-    pub fn target(&self) -> Option<TargetId> {
-        self.listing.targets.get(self.row.position()).map(TargetId::new)
-    }
-
-    /// The verdict.
-    pub fn verdict(&self) -> Verdict {
-        self.listing.verdict(self.row)
-    }
-
-    /// Why; empty for somebody who has not been looked at.
-    pub fn reason(&self) -> &'a str {
-        let number = self.listing.person_reasons.get(self.row.position());
-        self.listing.reasons.get(number).unwrap_or_default()
-    }
-
-    /// How reports name this person.
-    pub fn reference(&self) -> PersonRef {
-        PersonRef {
-            name: self.raw_name().into(),
-            upn: self.raw_principal().into_owned().into(),
-            mail: self.raw_mail().map(|mail| mail.into_owned().into()),
-            source: self.source(),
-            target: self.target(),
-            user_name: self
-                .raw_user_name()
-                .map(|user_name| user_name.into_owned().into()),
-        }
-    }
-
-    fn raw_name(&self) -> &'a str {
-        self.listing.text(self.row, Text::Name)
-    }
-
-    fn raw_principal(&self) -> Cow<'a, str> {
-        self.listing.principal_parts(self.row).whole()
-    }
-
-    fn raw_mail(&self) -> Option<Cow<'a, str>> {
-        self.listing.mail_parts(self.row).map(Address::whole)
-    }
-
-    fn raw_department(&self) -> Option<&'a str> {
-        let number = self.listing.person_departments.get(self.row.position());
-        self.listing.departments.get(number)
-    }
-
-    fn raw_user_name(&self) -> Option<Cow<'a, str>> {
-        let (_, user_name) = Likeness::unpair(self.listing.likenesses[self.row.position()]);
-        match user_name {
-            Likeness::None => None,
-            Likeness::Same => Some(self.raw_principal()),
-            Likeness::Local => Some(Cow::Borrowed(self.listing.text(self.row, Text::Principal))),
-            Likeness::Own => Some(Cow::Borrowed(self.listing.text(self.row, Text::UserName))),
-        }
-    }
-}
-
-/// Cleans a text that may be owned.
-fn cleaned(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => clean(text),
-        Cow::Owned(text) => Cow::Owned(clean(&text).into_owned()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::split_address;
+use super::entry::split_address;
 use crate::domain::filter::{Field, FilterError, Term, Wanted, folded, terms};
 
 /// A filter in the language of [`crate::domain::filter`] whose bare words are looked for fuzzily.

@@ -6,9 +6,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use super::search::{Plan, best_first};
 use super::*;
 use crate::domain::filter::{Field, Filter, Wanted, folded};
 use crate::domain::person::AccountKind;
+use crate::domain::run::PersonRef;
+use crate::domain::text::clean;
 
 /// A listing of people who have names.
 pub(super) fn people<const N: usize>(names: [&str; N]) -> Listing {
