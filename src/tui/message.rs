@@ -13,7 +13,7 @@ use crate::connector::LaneState;
 use crate::connector::http::RequestRecord;
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::{RunId, SourceId};
-use crate::domain::listing::Listed;
+use crate::domain::listing::{Listed, Listing};
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
@@ -251,7 +251,9 @@ pub enum Effect {
     /// Stop the run after the writes in hand.
     CancelRun,
     /// Keep what the table shows for the next start.
-    Keep(Box<Listed>),
+    Keep(Kept),
+    /// Make ready what the first letter of a filter would otherwise wait for.
+    PrepareSearch(Arc<Listing>),
     /// Read the last requests.
     ReadRequests,
     /// Put text on the clipboard, through the terminal.
@@ -264,6 +266,17 @@ pub enum Effect {
     Suspend,
     /// End the program.
     Quit,
+}
+
+/// What is kept for the next start.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// When the scan was finished.
+    pub scanned_at: Timestamp,
+    /// False if a listing was cut short.
+    pub complete: bool,
+    /// Everybody.
+    pub listing: Arc<Listing>,
 }
 
 /// Whom a plan is for.

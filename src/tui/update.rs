@@ -1,5 +1,7 @@
 //! What happened → what changes, and what is to be done. Plain functions: no clock, no disk, no network.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
@@ -52,6 +54,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
                 let origin = Origin::Snapshot(listed.scanned_at);
                 state.people.replace(*listed, origin);
                 effects = moved(state);
+                effects.push(Effect::PrepareSearch(Arc::clone(&state.people.listing)));
             }
             // Only now is it known whether the table needs the pages of a scan to show anybody.
             if state.scan == ScanState::Idle && !matches!(state.people.origin, Origin::Scan(_)) {
@@ -459,13 +462,7 @@ pub fn show(state: &mut State, screen: Screen) -> Effects {
 
 /// What the table shows, for the next start.
 pub fn keep(state: &State) -> Effects {
-    state
-        .people
-        .listed()
-        .map(Box::new)
-        .map(Effect::Keep)
-        .into_iter()
-        .collect()
+    state.people.kept().map(Effect::Keep).into_iter().collect()
 }
 
 /// Begins a plan, unless nothing may be written or a run is under way.
@@ -542,7 +539,7 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             }
             state.problems = problems;
             let mut effects = moved(state);
-            effects.extend(keep(state));
+            effects.push(Effect::PrepareSearch(Arc::clone(&state.people.listing)));
             let undecided = state.people.listing.counts().of(Verdict::Undecided);
             if (1..=COMPARED_UNASKED).contains(&undecided) {
                 effects.extend(compare(state));

@@ -122,17 +122,6 @@ fn whoever_is_undecided_after_a_scan_is_compared_behind_the_screen() {
 }
 
 #[test]
-fn a_scan_that_leaves_nothing_to_compare_is_kept_for_the_next_start() {
-    let mut state = screen();
-    start_scan(&mut state);
-    let effects = scanned(&mut state, listing(&CAST[..9]));
-    assert!(
-        told(&effects).contains(&"keep 9 people".to_owned()),
-        "{effects:?}"
-    );
-}
-
-#[test]
 fn comparing_can_be_stopped_and_goes_on_with_those_who_are_left() {
     let mut people = CAST.to_vec();
     people.push(("Quinn Last", "Sales", Verdict::Undecided));
