@@ -8,8 +8,8 @@ use crate::domain::filter::{Field, FilterError, Term, Wanted, folded, terms};
 /// A filter in the language of [`crate::domain::filter`] whose bare words are looked for fuzzily.
 ///
 /// A bare word is found where its letters stand in this order: in the name, in the department, or in an address before
-/// its `@`. Behind the `@` it has to stand letter for letter, because nearly everybody has the same letters there. A
-/// word with an `@` in it looks for its two halves on both sides.
+/// its `@`. Behind the `@` it has to stand letter for letter and have three of them, because nearly everybody has the
+/// same letters there. A word with an `@` in it looks for its two halves on both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     pub(super) terms: Vec<Term>,
@@ -81,12 +81,38 @@ fn implies(term: &Term, earlier: &Term) -> bool {
     };
     match (strong, weak) {
         (Wanted::Verdicts(some), Wanted::Verdicts(all)) => some.iter().all(|verdict| all.contains(verdict)),
-        (Wanted::Anywhere(longer), Wanted::Anywhere(shorter)) => longer.contains(shorter.as_str()),
+        // To exclude is to look for the letters as they stand.
+        (Wanted::Anywhere(longer), Wanted::Anywhere(shorter)) if term.is_negated => {
+            longer.contains(shorter.as_str())
+        }
+        (Wanted::Anywhere(longer), Wanted::Anywhere(shorter)) => {
+            longer.contains(shorter.as_str()) && implies_in_addresses(longer, shorter)
+        }
         (Wanted::In(field, longer), Wanted::In(same, shorter)) => {
             field == same && longer.contains(shorter.as_str())
         }
         _ => false,
     }
+}
+
+/// True if an address in which one word is found has the other too.
+fn implies_in_addresses(longer: &str, shorter: &str) -> bool {
+    match (split_word(longer), split_word(shorter)) {
+        ((local, Some(domain)), (other_local, Some(other_domain))) => {
+            local.contains(other_local) && domain.contains(other_domain)
+        }
+        ((local, Some(domain)), (word, None)) => {
+            local.contains(word) || (is_for_domains(word) && domain.contains(word))
+        }
+        // A longer word is looked for in domains where a short one is not.
+        ((longer, None), (shorter, None)) => is_for_domains(shorter) || !is_for_domains(longer),
+        ((_, None), (_, Some(_))) => false,
+    }
+}
+
+/// True if a word is looked for behind the `@` of addresses although it has none itself.
+pub(super) fn is_for_domains(word: &str) -> bool {
+    word.chars().nth(2).is_some()
 }
 
 /// A word as it is looked for in an address: before the `@`, and behind it if the word has one.
@@ -141,6 +167,7 @@ impl Letters {
         match (split_word(word), rest) {
             ((word, None), rest) => {
                 if !self.mark_letters(found, 0..end, &letters_of(word))
+                    && is_for_domains(word)
                     && let Some(rest) = rest
                 {
                     self.mark_whole(found, rest, &letters_of(word));

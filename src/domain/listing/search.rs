@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::columns::part;
 use super::order::fold_into;
-use super::query::split_word;
+use super::query::{is_for_domains, split_word};
 use super::{Likeness, Listing, NONE, Query, Row, Text};
 use crate::domain::comparison::Verdict;
 use crate::domain::filter::{Field, Wanted, folded};
@@ -284,14 +284,14 @@ impl Word {
         let (local, domain) = split_word(word);
         let wanted = domain.unwrap_or(word);
         let mut of_domain = Matcher::new(wanted, &config);
-        let domains = keys.domains.iter().map(|domain| {
-            let score = of_domain.match_one(domain, 0).map_or(0, |found| found.score);
-            // Half as good as in a name: it is the same for thousands.
-            if domain.contains(wanted) {
-                (score / 2).max(1)
-            } else {
-                0
+        let is_wanted = domain.is_some() || is_for_domains(word);
+        let domains = keys.domains.iter().map(|text| {
+            if !is_wanted || !text.contains(wanted) {
+                return 0;
             }
+            // Half as good as in a name: it is the same for thousands.
+            let score = of_domain.match_one(text, 0).map_or(0, |found| found.score);
+            (score / 2).max(1)
         });
         Self {
             domains: domains.collect(),
