@@ -229,13 +229,12 @@ impl Effects {
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
             let result = engine.look(&people, Priority::Foreground).await;
-            let at = Timestamp::now();
             match result {
                 Ok(looks) => {
                     for (person, look) in people.into_iter().zip(looks) {
                         mailbox.post(Message::Looked {
                             person: person.source,
-                            result: Ok(Box::new(PersonLook::of(&look, at))),
+                            result: Ok(Box::new(PersonLook::of(&look))),
                         });
                     }
                 }

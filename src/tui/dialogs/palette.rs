@@ -8,9 +8,9 @@ use super::{Answer, add_bounded};
 use crate::tui::intent::{Context, ENTRIES, Entry};
 use crate::tui::keymap::Key;
 use crate::tui::layout;
-use crate::tui::pen::Pen;
+use crate::tui::pen::{Pen, tail};
 use crate::tui::state::State;
-use crate::tui::view::framed;
+use crate::tui::view::{framed, harmless};
 
 /// The palette.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
     let inner = framed(state, buffer, area, "Command");
     Pen::new(buffer, theme, inner, 0)
         .write(":", theme.accent())
-        .write(&palette.filter, theme.text())
+        .write(&tail(&harmless(&palette.filter), usize::from(inner.width).saturating_sub(2), theme.is_ascii), theme.text())
         .write(theme.sign("▏", "_"), theme.accent());
     if entries.is_empty() {
         Pen::new(buffer, theme, inner, 1)
@@ -103,7 +103,7 @@ pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
             .write(if is_chosen { theme.sign("▌", ">") } else { " " }, theme.accent())
             .cell(
                 entry.words,
-                usize::from(inner.width).saturating_sub(16),
+                usize::from(inner.width).saturating_sub(18),
                 theme.text(),
             )
             .skip(1)

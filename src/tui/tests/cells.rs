@@ -153,15 +153,15 @@ fn at_most_four_combining_marks_share_a_cell() {
 fn a_hostile_filter_is_shown_as_harmlessly_as_a_name() {
     let mut state = screen_of(&CAST);
     press(&mut state, "/");
-    update(&mut state, Message::Paste("\u{202e}\u{200b}\u{e0041}status:\u{2066}".into()));
+    update(&mut state, Message::Paste("\u{202e}\u{200b}\u{e0041}status:a\u{200d}\u{2066}".into()));
     check(&cells(&mut state, 80, 24));
     press(&mut state, "esc /");
-    update(&mut state, Message::Paste("\u{202e}\u{200b}abc".into()));
+    update(&mut state, Message::Paste("\u{202e}\u{200b}abc\u{200d}d".into()));
     press(&mut state, "enter");
     check(&cells(&mut state, 80, 24));
     for dialog in ["?", ":"] {
         press(&mut state, dialog);
-        update(&mut state, Message::Paste("\u{202e}\u{200b}\u{e0041}".into()));
+        update(&mut state, Message::Paste("\u{202e}e\u{200d}r\u{200b}\u{e0041}".into()));
         check(&cells(&mut state, 80, 24));
         press(&mut state, "esc esc");
     }
@@ -264,8 +264,11 @@ fn pictures_are_drawn_inside_their_panes() {
             serve(&mut state, effects);
             let buffer = cells(&mut state, width, height);
             let (left, right) = if keys == "z" {
-                let (left, right) = layout::zoom(state.size);
-                (layout::zoomed_picture(left), layout::zoomed_picture(right))
+                let areas = layout::zoom(state.size);
+                (
+                    layout::zoomed_picture(areas.source),
+                    layout::zoomed_picture(areas.target),
+                )
             } else {
                 let areas = layout::people(state.size);
                 (layout::picture(areas.source), layout::picture(areas.target))
