@@ -46,7 +46,7 @@ use mailbox::Mailbox;
 use message::{Effect, Message};
 use state::State;
 use terminal::Screen;
-use update::{start_scan, update};
+use update::update;
 
 pub use effects::Services;
 pub use message::Trouble;
@@ -121,9 +121,6 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     mailbox.post(Message::Canvas { canvas, why });
     for key in input::keys_in(&typed) {
         mailbox.post(Message::Key(key));
-    }
-    for effect in start_scan(&mut state) {
-        effects.perform(effect);
     }
     if !state.setting.is_readonly {
         effects.settle_left_over();

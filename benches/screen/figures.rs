@@ -21,6 +21,14 @@ impl Presses {
         percentile(self.reactions.iter().filter_map(|reaction| reaction.last), part)
     }
 
+    /// Milliseconds until what is watched looked as it did in the end, where it changed.
+    pub fn settled(&self, part: f64) -> Option<f64> {
+        percentile(
+            self.reactions.iter().filter_map(|reaction| reaction.settled),
+            part,
+        )
+    }
+
     /// Milliseconds until the first byte.
     pub fn first_byte(&self, part: f64) -> Option<f64> {
         percentile(self.reactions.iter().filter_map(|reaction| reaction.first), part)
@@ -47,6 +55,7 @@ impl Presses {
             "without_output": self.without_output(),
             "endless": self.reactions.iter().filter(|reaction| reaction.is_endless).count(),
             "first_byte_ms": of(&|part| self.first_byte(part)),
+            "list_right_ms": of(&|part| self.settled(part)),
             "last_byte_ms": of(&|part| self.last_byte(part)),
             "bytes_per_press": round(self.bytes()),
             "picture_bytes_per_press": self.picture_bytes / self.reactions.len().max(1) as u64,
@@ -133,14 +142,20 @@ impl Figures {
             "pair again",
         ] {
             let presses = self.of(name);
-            let both = |first: f64, second: f64| {
-                let figure = |part| presses.and_then(|presses| presses.last_byte(part));
-                match (figure(first), figure(second)) {
-                    (Some(first), Some(second)) => format!("{first:.1} / {second:.1}"),
+            let both = |figure: &dyn Fn(&Presses, f64) -> Option<f64>| {
+                let of = |part| presses.and_then(|presses| figure(presses, part));
+                match (of(0.5), of(0.99)) {
+                    (Some(half), Some(most)) => format!("{half:.1} / {most:.1}"),
                     _ => "–".into(),
                 }
             };
-            lines.push((format!("{name}: p50 / p99, ms"), both(0.5, 0.99)));
+            let is_pictures = name.contains("pair");
+            if is_pictures {
+                lines.push((format!("{name}: p50 / p99, ms"), both(&Presses::last_byte)));
+            } else {
+                lines.push((format!("{name}: p50 / p99, ms"), both(&Presses::settled)));
+                lines.push((format!("{name}: first byte"), both(&Presses::first_byte)));
+            }
             let bytes = presses.and_then(Presses::bytes);
             lines.push((
                 format!("{name}: bytes"),

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::common::Stage;
 use crate::figures::Figures;
 use crate::probe::{Effort, Keys, Subject};
-use crate::terminal::{Kind, Setup};
+use crate::terminal::{Area, Kind, Setup};
 
 /// A practice world of so many people, seen once by a scan, and the same people as lines.
 pub struct Prepared {
@@ -52,7 +52,10 @@ impl Prepared {
 
     /// Ours beside others.
     pub fn list(&self, effort: Effort) -> Vec<Figures> {
-        let mut all = vec![self.ours("avatar-sync", Kind::Plain).measure(effort)];
+        let mut ours = self.ours("avatar-sync", Kind::Plain);
+        // It refreshes what it shows; that is measured with the services.
+        ours.rest = Some((Duration::from_secs(3), Duration::from_secs(1_200)));
+        let mut all = vec![ours.measure(effort)];
         all.push(self.other("fzf", "fzf", FZF, effort));
         all.push(self.other("television", "tv", TELEVISION, effort));
         all
@@ -96,7 +99,9 @@ impl Prepared {
         Subject {
             name: name.to_owned(),
             people: self.people,
+            // The table, without what stands beside it, above it and below it.
             setup: Setup::new(kind)
+                .watching(area(2, 36, 56))
                 .envs(self.stage.environment())
                 .envs(folders)
                 .env("HOME", home),
@@ -129,7 +134,9 @@ impl Prepared {
         let subject = Subject {
             name: name.to_owned(),
             people: self.people,
+            // All but the line that is typed in.
             setup: Setup::new(Kind::Plain)
+                .watching(area(1, 39, 120))
                 .env("PATH", std::env::var_os("PATH").unwrap_or_default())
                 .env("HOME", self.stage.home()),
             program: "/bin/sh".into(),
@@ -139,6 +146,16 @@ impl Prepared {
             keys: how.keys,
         };
         subject.measure(effort)
+    }
+}
+
+/// So many rows from this one on, so many columns from the left.
+fn area(row: u16, rows: u16, columns: u16) -> Area {
+    Area {
+        row,
+        column: 0,
+        rows,
+        columns,
     }
 }
 

@@ -274,8 +274,22 @@ impl Listing {
 
     /// Where a person is.
     pub fn find(&self, person: &SourceId) -> Option<Row> {
-        let positions = self.positions.get_or_init(|| self.sources.positions());
-        self.sources.find(positions, person.as_str()).map(Row)
+        self.sources.find(self.positions(), person.as_str()).map(Row)
+    }
+
+    fn positions(&self) -> &Positions {
+        self.positions.get_or_init(|| self.sources.positions())
+    }
+
+    /// Where the person in a row of another listing is.
+    fn find_same(&self, other: &Self, row: Row) -> Option<Row> {
+        (row.position() < other.len())
+            .then(|| {
+                self.sources
+                    .find_same(self.positions(), &other.sources, row.position())
+            })
+            .flatten()
+            .map(Row)
     }
 
     /// The verdict on the person in a row.
@@ -452,8 +466,8 @@ impl Listing {
             let texts = [Text::Name, Text::Principal, Text::Mail, Text::UserName];
             let span = arranged.write_texts(texts.map(|text| self.text(*row, text)));
             arranged.spans.push(span.to_bytes());
-            arranged.sources.push(self.sources.get(position).as_deref());
-            arranged.targets.push(self.targets.get(position).as_deref());
+            arranged.sources.push_same(&self.sources, position);
+            arranged.targets.push_same(&self.targets, position);
             arranged.likenesses.push(self.likenesses[position]);
             arranged
                 .principal_domains

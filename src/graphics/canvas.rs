@@ -15,8 +15,8 @@ use super::{Protocol, compact, kitty};
 const USUAL_CELL: (u16, u16) = (10, 20);
 /// The most cells a picture covers in either direction; nobody has a larger screen (`reliability.md` K1).
 const CELL_LIMIT: Size = Size::new(500, 200);
-/// The longest side of a Sixel picture in pixels: xterm draws nothing beyond 1000.
-const SIXEL_SIDE: u32 = 1_000;
+/// The longest side of a Sixel picture in pixels: xterm draws nothing beyond 1000, counted in whole bands of 6.
+const SIXEL_SIDE: u32 = 996;
 /// The longest side that is encoded where the terminal scales by itself, in pixels.
 const SCALED_SIDE: u32 = 720;
 /// Quality of the JPEG that iTerm2 gets, of 100.
@@ -37,8 +37,8 @@ pub(super) enum Method {
     Blocks(Colours),
 }
 
-/// What the terminal can draw on. Cheap to copy; goes to the workers that encode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the terminal can draw on. Cheap to clone; goes to the workers that encode.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canvas {
     method: Option<Method>,
     cell: (u16, u16),
@@ -106,7 +106,7 @@ impl Canvas {
         } else {
             (width, height)
         };
-        Self { cell, ..*self }
+        Self { cell, ..self.clone() }
     }
 
     /// The canvas after a resize of the window; `None` where the cells have kept their size, so that everything encoded

@@ -7,6 +7,7 @@
 
 use image::{DynamicImage, RgbImage};
 use quantette::deps::palette::Srgb;
+use quantette::dither::FloydSteinberg;
 use quantette::{ImageRef, PaletteSize, Pipeline, QuantizeMethod};
 
 use super::canvas::{EncodeError, Fit, at_most, render};
@@ -19,28 +20,52 @@ const FIRST_SIDE: u32 = 480;
 const ENLARGED: u32 = 2;
 /// Colours of a palette next to the transparent one.
 const COLOURS: u8 = 255;
-/// Bytes grow with the side of a picture to the power of 1.5 (soft ones) to 1.8 (busy ones).
+/// How much of a colour's error is passed on to its neighbours.
+const DITHERING: f32 = 0.4;
+/// Bytes grow with the side of a picture to the power of 1.5 (soft ones) to 1.8 (busy ones), or more with much grain.
 const GROWTH: f64 = 1.65;
-/// Attempts before the size is set by what certainly fits. The second nearly always does.
+/// What a further attempt aims at, in bytes.
+const AIM: f64 = 28_000.0;
+/// What is close enough to the limit.
+const CLOSE: usize = 21_000;
+/// Attempts. The second nearly always is the last.
 const ATTEMPTS: usize = 4;
 
 /// Encodes the picture for this fit, in the room of whole cells, transparent where it leaves some of them.
+///
+/// Tries the full size first and then comes close to the limit from both sides: pixels that fit are pixels to be shown.
 pub(super) fn png(picture: &DynamicImage, fit: &Fit) -> Result<Vec<u8>, EncodeError> {
     let enlarged = picture.width().max(picture.height()).saturating_mul(ENLARGED);
-    let mut side = at_most(fit.pixels, FIRST_SIDE.min(enlarged));
-    let mut longest = side.0.max(side.1);
+    let first = at_most(fit.pixels, FIRST_SIDE.min(enlarged));
+    let mut side = f64::from(first.0.max(first.1));
+    let mut too_large: Option<(f64, usize)> = None;
+    let mut best: Option<(f64, Vec<u8>)> = None;
     for _ in 0..ATTEMPTS {
-        let png = png_with(picture, fit, side)?;
-        if png.len() <= BYTE_LIMIT {
-            return Ok(png);
+        let png = png_with(picture, fit, at_most(fit.pixels, (side as u32).max(1)))?;
+        if png.len() > BYTE_LIMIT {
+            too_large = Some((side, png.len()));
+        } else {
+            let is_close = png.len() >= CLOSE;
+            best = Some((side, png));
+            if is_close || too_large.is_none() {
+                break;
+            }
         }
-        let too_large = BYTE_LIMIT as f64 / png.len() as f64;
-        longest = (f64::from(longest) * too_large.powf(1.0 / GROWTH) * 0.98) as u32;
-        side = at_most(fit.pixels, longest.max(1));
+        side = match (&best, too_large) {
+            (Some((fits, png)), Some((fails, bytes))) => {
+                let growth = (bytes as f64 / png.len() as f64).ln() / (fails / fits).ln();
+                fits * (AIM / png.len() as f64).powf(1.0 / growth.max(1.0))
+            }
+            (_, Some((fails, bytes))) => fails * (AIM / bytes as f64).powf(1.0 / GROWTH),
+            (_, None) => break,
+        };
+    }
+    if let Some((_, png)) = best {
+        return Ok(png);
     }
     // A byte a pixel is the most that a palette can take.
     let certain = f64::from(BYTE_LIMIT as u32 - 2_000).sqrt() as u32;
-    png_with(picture, fit, at_most(side, certain))
+    png_with(picture, fit, at_most(fit.pixels, certain))
 }
 
 /// Encodes with this many pixels for the picture itself.
@@ -49,9 +74,8 @@ fn png_with(picture: &DynamicImage, fit: &Fit, (width, height): (u32, u32)) -> R
     let (palette, indices) = quantised(&pixels)?;
     // The room in the scale of the picture.
     let in_scale = |room: u32, covered: u32, side: u32| {
-        (u64::from(room) * u64::from(side))
-            .div_ceil(u64::from(covered))
-            .max(u64::from(side)) as u32
+        let exact = f64::from(room) * f64::from(side) / f64::from(covered);
+        (exact.round() as u32).max(side)
     };
     let room_width = in_scale(fit.room.0, fit.pixels.0, width);
     let room_height = in_scale(fit.room.1, fit.pixels.1, height);
@@ -65,7 +89,8 @@ fn png_with(picture: &DynamicImage, fit: &Fit, (width, height): (u32, u32)) -> R
 
 /// A palette, whose first colour is the transparent one, and an index into it for each pixel.
 ///
-/// Without dithering: the noise would double the bytes and hide what people compare.
+/// With little dithering: it keeps soft backgrounds from breaking into bands, for a fifth more bytes; in full it would be
+/// noise where people compare faces.
 fn quantised(pixels: &RgbImage) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
     let colours: Vec<Srgb<u8>> = pixels
         .pixels()
@@ -77,7 +102,7 @@ fn quantised(pixels: &RgbImage) -> Result<(Vec<u8>, Vec<u8>), EncodeError> {
     let quantised = Pipeline::new()
         .palette_size(most)
         .quantize_method(QuantizeMethod::Wu)
-        .ditherer(None)
+        .ditherer(FloydSteinberg::with_error_diffusion(DITHERING))
         .input_image(source)
         .output_srgb8_indexed_image();
     let mut palette = vec![0; 3];

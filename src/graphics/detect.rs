@@ -252,13 +252,13 @@ fn choose(
     }
     if surroundings.tmux {
         let outer = outer.unwrap_or_default();
-        return if starts_with(outer, "kitty") || starts_with(outer, "ghostty") {
+        return if starts_with(outer, "ghostty") || knows_placeholders(outer) {
             (
                 Some(Method::KittyThroughTmux),
                 format!("tmux passes pictures on to {outer}"),
             )
         } else {
-            let why = "inside tmux, pictures reach only kitty and Ghostty".into();
+            let why = "inside tmux, pictures reach only kitty from 0.28 on and Ghostty".into();
             blocks(surroundings, terminal, why)
         };
     }
@@ -300,6 +300,16 @@ fn choose(
     } else {
         let why = "the terminal does not say that it can draw pictures".into();
         blocks(surroundings, Some(terminal), why)
+    }
+}
+
+/// Whether this is a kitty that knows characters for pictures, as all from 0.28 on; others show boxes.
+fn knows_placeholders(name: &str) -> bool {
+    let version = name.strip_prefix("kitty(").unwrap_or_default();
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor) >= (0, 28),
+        _ => false,
     }
 }
 

@@ -170,7 +170,9 @@ mod tests {
         }
     }
 
-    fn seen(listed: &Listed) -> (Timestamp, bool, Vec<(PersonRef, Option<String>, Verdict, String)>) {
+    type Person = (PersonRef, Option<String>, Verdict, String);
+
+    fn seen(listed: &Listed) -> (Timestamp, bool, Vec<Person>) {
         let listing = &listed.listing;
         let people = listing.rows().map(|row| {
             let entry = listing.entry(row);

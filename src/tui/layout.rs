@@ -16,10 +16,7 @@ const CAPTION_LINES: u16 = 3;
 /// Panes with fewer lines inside have one line below the picture.
 const LOW_PANE: u16 = 8;
 /// A picture beside others in a plan.
-pub const THUMBNAIL: Size = Size {
-    width: 12,
-    height: 6,
-};
+pub const THUMBNAIL: Size = Size { width: 12, height: 6 };
 /// Pairs of pictures in a plan.
 const PAIRS: usize = 4;
 
@@ -291,7 +288,10 @@ mod tests {
                 }
                 assert!(areas.who.height > 0, "{width}x{height}: names are always listed");
                 for (position, part) in parts.iter().enumerate() {
-                    assert!(inner.union(*part) == inner && part.area() > 0, "{width}x{height} {part:?}");
+                    assert!(
+                        inner.union(*part) == inner && part.area() > 0,
+                        "{width}x{height} {part:?}"
+                    );
                     for other in &parts[position + 1..] {
                         assert!(!part.intersects(*other), "{width}x{height} {part:?} {other:?}");
                     }

@@ -114,7 +114,10 @@ impl Trouble {
         let mut text = self.what.trim_end_matches('.').to_owned();
         if let Some(hint) = &self.hint {
             let mut letters = hint.chars();
-            let first: String = letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
+            let first: String = letters
+                .next()
+                .map(|letter| letter.to_uppercase().collect())
+                .unwrap_or_default();
             text.push_str(". ");
             text.push_str(&first);
             text.push_str(letters.as_str().trim_end_matches('.'));

@@ -86,7 +86,8 @@ impl Theme {
 
     /// Names of keys, the program's own name.
     pub fn accent(self) -> Style {
-        self.pick(Color::Indexed(75), Color::Indexed(25), Color::Blue)
+        // The blue of sixteen cannot be read on black.
+        self.pick(Color::Indexed(75), Color::Indexed(25), Color::Cyan)
             .add_modifier(Modifier::BOLD)
     }
 
@@ -95,7 +96,12 @@ impl Theme {
         match self.palette {
             Palette::Dark => Style::new().bg(Color::Indexed(237)).add_modifier(Modifier::BOLD),
             Palette::Light => Style::new().bg(Color::Indexed(253)).add_modifier(Modifier::BOLD),
-            Palette::Sixteen | Palette::Plain => Style::new().add_modifier(Modifier::REVERSED),
+            // One piece, whatever colours stand in it.
+            Palette::Sixteen | Palette::Plain => Style::new()
+                .fg(Color::Reset)
+                .bg(Color::Reset)
+                .add_modifier(Modifier::REVERSED)
+                .remove_modifier(Modifier::DIM),
         }
     }
 

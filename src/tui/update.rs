@@ -49,15 +49,20 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             paint_around(state)
         }
         Message::Snapshot(snapshot) => {
+            let mut effects = Vec::new();
             // A scan that was faster knows better; its first pages do not.
             if matches!(state.people.origin, Origin::Nothing | Origin::Pages)
                 && let Some(listed) = snapshot
             {
                 let origin = Origin::Snapshot(listed.scanned_at);
                 state.people.replace(*listed, origin);
-                return moved(state);
+                effects = moved(state);
             }
-            Vec::new()
+            // Only now is it known whether the table needs the pages of a scan to show anybody.
+            if state.scan == ScanState::Idle && !matches!(state.people.origin, Origin::Scan(_)) {
+                effects.extend(start_scan(state));
+            }
+            effects
         }
         Message::Page(people) => {
             if matches!(state.people.origin, Origin::Nothing | Origin::Pages) {

@@ -140,7 +140,10 @@ fn header_left(state: &State, step: usize) -> Vec<(String, Style)> {
     if setting.is_readonly {
         parts.push((" read-only".into(), theme.warning()));
     }
-    let (tenant, instance) = (short_tenant(&setting.tenant, theme), short_host(&setting.instance));
+    let (tenant, instance) = (
+        short_tenant(&setting.tenant, theme),
+        short_host(&setting.instance),
+    );
     let arrow = theme.sign("→", "->");
     let cut = |text: &str, most: usize| pen::cut(text, most, theme.is_ascii).into_owned();
     match step {
@@ -170,7 +173,10 @@ fn header_left(state: &State, step: usize) -> Vec<(String, Style)> {
 
 /// A tenant named by its id is told by the first eight digits.
 fn short_tenant(tenant: &str, theme: Theme) -> String {
-    let is_id = tenant.len() == 36 && tenant.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let is_id = tenant.len() == 36
+        && tenant
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     if is_id {
         format!("{}{}", &tenant[..8], theme.sign("…", "~"))
     } else {
@@ -255,9 +261,8 @@ fn what_goes_on(state: &State) -> Vec<String> {
         (None, _) if state.people.origin == Origin::Nothing => vec!["starting".into()],
         (None, from) => {
             let part = (is_part && is_known).then(|| "incomplete".to_owned());
-            let words = |parts: Vec<Option<String>>| {
-                parts.into_iter().flatten().collect::<Vec<_>>().join(dot)
-            };
+            let words =
+                |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(dot);
             vec![
                 words(vec![Some(total.clone()), part.clone(), from.clone()]),
                 words(vec![part.clone(), from]),
@@ -367,7 +372,10 @@ pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        let end = rest.char_indices().nth(SHOWN_LIMIT).map_or(rest.len(), |(end, _)| end);
+        let end = rest
+            .char_indices()
+            .nth(SHOWN_LIMIT)
+            .map_or(rest.len(), |(end, _)| end);
         shown.push_str(&clean(&rest[..end]));
         rest = &rest[end..];
     }

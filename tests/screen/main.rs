@@ -7,5 +7,11 @@ mod common;
 #[path = "../common/terminal/mod.rs"]
 mod terminal;
 
+mod endings;
+mod faults;
+mod hostile;
+mod pictures;
 mod pretending;
 mod show;
+mod starting;
+mod support;

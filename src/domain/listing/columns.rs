@@ -317,6 +317,31 @@ impl Ids {
         Positions::of(self.values.len(), |hasher, position| self.hash(hasher, position))
     }
 
+    /// The position of the id that stands at a position of another column.
+    pub(super) fn find_same(&self, positions: &Positions, other: &Self, place: usize) -> Option<u32> {
+        let hash = other.hash(positions.hasher(), place as u32);
+        positions.find(hash, |position| {
+            let position = position as usize;
+            self.forms[position] == other.forms[place]
+                && match Form::of(self.forms[position]) {
+                    Some(Form::Text) => self.text(&self.values[position]) == other.text(&other.values[place]),
+                    _ => self.values[position] == other.values[place],
+                }
+        })
+    }
+
+    /// Adds the id that stands at a position of another column.
+    pub(super) fn push_same(&mut self, other: &Self, place: usize) {
+        let value = &other.values[place];
+        if other.forms[place] == Form::Text as u8 {
+            // There was room for it in a column that was no smaller.
+            self.push(other.text(value));
+        } else {
+            self.forms.push(other.forms[place]);
+            self.values.push(*value);
+        }
+    }
+
     pub(super) fn find(&self, positions: &Positions, id: &str) -> Option<u32> {
         let hash = hash_of(positions.hasher(), id);
         positions.find(hash, |position| self.is(position as usize, Some(id)))

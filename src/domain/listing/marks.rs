@@ -101,13 +101,7 @@ impl Marks {
     /// The same people in another listing; who is not in it is no longer marked.
     #[must_use]
     pub fn remap(&self, old: &Listing, new: &Listing) -> Self {
-        let mut marks = Self::default();
-        for entry in self.iter().filter_map(|row| old.get(row)) {
-            if let Some(row) = new.find(&entry.source()) {
-                marks.mark(row);
-            }
-        }
-        marks
+        self.iter().filter_map(|row| new.find_same(old, row)).collect()
     }
 }
 
@@ -188,7 +182,9 @@ mod tests {
                     }
                     Change::Invert(rows) => {
                         marks.invert(&rows);
-                        rows.into_iter().for_each(|row| toggle(&mut set, row));
+                        for row in rows {
+                            toggle(&mut set, row);
+                        }
                     }
                     Change::Clear => {
                         marks.clear();

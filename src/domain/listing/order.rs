@@ -1,8 +1,6 @@
 //! The people of a listing in the order of a column.
 
-use std::cmp::Ordering;
-
-use super::{Address, Listing, NONE, Row};
+use super::{Address, Listing, NONE, Row, Text};
 use crate::domain::comparison::Verdict;
 use crate::domain::filter::folded;
 
@@ -42,11 +40,11 @@ impl Listing {
         match column {
             Column::Name if self.is_by_name => self.rows().collect(),
             Column::Name => self.sorted(
-                |row| prefix(Address::of(self.entry(row).raw_name())),
-                |one, other| {
-                    let [one, other] = [one, other].map(|row| self.entry(row).raw_name());
-                    compare(Address::of(one), Address::of(other))
+                |row, text| {
+                    fold_into(text, self.text(row, Text::Name));
+                    true
                 },
+                |row| row.0,
             ),
             Column::Principal => self.sorted_by_address(|row| Some(self.principal_parts(row))),
             Column::Mail => self.sorted_by_address(|row| self.mail_parts(row)),
@@ -85,28 +83,47 @@ impl Listing {
             }
             places
         };
-        let place = |row: Row| places.get(row.position()).copied().unwrap_or(row.0);
         self.sorted(
-            |row| address(row).map_or(u128::MAX, prefix),
-            |one, other| {
-                let by_address = match (address(one), address(other)) {
-                    (Some(one), Some(other)) => compare(one, other),
-                    (one, other) => one.is_none().cmp(&other.is_none()),
-                };
-                by_address.then_with(|| place(one).cmp(&place(other)))
+            |row, text| {
+                let address = address(row);
+                if let Some(Address { local, domain }) = address {
+                    fold_into(text, local);
+                    if let Some(domain) = domain {
+                        text.push('@');
+                        fold_into(text, domain);
+                    }
+                }
+                address.is_some()
             },
+            |row| places.get(row.position()).copied().unwrap_or(row.0),
         )
     }
 
-    /// Sorts by the beginnings of texts, and looks at the rest only where those are equal.
-    fn sorted(&self, prefix: impl Fn(Row) -> u128, compare: impl Fn(Row, Row) -> Ordering) -> Vec<Row> {
-        let mut keys: Vec<(u128, Row)> = self.rows().map(|row| (prefix(row), row)).collect();
-        keys.sort_unstable_by(|(key, row), (other_key, other_row)| {
-            key.cmp(other_key)
-                .then_with(|| compare(*row, *other_row))
-                .then(row.cmp(other_row))
+    /// Sorts by texts, which `write` adds to what it is given; rows for which it returns false come last. Equals are
+    /// in the order of `place`, which is another number for each row.
+    fn sorted(&self, write: impl Fn(Row, &mut String) -> bool, place: impl Fn(Row) -> u32) -> Vec<Row> {
+        let mut text = String::with_capacity(self.text.len());
+        let mut keys: Vec<SortKey> = Vec::with_capacity(self.len());
+        for row in self.rows() {
+            let start = text.len();
+            let is_there = write(row, &mut text);
+            let own = &text.as_bytes()[start..];
+            keys.push(SortKey {
+                // No text begins with the byte 255.
+                prefix: if is_there { prefix(own) } else { u128::MAX },
+                start,
+                length: own.len() as u32,
+                row,
+            });
+        }
+        let whole = |key: &SortKey| &text.as_bytes()[key.start..key.start + key.length as usize];
+        keys.sort_unstable_by(|key, other| {
+            let by_text = key.prefix.cmp(&other.prefix);
+            by_text
+                .then_with(|| whole(key).cmp(whole(other)))
+                .then_with(|| place(key.row).cmp(&place(other.row)))
         });
-        keys.into_iter().map(|(_, row)| row).collect()
+        keys.into_iter().map(|key| key.row).collect()
     }
 
     /// Puts everybody into groups, in the order of names within each.
@@ -129,49 +146,30 @@ impl Listing {
     }
 }
 
-impl<'a> Address<'a> {
-    /// A text that is no address.
-    fn of(local: &'a str) -> Self {
-        Self { local, domain: None }
-    }
-
-    fn is_ascii(self) -> bool {
-        self.local.is_ascii() && self.domain.is_none_or(str::is_ascii)
-    }
-
-    /// The bytes of the whole.
-    fn bytes(self) -> impl Iterator<Item = u8> + use<'a> {
-        let domain = self.domain.map(|domain| b"@".iter().chain(domain.as_bytes()));
-        self.local.bytes().chain(domain.into_iter().flatten().copied())
-    }
-
-    fn folded(self) -> String {
-        folded(&self.whole())
-    }
+/// What rows are sorted by: the beginning of a text as a number, because comparing numbers costs least, and where all of
+/// it is.
+struct SortKey {
+    prefix: u128,
+    start: usize,
+    length: u32,
+    row: Row,
 }
 
-/// The first sixteen bytes of the folded text, as a number that is ordered like them.
-fn prefix(text: Address<'_>) -> u128 {
-    let mut first = [0; 16];
-    let mut fill = |bytes: &mut dyn Iterator<Item = u8>| {
-        for (place, byte) in first.iter_mut().zip(bytes) {
-            *place = byte;
-        }
-    };
-    if text.is_ascii() {
-        fill(&mut text.bytes().map(|byte| byte.to_ascii_lowercase()));
-    } else {
-        fill(&mut text.folded().bytes());
-    }
+/// The first sixteen bytes of a text, as a number that is ordered like them.
+fn prefix(text: &[u8]) -> u128 {
+    let mut first = [0; size_of::<u128>()];
+    let length = text.len().min(first.len());
+    first[..length].copy_from_slice(&text[..length]);
     u128::from_be_bytes(first)
 }
 
-/// The order of two texts, folded.
-fn compare(one: Address<'_>, other: Address<'_>) -> Ordering {
-    if one.is_ascii() && other.is_ascii() {
-        let [one, other] = [one, other].map(|text| text.bytes().map(|byte| byte.to_ascii_lowercase()));
-        one.cmp(other)
+/// Adds a text without case and accents.
+pub(super) fn fold_into(all: &mut String, text: &str) {
+    if text.is_ascii() {
+        let start = all.len();
+        all.push_str(text);
+        all[start..].make_ascii_lowercase();
     } else {
-        one.folded().cmp(&other.folded())
+        all.push_str(&folded(text));
     }
 }

@@ -9,6 +9,7 @@ use frizbee::{CaseMatching, Config, Matcher, SortStrategy};
 use parking_lot::Mutex;
 
 use super::columns::part;
+use super::order::fold_into;
 use super::query::split_word;
 use super::{Likeness, Listing, NONE, Query, Row, Text};
 use crate::domain::comparison::Verdict;
@@ -31,9 +32,10 @@ const CHUNK: usize = 2048;
 const THREADS: usize = 8;
 
 impl Listing {
-    /// Makes what the search reads, if it has not been made. The first search does so too; some tens of milliseconds
-    /// for a few hundred thousand people are better spent before it.
+    /// Makes what [`Listing::search`] and [`Listing::find`] read, if it has not been made. The first of them does so
+    /// too; some tens of milliseconds for a few hundred thousand people are better spent before it, and elsewhere.
     pub fn prepare_search(&self) {
+        self.positions();
         self.search_keys();
     }
 
@@ -68,6 +70,7 @@ impl Listing {
             let mut keys = SearchKeys::default();
             keys.text.reserve(self.text.len());
             keys.keys.reserve_exact(self.len());
+            keys.letters.reserve_exact(self.len());
             keys.extend(self);
             keys.text.shrink_to_fit();
             keys
@@ -86,6 +89,8 @@ static CORES: LazyLock<usize> = LazyLock::new(|| {
 pub(super) struct SearchKeys {
     text: String,
     keys: Vec<Key>,
+    /// The letters that occur in each person's texts: most people are ruled out by them alone.
+    letters: Vec<u64>,
     departments: Vec<Box<str>>,
     domains: Vec<Box<str>>,
 }
@@ -106,14 +111,8 @@ impl SearchKeys {
         for row in listing.rows().skip(self.keys.len()) {
             let start = self.text.len();
             let mut put = |text: &str| {
-                let text = shown(text);
                 let from = self.text.len();
-                if text.is_ascii() {
-                    self.text.push_str(text);
-                    self.text[from..].make_ascii_lowercase();
-                } else {
-                    self.text.push_str(&folded(text));
-                }
+                fold_into(&mut self.text, shown(text));
                 from..self.text.len()
             };
             let name = put(listing.text(row, Text::Name));
@@ -139,6 +138,7 @@ impl SearchKeys {
                 }
             };
             self.keys.push(key);
+            self.letters.push(letters_in(&self.text[start..]));
         }
     }
 
@@ -162,6 +162,7 @@ impl SearchKeys {
         let repeated = self.departments.iter().chain(&self.domains);
         self.text.capacity()
             + self.keys.capacity() * size_of::<Key>()
+            + self.letters.capacity() * size_of::<u64>()
             + repeated
                 .map(|text| text.len() + size_of::<Box<str>>())
                 .sum::<usize>()
@@ -191,6 +192,27 @@ impl<'a> Texts<'a> {
     fn mail(&self) -> &'a str {
         self.own_mail.unwrap_or(self.principal)
     }
+}
+
+/// A set of the bytes in a text, in which some bytes share a place: a text that contains another one, or its letters,
+/// has all that the other one has.
+fn letters_in(text: &str) -> u64 {
+    const PLACES: [u64; 256] = {
+        let mut places = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            places[byte] = 1
+                << match byte as u8 {
+                    letter @ b'a'..=b'z' => letter - b'a',
+                    digit @ b'0'..=b'9' => 26 + digit - b'0',
+                    other => 36 + other % 28,
+                };
+            byte += 1;
+        }
+        places
+    };
+    text.bytes()
+        .fold(0, |letters, byte| letters | PLACES[usize::from(byte)])
 }
 
 /// The part of a text that is shown.
@@ -224,9 +246,7 @@ enum Exact<'a> {
     /// A text in some fields.
     Contains {
         fields: &'a [Field],
-        text: &'a str,
-        departments: Vec<bool>,
-        domains: Vec<bool>,
+        part: Part<'a>,
     },
 }
 
@@ -238,6 +258,12 @@ struct Word {
     /// For what stands before an `@`, if that is not the whole word; `None` if nothing needs to stand there.
     local: Option<Matcher>,
     has_domain: bool,
+    /// The word, if it is one letter or digit: the first that is typed, which nearly everybody has.
+    only_letter: Option<u8>,
+    /// What has to occur in a person's texts for the word to be found in one of them.
+    letters: u64,
+    /// The same of what stands before an `@`.
+    local_letters: u64,
     /// What each department is worth; 0 for one that does not fit.
     departments: Vec<u16>,
     /// The same of domains.
@@ -273,6 +299,12 @@ impl Word {
             whole,
             local: (domain.is_some() && !local.is_empty()).then(|| Matcher::new(local, &config)),
             has_domain: domain.is_some(),
+            only_letter: match word.as_bytes() {
+                [letter] if letter.is_ascii_alphanumeric() => Some(*letter),
+                _ => None,
+            },
+            letters: letters_in(word),
+            local_letters: letters_in(local),
         }
     }
 }
@@ -286,9 +318,15 @@ impl<'a> Plan<'a> {
                 Wanted::Verdicts(verdicts) => {
                     Exact::Verdicts(Verdict::ALL.map(|verdict| verdicts.contains(&verdict)))
                 }
-                Wanted::Anywhere(text) if term.is_negated => keys.contains(&Field::ALL, text),
+                Wanted::Anywhere(text) if term.is_negated => Exact::Contains {
+                    fields: &Field::ALL,
+                    part: Part::new(text, keys),
+                },
                 Wanted::Anywhere(_) => continue,
-                Wanted::In(field, text) => keys.contains(std::slice::from_ref(field), text),
+                Wanted::In(field, text) => Exact::Contains {
+                    fields: std::slice::from_ref(field),
+                    part: Part::new(text, keys),
+                },
             };
             tests.push(Test {
                 is_negated: term.is_negated,
@@ -299,7 +337,7 @@ impl<'a> Plan<'a> {
         tests.sort_by_key(|test| !matches!(test.wanted, Exact::Verdicts(_)));
         let mut words: Vec<&str> = query.words().collect();
         // The longest leaves the fewest for the others.
-        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        words.sort_by_key(|word| (std::cmp::Reverse(word.len()), *word));
         words.dedup();
         Self {
             listing,
@@ -350,24 +388,45 @@ impl<'a> Plan<'a> {
     fn holds(&self, wanted: &Exact<'_>, position: usize) -> bool {
         match wanted {
             Exact::Verdicts(verdicts) => verdicts[usize::from(self.listing.verdicts[position])],
-            Exact::Contains {
-                fields,
-                text,
-                departments,
-                domains,
-            } => fields.iter().any(|field| match field {
-                Field::Name => self.keys.texts(position).name.contains(text),
-                Field::Department => is_in(departments, self.listing.person_departments.get(position)),
+            Exact::Contains { fields, part } => fields.iter().any(|field| match field {
+                Field::Name => {
+                    part.may_be_in(self.keys, position) && {
+                        self.keys.texts(position).name.contains(part.text)
+                    }
+                }
+                Field::Department => is_in(&part.departments, self.listing.person_departments.get(position)),
                 Field::Principal => {
-                    let local = self.keys.texts(position).principal;
-                    self.is_in_address(text, local, self.listing.principal_domains.get(position), domains)
+                    let domain = self.listing.principal_domains.get(position);
+                    self.is_in_address(part, position, |texts| texts.principal, domain)
                 }
-                Field::Mail => {
-                    let local = self.keys.texts(position).mail();
-                    self.mail_domain(position)
-                        .is_some_and(|domain| self.is_in_address(text, local, domain, domains))
-                }
+                Field::Mail => self
+                    .mail_domain(position)
+                    .is_some_and(|domain| self.is_in_address(part, position, Texts::mail, domain)),
             }),
+        }
+    }
+
+    fn is_in_address(
+        &self,
+        part: &Part<'_>,
+        position: usize,
+        local: impl Fn(&Texts<'a>) -> &'a str,
+        domain: u32,
+    ) -> bool {
+        if is_in(&part.domains, domain) {
+            return true;
+        }
+        if !part.may_be_in(self.keys, position) {
+            return false;
+        }
+        let local = local(&self.keys.texts(position));
+        if !part.has_at {
+            return local.contains(part.text);
+        }
+        // Only such a text can stand on both sides of the `@`.
+        match self.keys.domains.get(domain as usize) {
+            Some(domain) => format!("{local}@{domain}").contains(part.text),
+            None => local.contains(part.text),
         }
     }
 
@@ -379,30 +438,36 @@ impl<'a> Plan<'a> {
             Likeness::Local | Likeness::Own => Some(self.listing.mail_domains.get(position)),
         }
     }
-
-    fn is_in_address(&self, text: &str, local: &str, domain: u32, domains: &[bool]) -> bool {
-        if local.contains(text) || is_in(domains, domain) {
-            return true;
-        }
-        // Only a text with an `@` can stand on both sides of it.
-        text.contains('@')
-            && self
-                .keys
-                .domains
-                .get(domain as usize)
-                .is_some_and(|domain| format!("{local}@{domain}").contains(text))
-    }
 }
 
-impl SearchKeys {
-    fn contains<'a>(&self, fields: &'a [Field], text: &'a str) -> Exact<'a> {
+/// A text that has to stand somewhere letter for letter.
+struct Part<'a> {
+    text: &'a str,
+    has_at: bool,
+    letters: u64,
+    /// Whether it is in each department.
+    departments: Vec<bool>,
+    /// Whether it is in each domain.
+    domains: Vec<bool>,
+}
+
+impl<'a> Part<'a> {
+    fn new(text: &'a str, keys: &SearchKeys) -> Self {
         let contain = |texts: &[Box<str>]| texts.iter().map(|known| known.contains(text)).collect();
-        Exact::Contains {
-            fields,
+        let has_at = text.contains('@');
+        Self {
             text,
-            departments: contain(&self.departments),
-            domains: contain(&self.domains),
+            has_at,
+            // With an `@` it may stand partly in a domain.
+            letters: if has_at { 0 } else { letters_in(text) },
+            departments: contain(&keys.departments),
+            domains: contain(&keys.domains),
         }
+    }
+
+    /// False if it cannot be in a person's name or in front of a domain.
+    fn may_be_in(&self, keys: &SearchKeys, position: usize) -> bool {
+        keys.letters[position] & self.letters == self.letters
     }
 }
 
@@ -481,7 +546,21 @@ impl<'a> Searcher<'a> {
                     .max(worth(&word.domains, mail_domain))
             };
             self.scores.push(score);
+            if plan.keys.letters[position] & word.letters != word.letters {
+                continue;
+            }
             let texts = plan.keys.texts(position);
+            if let Some(letter) = word.only_letter {
+                let all = [Some(texts.name), Some(texts.principal), texts.own_mail];
+                let best = all
+                    .into_iter()
+                    .flatten()
+                    .map(|text| letter_score(text, letter))
+                    .max();
+                let score = self.scores.last_mut().expect("pushed above");
+                *score = (*score).max(best.unwrap_or_default());
+                continue;
+            }
             self.texts.push(texts.name);
             self.owners.push(owner);
             if !word.has_domain {
@@ -514,6 +593,9 @@ impl<'a> Searcher<'a> {
         let mut domains = Vec::new();
         for (owner, &(position, _)) in (0..).zip(&self.left) {
             let position = position as usize;
+            if plan.keys.letters[position] & word.local_letters != word.local_letters {
+                continue;
+            }
             let texts = plan.keys.texts(position);
             let principal_domain = plan.listing.principal_domains.get(position);
             let mail = plan.mail_domain(position).map(|domain| (texts.mail(), domain));
@@ -542,6 +624,23 @@ impl<'a> Searcher<'a> {
             }
         }
     }
+}
+
+/// How well one letter fits a text, on the scale of the matcher for longer words and at a fraction of its cost.
+fn letter_score(text: &str, letter: u8) -> u16 {
+    let mut score = 0;
+    let mut before = None;
+    for byte in text.bytes() {
+        if byte == letter {
+            score = match before {
+                None => return 28,
+                Some(before) if !u8::is_ascii_alphanumeric(&before) && before.is_ascii() => return 20,
+                Some(_) => 16,
+            };
+        }
+        before = Some(byte);
+    }
+    score
 }
 
 /// Puts hits that come in the order of rows into the order of their scores, keeping it among equals.

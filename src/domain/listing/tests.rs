@@ -12,7 +12,7 @@ use crate::domain::person::AccountKind;
 
 /// A listing of people who have names.
 pub(super) fn people<const N: usize>(names: [&str; N]) -> Listing {
-    listing(&names.map(|name| Somebody::named(name)))
+    listing(&names.map(Somebody::named))
 }
 
 /// What a test says of a person.
@@ -477,6 +477,12 @@ fn letters_in_order_find_a_name_and_the_closest_comes_first() {
         found(&listing, ""),
         ["Ada Ivanova", "Adele Vance", "Diego Siciliani", "Søren Øster"]
     );
+}
+
+#[test]
+fn one_letter_finds_first_whose_name_begins_with_it() {
+    let listing = people(["Bob Ada", "Ada Byron", "Nora Hill", "Kim"]);
+    assert_eq!(found(&listing, "a"), ["Ada Byron", "Bob Ada", "Nora Hill"]);
 }
 
 #[test]

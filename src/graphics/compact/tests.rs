@@ -36,7 +36,7 @@ fn photo(side: u32) -> DynamicImage {
         let waves = (fx * 9.0).sin() + (fy * 7.0 + fx * 3.0).cos() + (fx * fy * 40.0).sin() * 0.4;
         let [red, green, blue] = grain.get_pixel(x, y).0;
         let with = |base: f64, depth: f64, grain: u8| {
-            (base + depth * waves + f64::from(grain) / 16.0 - 8.0).clamp(0.0, 255.0) as u8
+            (base + depth * waves + f64::from(grain) / 5.0 - 25.0).clamp(0.0, 255.0) as u8
         };
         image::Rgb([
             with(170.0, 35.0, red),
@@ -64,10 +64,10 @@ fn few_colours_come_through_untouched() {
 
 #[test]
 fn no_picture_is_larger_than_the_limit_and_it_still_is_that_picture() {
-    for (name, picture, least) in [("photo", photo(360), 230), ("noise", noise(360), 150)] {
+    for (name, picture, least) in [("photo", photo(360), 190), ("noise", noise(360), 150)] {
         let png = png(&picture, &fit(36, 18, (360, 360))).expect("encodes");
         assert!(png.len() <= BYTE_LIMIT, "{name}: {}", png.len());
-        assert!(png.len() > BYTE_LIMIT / 2, "{name} wastes room: {}", png.len());
+        assert!(png.len() > CLOSE, "{name} wastes room: {}", png.len());
         let shown = decoded(&png);
         assert!(shown.width() >= least, "{name}: {:?}", shown.dimensions());
         assert_eq!(shown.width(), shown.height());
@@ -91,11 +91,11 @@ fn a_small_picture_is_enlarged_by_the_terminal() {
 
 #[test]
 fn what_is_left_of_the_last_cells_is_transparent() {
-    // 324 × 324 pixels in cells of 9 × 19 would end within the last row; here 355 × 350 of 360 × 360.
+    // 355 × 350 of 360 × 360 pixels are the picture, in whatever scale it is sent.
     let png = png(&photo(400), &fit(36, 18, (355, 350))).expect("encodes");
     let shown = decoded(&png);
     let (width, height) = shown.dimensions();
-    assert_eq!(width, height);
+    assert!(width.abs_diff(height) <= 1, "{width} × {height}");
     assert_eq!(shown.get_pixel(0, 0).0[3], 255);
     assert_eq!(shown.get_pixel(width / 2, height * 349 / 360).0[3], 255);
     assert_eq!(shown.get_pixel(width - 1, 0).0[3], 0);

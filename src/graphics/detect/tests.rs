@@ -120,7 +120,15 @@ fn in_tmux_only_trusted_terminals_get_pictures() {
     let within = |outer| choose(Wish::Auto, &tmux, terminal.as_ref(), outer).0;
     assert_eq!(within(Some("kitty(0.41.1)")), Some(Method::KittyThroughTmux));
     assert_eq!(within(Some("ghostty 1.1.0")), Some(Method::KittyThroughTmux));
-    for outer in [None, Some(""), Some("foot(1.21.0)"), Some("iTerm2 3.5.0")] {
+    let others = [
+        "",
+        "foot(1.21.0)",
+        "iTerm2 3.5.0",
+        "kitty(0.26.5)",
+        "kitty",
+        "kitty(0",
+    ];
+    for outer in others.map(Some).into_iter().chain([None]) {
         assert_eq!(within(outer), Some(Method::Blocks(Colours::All)), "{outer:?}");
     }
 }

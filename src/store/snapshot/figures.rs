@@ -5,6 +5,7 @@
 //! cargo test --release --lib store::snapshot::figures -- --ignored --nocapture
 //! ```
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -169,7 +170,7 @@ fn person(dice: &mut Dice, number: u32) -> SourcePerson {
         principal: principal.into(),
         mail,
         employee_id: None,
-        department: (dice.throw() % 20 > 0).then(|| dice.pick(&DEPARTMENTS).into()),
+        department: (!dice.throw().is_multiple_of(20)).then(|| dice.pick(&DEPARTMENTS).into()),
         job_title: None,
         kind: AccountKind::Member,
         enabled: Some(true),
@@ -186,7 +187,7 @@ fn build(people: &[SourcePerson], dice: &mut Dice) -> Listing {
         );
         let distance = dice.throw() % 64;
         builder.push(&Particulars {
-            target: (dice.throw() % 20 > 0).then_some((&target.0, &target.1)),
+            target: (!dice.throw().is_multiple_of(20)).then_some((&target.0, &target.1)),
             verdict: Verdict::ALL[dice.throw() as usize % Verdict::ALL.len()],
             reason: &format!("different pictures ({distance} of 64 bits apart), shown from live_profile"),
             ..Particulars::of(person)
@@ -241,7 +242,7 @@ fn figures_of_a_screen_of_300_000_people() {
         listing,
     };
     timed("saved, synced to disk", || {
-        save_to(&path, &listed).expect("saved")
+        save_to(&path, &listed).expect("saved");
     });
     drop(listed);
     let size = std::fs::metadata(&path).expect("saved").len();
@@ -314,10 +315,10 @@ fn figures_of_a_screen_of_300_000_people() {
         "o'connor",
         "ioanna",
     ];
-    let mut narrowed = Vec::new();
-    let mut whole = Vec::new();
-    let mut slowest = (Duration::ZERO, String::new());
-    for _ in 0..5 {
+    // Of each key the best of some rounds, because other programs have the machine too.
+    let mut narrowed: BTreeMap<&str, Duration> = BTreeMap::new();
+    let mut whole = narrowed.clone();
+    for _ in 0..7 {
         for text in words {
             let mut earlier: Option<(Query, Vec<Hit>)> = None;
             let ends = text
@@ -331,24 +332,22 @@ fn figures_of_a_screen_of_300_000_people() {
                     .filter(|(earlier, _)| query.narrows(earlier))
                     .map(|(_, hits)| hits.iter().map(|hit| hit.row).collect());
                 let hits = listing.search(&query, within.as_deref());
-                narrowed.push(start.elapsed());
-                slowest = slowest.max((start.elapsed(), format!("{typed:?}, {} hits", hits.len())));
+                note(&mut narrowed, typed, start.elapsed());
                 let start = Instant::now();
                 let all = listing.search(&query, None);
-                whole.push(start.elapsed());
+                note(&mut whole, typed, start.elapsed());
                 assert_eq!(all, hits, "{typed}");
                 earlier = Some((query, hits));
             }
         }
     }
-    spread("a typed key", narrowed);
-    println!(
-        "{:<44} {} in {:.2} ms",
-        "  the slowest",
-        slowest.1,
-        milliseconds(slowest.0)
+    let slowest = narrowed.iter().max_by_key(|(_, time)| **time).expect("some");
+    println!("the slowest key leads to {:?}", slowest.0);
+    spread("a typed key", narrowed.into_values().collect());
+    spread(
+        "the same without what was found before",
+        whole.into_values().collect(),
     );
-    spread("the same without what was found before", whole);
     for text in [
         "",
         "a",
@@ -395,6 +394,11 @@ fn figures_of_a_screen_of_300_000_people() {
         each(listing.size())
     );
     assert!(all <= 220.0, "{all} bytes a person");
+}
+
+fn note<'a>(times: &mut BTreeMap<&'a str, Duration>, typed: &'a str, time: Duration) {
+    let best = times.entry(typed).or_insert(time);
+    *best = time.min(*best);
 }
 
 fn each(bytes: usize) -> f64 {

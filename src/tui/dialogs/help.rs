@@ -127,7 +127,14 @@ pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
     let search = Rect { height: 1, ..inner };
     Pen::new(buffer, theme, search, 0)
         .write("/", theme.accent())
-        .write(&tail(&harmless(&help.filter), usize::from(search.width).saturating_sub(2), theme.is_ascii), theme.text())
+        .write(
+            &tail(
+                &harmless(&help.filter),
+                usize::from(search.width).saturating_sub(2),
+                theme.is_ascii,
+            ),
+            theme.text(),
+        )
         .write(theme.sign("▏", "_"), theme.accent());
     let page = page(inner);
     if lines.is_empty() {

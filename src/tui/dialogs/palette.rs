@@ -80,7 +80,14 @@ pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
     let inner = framed(state, buffer, area, "Command");
     Pen::new(buffer, theme, inner, 0)
         .write(":", theme.accent())
-        .write(&tail(&harmless(&palette.filter), usize::from(inner.width).saturating_sub(2), theme.is_ascii), theme.text())
+        .write(
+            &tail(
+                &harmless(&palette.filter),
+                usize::from(inner.width).saturating_sub(2),
+                theme.is_ascii,
+            ),
+            theme.text(),
+        )
         .write(theme.sign("▏", "_"), theme.accent());
     if entries.is_empty() {
         Pen::new(buffer, theme, inner, 1)

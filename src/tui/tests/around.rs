@@ -80,7 +80,11 @@ fn the_palette_is_left_with_escape_and_chooses_with_arrows() {
     assert!(state.dialog.is_none());
     press(&mut state, ":");
     type_in(&mut state, "no such action");
-    assert!(frame(&mut state, 80, 24).contains("no action"), "{}", frame(&mut state, 80, 24));
+    assert!(
+        frame(&mut state, 80, 24).contains("no action"),
+        "{}",
+        frame(&mut state, 80, 24)
+    );
     assert!(told(&press(&mut state, "enter")).is_empty());
 }
 
@@ -122,7 +126,11 @@ fn help_is_filtered_by_typing_and_scrolls() {
     press(&mut state, "esc");
     assert!(matches!(&state.dialog, Some(Dialog::Help(help)) if help.filter.is_empty()));
     press(&mut state, "pagedown pagedown pagedown pagedown pagedown");
-    assert!(frame(&mut state, 80, 24).contains("end the program"), "{}", frame(&mut state, 80, 24));
+    assert!(
+        frame(&mut state, 80, 24).contains("end the program"),
+        "{}",
+        frame(&mut state, 80, 24)
+    );
     // From beyond the end one step up is one line.
     press(&mut state, "up");
     let scrolled = frame(&mut state, 80, 24);
@@ -140,7 +148,10 @@ fn something_about_a_person_is_copied_with_one_letter() {
         ("m", "adele.vance@contoso.com"),
         ("e", "adele"),
         ("s", "sys-adele"),
-        ("l", "https://dev12345.service-now.com/sys_user.do?sys_id=sys-adele"),
+        (
+            "l",
+            "https://dev12345.service-now.com/sys_user.do?sys_id=sys-adele",
+        ),
         ("c", "avatar-sync show adele.vance@contoso.com"),
         ("p", "avatar-sync push adele.vance@contoso.com"),
     ] {
@@ -167,7 +178,10 @@ fn the_verdict_is_copied_with_its_reason_once_somebody_was_looked_at() {
 fn in_the_copy_menu_arrows_choose_and_any_other_key_leaves() {
     let mut state = screen_of(&CAST);
     press(&mut state, "y down");
-    assert_eq!(told(&press(&mut state, "enter")), ["copy adele.vance@contoso.com"]);
+    assert_eq!(
+        told(&press(&mut state, "enter")),
+        ["copy adele.vance@contoso.com"]
+    );
     press(&mut state, "y");
     assert!(told(&press(&mut state, "esc")).is_empty());
     assert!(state.dialog.is_none());
@@ -221,7 +235,10 @@ fn the_log_shows_the_requests_and_goes_on_while_something_happens() {
     let requests = vec![request("/v1.0/users/1/photo/$value", 200, now())];
     update(&mut state, Message::Requests(requests));
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("GET") && text.contains("/v1.0/users/1/photo/$value"), "{text}");
+    assert!(
+        text.contains("GET") && text.contains("/v1.0/users/1/photo/$value"),
+        "{text}"
+    );
     assert_eq!(told(&update(&mut state, Message::Tick)), ["read the requests"]);
     press(&mut state, "esc");
     assert_eq!(state.screen, Screen::People);
@@ -257,7 +274,15 @@ fn colours_change_with_a_key_and_say_their_name() {
         press(&mut state, "t");
         seen.push(notice(&state).to_owned());
     }
-    assert_eq!(seen, ["colours: light", "colours: sixteen", "colours: plain", "colours: dark"]);
+    assert_eq!(
+        seen,
+        [
+            "colours: light",
+            "colours: sixteen",
+            "colours: plain",
+            "colours: dark"
+        ]
+    );
 }
 
 #[test]
@@ -306,7 +331,10 @@ fn from_wherever_somebody_is_escape_leads_back_to_the_people_and_control_c_out()
                     effects = press(&mut state, "ctrl-c");
                 }
             }
-            assert!(told(&effects).contains(&"quit".to_owned()), "{dialog:?}, running: {is_running}");
+            assert!(
+                told(&effects).contains(&"quit".to_owned()),
+                "{dialog:?}, running: {is_running}"
+            );
         }
     }
 }
@@ -334,8 +362,13 @@ fn any_keys_in_any_order_neither_panic_nor_write_without_a_plan_that_was_shown()
             );
             let was_there = state.screen == Screen::Plan && state.dialog.is_none();
             let effects = update(&mut state, Message::Key(key));
-            let applies = effects.iter().any(|effect| matches!(effect, Effect::Apply { .. }));
-            assert!(!applies || (had_plan && was_there), "{key:?} writes what nobody was shown");
+            let applies = effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Apply { .. }));
+            assert!(
+                !applies || (had_plan && was_there),
+                "{key:?} writes what nobody was shown"
+            );
             if applies {
                 ended(&mut state, None);
             }

@@ -66,7 +66,11 @@ fn check_columns(state: &State, buffer: &Buffer) {
     for y in table.y + 1..table.bottom() - 1 {
         for x in [table.x, table.right() - 1] {
             let symbol = buffer[(x, y)].symbol();
-            assert!(matches!(symbol, "│" | "█"), "{symbol:?} at {x}, {y}:\n{}", text_of(buffer));
+            assert!(
+                matches!(symbol, "│" | "█"),
+                "{symbol:?} at {x}, {y}:\n{}",
+                text_of(buffer)
+            );
         }
     }
     // On the terminal a line is as wide as the cells say, whatever the letters are.
@@ -81,13 +85,25 @@ fn check_columns(state: &State, buffer: &Buffer) {
 
 /// Every screen and dialog with this name on it wherever a name can be.
 fn everywhere(name: &str) {
-    let people = [(name, name, Verdict::Differs), ("Zoe Last", "Sales", Verdict::Missing)];
+    let people = [
+        (name, name, Verdict::Differs),
+        ("Zoe Last", "Sales", Verdict::Missing),
+    ];
     let person = [(name, Verdict::Differs)];
     let mut state = screen_of(&people);
     let effects = press(&mut state, "j k");
     serve(&mut state, effects);
     for (width, height) in [(60, 14), (80, 24), (120, 40), (200, 50)] {
-        for keys in ["g", "y", "esc z", "esc / a enter", "esc ?", "esc :", "esc ctrl-a", "esc"] {
+        for keys in [
+            "g",
+            "y",
+            "esc z",
+            "esc / a enter",
+            "esc ?",
+            "esc :",
+            "esc ctrl-a",
+            "esc",
+        ] {
             press(&mut state, keys);
             let buffer = cells(&mut state, width, height);
             check(&buffer);
@@ -153,7 +169,10 @@ fn at_most_four_combining_marks_share_a_cell() {
 fn a_hostile_filter_is_shown_as_harmlessly_as_a_name() {
     let mut state = screen_of(&CAST);
     press(&mut state, "/");
-    update(&mut state, Message::Paste("\u{202e}\u{200b}\u{e0041}status:a\u{200d}\u{2066}".into()));
+    update(
+        &mut state,
+        Message::Paste("\u{202e}\u{200b}\u{e0041}status:a\u{200d}\u{2066}".into()),
+    );
     check(&cells(&mut state, 80, 24));
     press(&mut state, "esc /");
     update(&mut state, Message::Paste("\u{202e}\u{200b}abc\u{200d}d".into()));
@@ -161,7 +180,10 @@ fn a_hostile_filter_is_shown_as_harmlessly_as_a_name() {
     check(&cells(&mut state, 80, 24));
     for dialog in ["?", ":"] {
         press(&mut state, dialog);
-        update(&mut state, Message::Paste("\u{202e}e\u{200d}r\u{200b}\u{e0041}".into()));
+        update(
+            &mut state,
+            Message::Paste("\u{202e}e\u{200d}r\u{200b}\u{e0041}".into()),
+        );
         check(&cells(&mut state, 80, 24));
         press(&mut state, "esc esc");
     }
@@ -207,7 +229,9 @@ fn the_letters_that_the_filter_has_found_are_underlined_and_no_others() {
 #[test]
 fn every_state_has_a_sign_and_a_word_besides_its_colour() {
     let verdicts = Verdict::ALL;
-    let names: Vec<String> = (0..verdicts.len()).map(|number| format!("N{number:02} Person")).collect();
+    let names: Vec<String> = (0..verdicts.len())
+        .map(|number| format!("N{number:02} Person"))
+        .collect();
     let people: Vec<Few<'_>> = names
         .iter()
         .zip(verdicts)
@@ -218,7 +242,10 @@ fn every_state_has_a_sign_and_a_word_besides_its_colour() {
         state.theme.is_ascii = is_ascii;
         let text = frame(&mut state, 80, 24);
         for (name, verdict) in names.iter().zip(verdicts) {
-            let line = text.lines().find(|line| line.contains(name.as_str())).expect("a row");
+            let line = text
+                .lines()
+                .find(|line| line.contains(name.as_str()))
+                .expect("a row");
             let word = crate::tui::screens::people::view::short_words(verdict);
             let sign = state.theme.symbol(verdict);
             assert!(line.contains(&format!("{sign} {word}")), "{line}");
@@ -232,7 +259,12 @@ fn the_cursor_and_the_marks_are_seen_without_colour() {
     state.theme.palette = Palette::Plain;
     press(&mut state, "space");
     let text = frame(&mut state, 80, 24);
-    let line = |name: &str| text.lines().find(|line| line.contains(name)).expect("a row").to_owned();
+    let line = |name: &str| {
+        text.lines()
+            .find(|line| line.contains(name))
+            .expect("a row")
+            .to_owned()
+    };
     assert!(line("Adele").starts_with("│ ●"), "{text}");
     assert!(line("Alex").starts_with("│▌○"), "{text}");
 }
@@ -282,7 +314,10 @@ fn pictures_are_drawn_inside_their_panes() {
                 );
             }
             for position in drawn {
-                assert!(left.contains(position) || right.contains(position), "{position:?}");
+                assert!(
+                    left.contains(position) || right.contains(position),
+                    "{position:?}"
+                );
             }
         }
     }
@@ -309,7 +344,10 @@ fn no_picture_is_drawn_while_a_dialog_lies_over_the_screen_and_all_come_back() {
 fn no_picture_of_somebody_else_stays_when_the_cursor_moves() {
     let mut state = with_pictures();
     press(&mut state, "G");
-    assert!(drawn(&cells(&mut state, 120, 40)).is_empty(), "nobody has looked at the last one yet");
+    assert!(
+        drawn(&cells(&mut state, 120, 40)).is_empty(),
+        "nobody has looked at the last one yet"
+    );
 }
 
 #[test]
@@ -329,7 +367,16 @@ fn the_footer_speaks_of_keys_as_they_are_bound() {
     scanned(&mut state, listing(&CAST));
     update(&mut state, Message::ComparingEnded(Ok(())));
     let footer = footer(&mut state);
-    for intent in [Intent::Mark, Intent::Push, Intent::FullRun, Intent::Zoom, Intent::Filter, Intent::Palette, Intent::Help, Intent::Quit] {
+    for intent in [
+        Intent::Mark,
+        Intent::Push,
+        Intent::FullRun,
+        Intent::Zoom,
+        Intent::Filter,
+        Intent::Palette,
+        Intent::Help,
+        Intent::Quit,
+    ] {
         let key = state.keymap.key(intent, false);
         let hint = format!("{key} {}", intent.entry().short);
         assert!(footer.contains(&hint), "{hint}: {footer}");
@@ -360,7 +407,11 @@ fn what_the_footer_offers_has_a_meaning_where_it_stands() {
         });
         for entry in offered {
             let key = crate::tui::keymap::Key::parse(entry.keys[0]).expect("a key");
-            assert!(state.keymap.intent(key, here).is_some(), "{} in {here:?}: {footer}", entry.code);
+            assert!(
+                state.keymap.intent(key, here).is_some(),
+                "{} in {here:?}: {footer}",
+                entry.code
+            );
         }
     }
 }
@@ -383,7 +434,17 @@ fn in_every_window_every_screen_can_be_drawn() {
             if dialog != "esc" || state.screen == crate::tui::state::Screen::People {
                 press(state, dialog);
             }
-            for (width, height) in [(1, 1), (1, 200), (59, 13), (60, 14), (61, 15), (79, 23), (100, 14), (60, 90), (500, 200)] {
+            for (width, height) in [
+                (1, 1),
+                (1, 200),
+                (59, 13),
+                (60, 14),
+                (61, 15),
+                (79, 23),
+                (100, 14),
+                (60, 90),
+                (500, 200),
+            ] {
                 let buffer = cells(state, width, height);
                 assert_eq!(buffer.area, Rect::new(0, 0, width, height));
             }

@@ -52,7 +52,12 @@ fn small_plan() -> State {
 
 fn under_way() -> State {
     let mut state = running(&CAST, large_plan(40));
-    state.lanes = vec![lane("sign-in"), lane("directory"), lane("photos"), throttled_lane("ServiceNow", 12)];
+    state.lanes = vec![
+        lane("sign-in"),
+        lane("directory"),
+        lane("photos"),
+        throttled_lane("ServiceNow", 12),
+    ];
     started(&mut state, 40);
     left_alone(&mut state, Outcome::Unchanged, 1_204);
     for number in 1..=12 {
@@ -154,7 +159,11 @@ fn people_while_a_scan_and_a_comparison_go_on_in_a_company_with_long_names() {
     };
     let mut state = screen_with(setting, Keymap::default());
     scanned(&mut state, listing(&CAST));
-    state.lanes = vec![lane("directory"), lane("photos"), throttled_lane("ServiceNow", 312)];
+    state.lanes = vec![
+        lane("directory"),
+        lane("photos"),
+        throttled_lane("ServiceNow", 312),
+    ];
     let mut scenes = scene(&mut state, &[SMALL, USUAL, LARGE]);
     press(&mut state, "R");
     let news = ScanNews {
@@ -233,7 +242,13 @@ fn plan_refused() {
         "ServiceNow: could not read avatars: the integration user lacks read access to live_profile",
         Some("grant the role named in avatar-sync check"),
     );
-    update(&mut state, Message::Planned { question, result: Err(refused) });
+    update(
+        &mut state,
+        Message::Planned {
+            question,
+            result: Err(refused),
+        },
+    );
     scenes += &scene(&mut state, &[SMALL]);
     insta::assert_snapshot!(scenes);
 }
@@ -291,7 +306,11 @@ fn log_of_requests() {
     let request = |number: i64, ending: Ending, path: &str| RequestRecord {
         at: now() + jiff::SignedDuration::from_millis(number * 137),
         lane: if number % 2 == 0 { "photos" } else { "ServiceNow" },
-        method: if number % 5 == 0 { http::Method::POST } else { http::Method::GET },
+        method: if number % 5 == 0 {
+            http::Method::POST
+        } else {
+            http::Method::GET
+        },
         path: path.into(),
         attempt: 1 + u32::from(number == 3),
         ending,
@@ -306,7 +325,11 @@ fn log_of_requests() {
         request(2, Ending::Status(404), photo),
         request(3, Ending::Status(200), "/api/now/table/live_profile"),
         request(4, Ending::Status(429), photo),
-        request(5, Ending::Lost("the connection was reset".into()), "/api/now/attachment/file"),
+        request(
+            5,
+            Ending::Lost("the connection was reset".into()),
+            "/api/now/attachment/file",
+        ),
     ];
     update(&mut state, Message::Requests(requests));
     insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));

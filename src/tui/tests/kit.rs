@@ -117,7 +117,10 @@ pub fn reason(verdict: Verdict) -> &'static str {
 /// Many people, all with this verdict: "Person 0001" and so on.
 pub fn crowd(count: usize, verdict: Verdict) -> Listing {
     let names: Vec<String> = (1..=count).map(|number| format!("P{number:04} Person")).collect();
-    let people: Vec<Few<'_>> = names.iter().map(|name| (name.as_str(), "Sales", verdict)).collect();
+    let people: Vec<Few<'_>> = names
+        .iter()
+        .map(|name| (name.as_str(), "Sales", verdict))
+        .collect();
     listing(&people)
 }
 
@@ -328,7 +331,11 @@ pub fn marked(state: &State) -> Vec<String> {
 
 /// The verdict of somebody.
 pub fn verdict(state: &State, name: &str) -> Verdict {
-    let row = state.people.listing.find(&id(name)).expect("somebody in the listing");
+    let row = state
+        .people
+        .listing
+        .find(&id(name))
+        .expect("somebody in the listing");
     state.people.listing.verdict(row)
 }
 
@@ -518,7 +525,10 @@ pub fn serve(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
 /// What the engine knows of somebody when it plans.
 pub fn candidate(name: &str, verdict: Verdict) -> Candidate {
     let is_paired = verdict != Verdict::Unmatched;
-    let has_avatar = matches!(verdict, Verdict::Differs | Verdict::OnlyInTarget | Verdict::InSync);
+    let has_avatar = matches!(
+        verdict,
+        Verdict::Differs | Verdict::OnlyInTarget | Verdict::InSync
+    );
     Candidate {
         person: PersonRef {
             target: is_paired.then(|| TargetId::new(format!("sys-{}", id(name)))),

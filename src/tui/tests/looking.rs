@@ -62,7 +62,11 @@ fn answers_that_come_while_a_key_is_held_start_no_looks_either() {
     let mut asked = 0;
     for number in 1..=3 {
         asked += looks(&press(&mut state, "pagedown"));
-        asked += looks(&looked(&mut state, &format!("P{number:04} Person"), Verdict::Missing));
+        asked += looks(&looked(
+            &mut state,
+            &format!("P{number:04} Person"),
+            Verdict::Missing,
+        ));
     }
     assert_eq!(asked, 0);
 }
@@ -138,7 +142,13 @@ fn a_look_that_fails_says_why_in_both_panes_and_can_be_tried_again() {
     let mut state = screen_of(&CAST);
     rest(&mut state);
     let result = Err(trouble("ServiceNow: could not read avatars", Some("try again")));
-    update(&mut state, Message::Looked { person: id("Adele Vance"), result });
+    update(
+        &mut state,
+        Message::Looked {
+            person: id("Adele Vance"),
+            result,
+        },
+    );
     assert!(frame(&mut state, 160, 40).contains("could not read"));
     assert_eq!(told(&press(&mut state, "r"))[0], "look at adele");
 }
@@ -213,7 +223,11 @@ fn pictures_are_asked_for_in_the_size_in_which_they_are_drawn() {
 fn without_a_way_to_draw_no_picture_is_made_ready() {
     let mut state = screen_of(&CAST);
     let effects = looked(&mut state, "Adele Vance", Verdict::Differs);
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Paint { .. })));
+    assert!(
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Paint { .. }))
+    );
     assert!(frame(&mut state, 120, 40).contains("not drawn here"));
 }
 
@@ -232,13 +246,25 @@ fn a_picture_made_for_a_terminal_of_other_cells_is_dropped() {
     draws(&mut state);
     let drawable = state
         .canvas
-        .encode(&image::DynamicImage::new_rgb8(8, 8), ratatui::layout::Size::new(4, 2))
+        .encode(
+            &image::DynamicImage::new_rgb8(8, 8),
+            ratatui::layout::Size::new(4, 2),
+        )
         .expect("a small picture");
-    update(&mut state, Message::Painted { key, result: Some(Ok(drawable.into())) });
+    update(
+        &mut state,
+        Message::Painted {
+            key,
+            result: Some(Ok(drawable.into())),
+        },
+    );
     let Some(Looked::Ready(look)) = state.pictures.look(&id("Adele Vance")) else {
         panic!("looked at");
     };
-    assert!(matches!(state.pictures.painted(&look.source), Some(Painted::Loading)));
+    assert!(matches!(
+        state.pictures.painted(&look.source),
+        Some(Painted::Loading)
+    ));
 }
 
 #[test]

@@ -96,7 +96,13 @@ fn inverting_turns_round_what_is_shown_and_leaves_the_others_alone() {
     press(&mut state, "*");
     assert_eq!(
         marked(&state),
-        ["Adele Vance", "Diego Siciliani", "Lee Gu", "Megan Bowen", "Pradeep Gupta"]
+        [
+            "Adele Vance",
+            "Diego Siciliani",
+            "Lee Gu",
+            "Megan Bowen",
+            "Pradeep Gupta"
+        ]
     );
     press(&mut state, "*");
     assert_eq!(marked(&state), ["Adele Vance", "Pradeep Gupta"]);

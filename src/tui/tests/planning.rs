@@ -27,7 +27,10 @@ fn two() -> crate::domain::plan::Plan {
 #[test]
 fn push_asks_before_it_writes() {
     let mut state = screen_of(&CAST);
-    assert_eq!(told(&press(&mut state, "space space p")), ["wait a breath", "wait a breath", "plan adele, alex"]);
+    assert_eq!(
+        told(&press(&mut state, "space space p")),
+        ["wait a breath", "wait a breath", "plan adele, alex"]
+    );
     assert_eq!(state.screen, Screen::Plan);
     assert!(told(&planned(&mut state, two())).is_empty());
     assert!(!state.run.is_under_way(), "the plan waits for an answer");
@@ -94,10 +97,26 @@ fn the_answer_to_an_older_question_is_not_taken_for_the_one_waited_for() {
     let older = state.questions;
     press(&mut state, "esc S");
     let result = Ok(Box::new(two()));
-    update(&mut state, Message::Planned { question: older, result });
+    update(
+        &mut state,
+        Message::Planned {
+            question: older,
+            result,
+        },
+    );
     assert!(state.plan.is_being_made());
-    let news = ScanNews { what: "matched", done: 7, total: None };
-    update(&mut state, Message::Planning { question: older, news });
+    let news = ScanNews {
+        what: "matched",
+        done: 7,
+        total: None,
+    };
+    update(
+        &mut state,
+        Message::Planning {
+            question: older,
+            news,
+        },
+    );
     assert!(!frame(&mut state, 120, 40).contains("matched 7"));
 }
 
@@ -105,7 +124,11 @@ fn the_answer_to_an_older_question_is_not_taken_for_the_one_waited_for() {
 fn how_far_the_making_is_can_be_seen() {
     let mut state = asked("S");
     let question = state.questions;
-    let news = ScanNews { what: "comparing pictures", done: 40, total: Some(310) };
+    let news = ScanNews {
+        what: "comparing pictures",
+        done: 40,
+        total: Some(310),
+    };
     update(&mut state, Message::Planning { question, news });
     assert!(frame(&mut state, 120, 40).contains("comparing pictures 40 of 310"));
 }
@@ -114,10 +137,16 @@ fn how_far_the_making_is_can_be_seen() {
 fn a_plan_that_cannot_be_made_says_why_and_what_to_do() {
     let mut state = asked("p");
     let question = state.questions;
-    let result = Err(trouble("ServiceNow: could not sign in", Some("run avatar-sync check")));
+    let result = Err(trouble(
+        "ServiceNow: could not sign in",
+        Some("run avatar-sync check"),
+    ));
     update(&mut state, Message::Planned { question, result });
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("could not sign in") && text.contains("run avatar-sync check"), "{text}");
+    assert!(
+        text.contains("could not sign in") && text.contains("run avatar-sync check"),
+        "{text}"
+    );
     press(&mut state, "enter");
     assert_eq!(state.screen, Screen::People);
 }
@@ -128,7 +157,14 @@ fn a_large_change_wants_its_number_typed_and_nothing_else_accepts_it() {
     scanned(&mut state, crowd(3_000, Verdict::Missing));
     press(&mut state, "S");
     planned(&mut state, large_plan(1_001));
-    for attempt in ["enter", "y", "1 0 0 enter", "2 enter", "backspace backspace backspace backspace enter", "1 0 0 2 enter"] {
+    for attempt in [
+        "enter",
+        "y",
+        "1 0 0 enter",
+        "2 enter",
+        "backspace backspace backspace backspace enter",
+        "1 0 0 2 enter",
+    ] {
         assert!(told(&press(&mut state, attempt)).is_empty(), "{attempt}");
         assert!(!state.run.is_known(), "{attempt}");
         assert!(notice(&state).contains("type 1001"), "{attempt}");
@@ -140,7 +176,12 @@ fn a_large_change_wants_its_number_typed_and_nothing_else_accepts_it() {
 
 #[test]
 fn a_change_of_more_than_a_fifth_of_everybody_is_a_large_one() {
-    for (everybody, steps, is_large) in [(300, 60, false), (300, 61, true), (40, 40, false), (5_000, 1_000, false)] {
+    for (everybody, steps, is_large) in [
+        (300, 60, false),
+        (300, 61, true),
+        (40, 40, false),
+        (5_000, 1_000, false),
+    ] {
         let mut state = screen();
         scanned(&mut state, crowd(everybody, Verdict::Missing));
         press(&mut state, "S");
@@ -160,7 +201,10 @@ fn digits_are_nothing_special_where_no_number_is_wanted() {
 
 #[test]
 fn a_plan_outside_its_limits_is_refused_with_the_figures() {
-    let limits = Limits { max_changes: Some(1), max_removals: None };
+    let limits = Limits {
+        max_changes: Some(1),
+        max_removals: None,
+    };
     let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
     scanned(&mut state, listing(&CAST));
     press(&mut state, "S");
@@ -173,14 +217,23 @@ fn a_plan_outside_its_limits_is_refused_with_the_figures() {
 
 #[test]
 fn read_only_shows_the_plan_and_never_applies_it() {
-    let mut state = screen_with(Setting { is_readonly: true, ..setting() }, Keymap::default());
+    let mut state = screen_with(
+        Setting {
+            is_readonly: true,
+            ..setting()
+        },
+        Keymap::default(),
+    );
     scanned(&mut state, crowd(3_000, Verdict::Missing));
     for plan in [two(), large_plan(1_500)] {
         press(&mut state, "S");
         planned(&mut state, plan);
         assert!(frame(&mut state, 120, 40).contains("read-only"));
         let effects = press(&mut state, "1 5 0 0 enter");
-        assert!(told(&effects).iter().all(|effect| !effect.starts_with("apply")), "{effects:?}");
+        assert!(
+            told(&effects).iter().all(|effect| !effect.starts_with("apply")),
+            "{effects:?}"
+        );
         press(&mut state, "y esc");
         assert!(!state.run.is_known());
     }
@@ -232,7 +285,11 @@ fn nobody_is_pushed_while_a_run_is_under_way() {
     press(&mut state, "esc");
     for key in ["p", "S"] {
         assert!(told(&press(&mut state, key)).is_empty());
-        assert!(notice(&state).contains("a run is under way (watch it with ctrl-r)"), "{}", notice(&state));
+        assert!(
+            notice(&state).contains("a run is under way (watch it with ctrl-r)"),
+            "{}",
+            notice(&state)
+        );
     }
 }
 

@@ -31,7 +31,11 @@ fn a_row_changes_when_its_step_is_verified() {
     assert_eq!(verdict(&state, "Adele Vance"), Verdict::InSync);
     assert_eq!(verdict(&state, "Alex Wilber"), Verdict::Missing);
     step(&mut state, "Alex Wilber", Outcome::Failed);
-    assert_eq!(verdict(&state, "Alex Wilber"), Verdict::Missing, "nothing has changed for the failed");
+    assert_eq!(
+        verdict(&state, "Alex Wilber"),
+        Verdict::Missing,
+        "nothing has changed for the failed"
+    );
     assert_eq!(state.run.done, 2);
 }
 
@@ -50,7 +54,11 @@ fn rate_and_time_left_are_told_once_there_is_something_to_go_by() {
     assert!(frame(&mut state, 120, 40).contains("time left not known yet"));
     pass(&mut state, 10);
     step(&mut state, "Adele Vance", Outcome::Updated);
-    assert!(frame(&mut state, 120, 40).contains("6 people a minute"), "{}", frame(&mut state, 120, 40));
+    assert!(
+        frame(&mut state, 120, 40).contains("6 people a minute"),
+        "{}",
+        frame(&mut state, 120, 40)
+    );
     assert!(frame(&mut state, 120, 40).contains("about 20 s left"));
 }
 
@@ -85,7 +93,10 @@ fn a_run_is_stopped_after_the_writes_in_hand() {
     step(&mut state, "Adele Vance", Outcome::Updated);
     ended(&mut state, Some(StopReason::Cancelled));
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("Run: ended early") && text.contains("Stopped as you asked"), "{text}");
+    assert!(
+        text.contains("Run: ended early") && text.contains("Stopped as you asked"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -129,7 +140,11 @@ fn failures_lead_to_the_failed_people_who_are_marked() {
     assert_eq!(state.screen, Screen::People);
     assert_eq!(shown(&state), ["Alex Wilber", "Isaiah Langer"]);
     assert_eq!(marked(&state), ["Alex Wilber", "Isaiah Langer"]);
-    assert_eq!(told(&press(&mut state, "p")), ["plan alex, isaiah"], "one key away");
+    assert_eq!(
+        told(&press(&mut state, "p")),
+        ["plan alex, isaiah"],
+        "one key away"
+    );
 }
 
 #[test]
@@ -156,19 +171,35 @@ fn without_failures_there_is_nobody_to_go_to() {
 fn after_a_run_the_marks_of_its_people_are_gone_and_the_others_stay() {
     let mut state = screen_of(&CAST);
     press(&mut state, "space space p");
-    planned(&mut state, plan_of(&[("Adele Vance", Verdict::Differs), ("Alex Wilber", Verdict::InSync)]));
+    planned(
+        &mut state,
+        plan_of(&[
+            ("Adele Vance", Verdict::Differs),
+            ("Alex Wilber", Verdict::InSync),
+        ]),
+    );
     press(&mut state, "enter esc G space");
     started(&mut state, 1);
     step(&mut state, "Adele Vance", Outcome::Updated);
     ended(&mut state, None);
-    assert_eq!(marked(&state), ["Pradeep Gupta"], "marked while the run was under way");
+    assert_eq!(
+        marked(&state),
+        ["Pradeep Gupta"],
+        "marked while the run was under way"
+    );
 }
 
 #[test]
 fn after_a_run_that_ended_early_whoever_is_left_is_still_marked() {
     let mut state = screen_of(&CAST);
     press(&mut state, "space space p");
-    planned(&mut state, plan_of(&[("Adele Vance", Verdict::Differs), ("Alex Wilber", Verdict::Missing)]));
+    planned(
+        &mut state,
+        plan_of(&[
+            ("Adele Vance", Verdict::Differs),
+            ("Alex Wilber", Verdict::Missing),
+        ]),
+    );
     press(&mut state, "enter");
     started(&mut state, 2);
     step(&mut state, "Adele Vance", Outcome::Updated);
@@ -183,14 +214,24 @@ fn a_run_that_cannot_begin_says_so_and_keeps_the_marks() {
     press(&mut state, "space p");
     planned(&mut state, plan_of(&[("Adele Vance", Verdict::Differs)]));
     press(&mut state, "enter");
-    let locked = trouble("another run of this profile is under way", Some("wait until it is done"));
+    let locked = trouble(
+        "another run of this profile is under way",
+        Some("wait until it is done"),
+    );
     update(&mut state, Message::RunEnded(Err(locked)));
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("could not begin") && text.contains("Nothing was changed"), "{text}");
+    assert!(
+        text.contains("could not begin") && text.contains("Nothing was changed"),
+        "{text}"
+    );
     assert!(text.contains("wait until it is done"), "{text}");
     press(&mut state, "esc");
     assert_eq!(marked(&state), ["Adele Vance"]);
-    assert_eq!(told(&press(&mut state, "p")), ["plan adele"], "it can be tried again");
+    assert_eq!(
+        told(&press(&mut state, "p")),
+        ["plan adele"],
+        "it can be tried again"
+    );
 }
 
 #[test]
@@ -222,7 +263,10 @@ fn quitting_during_a_run_asks_and_waiting_goes_on() {
         let mut state = begun();
         assert!(told(&press(&mut state, "q")).is_empty());
         assert!(matches!(state.dialog, Some(Dialog::Quit)));
-        assert!(told(&press(&mut state, "j x enter")).is_empty(), "nothing else is an answer");
+        assert!(
+            told(&press(&mut state, "j x enter")).is_empty(),
+            "nothing else is an answer"
+        );
         assert!(matches!(state.dialog, Some(Dialog::Quit)));
         assert!(told(&press(&mut state, answer)).is_empty());
         assert!(state.dialog.is_none());
@@ -277,7 +321,10 @@ fn the_question_can_be_read_and_answered_in_a_window_that_is_too_small() {
 #[test]
 fn a_signal_ends_the_program_and_stops_the_run_after_the_writes_in_hand() {
     let mut state = begun();
-    assert_eq!(told(&update(&mut state, Message::Terminate)), ["cancel the run", "quit"]);
+    assert_eq!(
+        told(&update(&mut state, Message::Terminate)),
+        ["cancel the run", "quit"]
+    );
     let mut idle = screen_of(&CAST);
     assert_eq!(told(&update(&mut idle, Message::Terminate)), ["quit"]);
 }

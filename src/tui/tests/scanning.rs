@@ -50,7 +50,11 @@ fn the_first_time_the_table_fills_page_by_page_and_the_cursor_stays_at_the_top()
     update(&mut state, page(&["Megan Bowen", "Lee Gu"]));
     assert_eq!(shown(&state), ["Megan Bowen", "Lee Gu"]);
     update(&mut state, page(&["Adele Vance"]));
-    assert_eq!(shown(&state), ["Megan Bowen", "Lee Gu", "Adele Vance"], "as they are listed");
+    assert_eq!(
+        shown(&state),
+        ["Megan Bowen", "Lee Gu", "Adele Vance"],
+        "as they are listed"
+    );
     scanned(&mut state, listing(&CAST));
     assert_eq!(current(&state), "Adele Vance");
 }
@@ -103,8 +107,14 @@ fn whoever_is_undecided_after_a_scan_is_compared_behind_the_screen() {
     let mut state = screen();
     start_scan(&mut state);
     let effects = scanned(&mut state, listing(&CAST));
-    assert!(told(&effects).contains(&"compare pradeep".to_owned()), "{effects:?}");
-    update(&mut state, Message::Compared(vec![compared("Pradeep Gupta", Verdict::InSync)]));
+    assert!(
+        told(&effects).contains(&"compare pradeep".to_owned()),
+        "{effects:?}"
+    );
+    update(
+        &mut state,
+        Message::Compared(vec![compared("Pradeep Gupta", Verdict::InSync)]),
+    );
     assert_eq!(verdict(&state, "Pradeep Gupta"), Verdict::InSync);
     let effects = update(&mut state, Message::ComparingEnded(Ok(())));
     assert_eq!(told(&effects), ["keep 10 people"]);
@@ -116,7 +126,10 @@ fn a_scan_that_leaves_nothing_to_compare_is_kept_for_the_next_start() {
     let mut state = screen();
     start_scan(&mut state);
     let effects = scanned(&mut state, listing(&CAST[..9]));
-    assert!(told(&effects).contains(&"keep 9 people".to_owned()), "{effects:?}");
+    assert!(
+        told(&effects).contains(&"keep 9 people".to_owned()),
+        "{effects:?}"
+    );
 }
 
 #[test]
@@ -124,11 +137,17 @@ fn comparing_can_be_stopped_and_goes_on_with_those_who_are_left() {
     let mut people = CAST.to_vec();
     people.push(("Quinn Last", "Sales", Verdict::Undecided));
     let mut state = screen_of(&people);
-    update(&mut state, Message::Compared(vec![compared("Pradeep Gupta", Verdict::Differs)]));
+    update(
+        &mut state,
+        Message::Compared(vec![compared("Pradeep Gupta", Verdict::Differs)]),
+    );
     assert_eq!(told(&press(&mut state, "D")), ["stop comparing"]);
     assert_eq!(state.comparing, Comparing::Idle);
     assert_eq!(told(&press(&mut state, "D")), ["compare quinn"]);
-    update(&mut state, Message::Compared(vec![compared("Quinn Last", Verdict::Differs)]));
+    update(
+        &mut state,
+        Message::Compared(vec![compared("Quinn Last", Verdict::Differs)]),
+    );
     update(&mut state, Message::ComparingEnded(Ok(())));
     assert!(told(&press(&mut state, "D")).is_empty());
     assert_eq!(notice(&state), "everybody has been compared");
@@ -139,7 +158,10 @@ fn another_scan_stops_comparing_and_begins_it_anew_when_it_ends() {
     let mut state = screen_of(&CAST);
     assert_eq!(told(&press(&mut state, "R")), ["stop comparing", "scan"]);
     let effects = scanned(&mut state, listing(&CAST));
-    assert!(told(&effects).contains(&"compare pradeep".to_owned()), "{effects:?}");
+    assert!(
+        told(&effects).contains(&"compare pradeep".to_owned()),
+        "{effects:?}"
+    );
     assert!(matches!(state.comparing, Comparing::Under { done: 0, total: 1 }));
 }
 
@@ -147,7 +169,10 @@ fn another_scan_stops_comparing_and_begins_it_anew_when_it_ends() {
 fn an_old_comparison_does_not_replace_what_is_known_by_now() {
     let mut state = screen_of(&CAST);
     looked(&mut state, "Pradeep Gupta", Verdict::InSync);
-    update(&mut state, Message::Compared(vec![compared("Pradeep Gupta", Verdict::Differs)]));
+    update(
+        &mut state,
+        Message::Compared(vec![compared("Pradeep Gupta", Verdict::Differs)]),
+    );
     assert_eq!(verdict(&state, "Pradeep Gupta"), Verdict::InSync);
 }
 
@@ -198,7 +223,10 @@ fn a_scan_that_fails_says_why_and_leaves_the_table_alone() {
     let failed = trouble("Entra ID: could not sign in", Some("check the client secret"));
     assert!(update(&mut state, Message::Scanned(Err(failed))).is_empty());
     assert_eq!(shown(&state).len(), 10);
-    assert_eq!(notice(&state), "Entra ID: could not sign in (check the client secret)");
+    assert_eq!(
+        notice(&state),
+        "Entra ID: could not sign in (check the client secret)"
+    );
     assert_eq!(told(&press(&mut state, "R")), ["scan"], "it can be tried again");
 }
 
@@ -219,7 +247,10 @@ fn what_went_wrong_on_the_way_is_told_and_stays_on_the_about_page() {
     start_scan(&mut state);
     let scanned = Scanned {
         listed: listed(listing(&CAST)),
-        problems: vec!["the group \"Staff\" is empty".into(), "7 avatars could not be read".into()],
+        problems: vec![
+            "the group \"Staff\" is empty".into(),
+            "7 avatars could not be read".into(),
+        ],
     };
     update(&mut state, Message::Scanned(Ok(Box::new(scanned))));
     assert!(notice(&state).contains("the group \"Staff\" is empty (and 1 more)"));

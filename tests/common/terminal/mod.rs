@@ -61,6 +61,7 @@ pub struct Setup {
     folder: Option<PathBuf>,
     in_tmux: bool,
     is_measuring: bool,
+    watched: Option<Area>,
 }
 
 impl Setup {
@@ -84,6 +85,7 @@ impl Setup {
             folder: None,
             in_tmux: false,
             is_measuring: false,
+            watched: None,
         }
     }
 
@@ -143,6 +145,12 @@ impl Setup {
         self
     }
 
+    /// For benchmarks: changes of this part of the screen are noted with their time.
+    pub fn watching(mut self, area: Area) -> Self {
+        self.watched = Some(area);
+        self
+    }
+
     /// Starts a program.
     pub fn start(self, program: impl AsRef<Path>, arguments: &[&str]) -> Terminal {
         let mut command = CommandBuilder::new(program.as_ref());
@@ -182,6 +190,8 @@ pub struct Reaction {
     pub first: Option<Duration>,
     /// Until the last byte before it was quiet.
     pub last: Option<Duration>,
+    /// Until what is watched looked as it did in the end; `None`: it did not change, or nothing is watched.
+    pub settled: Option<Duration>,
     pub bytes: usize,
     /// It was never quiet.
     pub is_endless: bool,
@@ -202,6 +212,8 @@ struct Understood {
     bytes: usize,
     /// When the last part that is understood was read.
     at: Option<Instant>,
+    /// What is watched, by its look, whenever that was another one.
+    looks: Vec<(Instant, u64)>,
     ending: Option<Ending>,
 }
 
@@ -210,7 +222,14 @@ struct Shared {
     arrived: Condvar,
     understood: Mutex<Understood>,
     changed: Condvar,
-    writer: Mutex<Option<Box<dyn Write + Send>>>,
+    /// What is to be written to the program; gone once the line is closed.
+    outgoing: Mutex<Option<Sender<Outgoing>>>,
+}
+
+/// Bytes for the program, and who wants to know when they were written.
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: Option<Sender<Instant>>,
 }
 
 /// A program in a pretend terminal.
@@ -236,6 +255,7 @@ impl Terminal {
         let settings_before = tcgetattr(&line).expect("it is a terminal");
         let reader = pair.master.try_clone_reader().expect("a descriptor");
         let writer = pair.master.take_writer().expect("the first writer");
+        let (outgoing, to_be_written) = mpsc::channel();
         let shared = Arc::new(Shared {
             log: Mutex::default(),
             arrived: Condvar::new(),
@@ -243,18 +263,20 @@ impl Terminal {
                 screen: Screen::new(setup.manner.clone(), setup.window, !setup.is_measuring),
                 bytes: 0,
                 at: None,
+                looks: Vec::new(),
                 ending: None,
             }),
             changed: Condvar::new(),
-            writer: Mutex::new(Some(writer)),
+            outgoing: Mutex::new(Some(outgoing)),
         });
+        thread::spawn(move || write(writer, &to_be_written));
         let (sender, receiver) = mpsc::channel();
         let is_kept = !setup.is_measuring;
         let reading = Arc::clone(&shared);
         thread::spawn(move || read(&reading, reader, &sender, is_kept));
         let understanding = Arc::clone(&shared);
-        let (in_tmux, delay) = (setup.in_tmux, setup.manner.delay());
-        thread::spawn(move || understand(&understanding, &receiver, in_tmux, delay));
+        let manner = setup.clone();
+        thread::spawn(move || understand(&understanding, &receiver, &manner));
 
         let started = Instant::now();
         let mut child = pair.slave.spawn_command(command).expect("the program starts");
@@ -399,12 +421,8 @@ impl Terminal {
             );
             self.shared.arrived.wait_until(&mut log, since);
         }
-        let bytes = log.bytes;
         drop(log);
-        let mut understood = self.shared.understood.lock();
-        while understood.bytes < bytes {
-            self.shared.changed.wait(&mut understood);
-        }
+        self.understand_all();
     }
 
     /// Waits for the end of the program, and until its last byte is understood.
@@ -442,10 +460,19 @@ impl Terminal {
 
     // Doing.
 
-    /// Types keys, in one write: `jj<down>q`, `<c-c>`, `<esc>`. Says when.
+    /// Types keys: `jj<down>q`, `<c-c>`, `<esc>`. All in one write, but for a pause after each Escape: an Escape with a
+    /// letter right behind it is the letter with Alt, to every program there is. Says when the last write was.
     pub fn type_keys(&self, keys: &str) -> Instant {
+        const AFTER_ESCAPE: Duration = Duration::from_millis(60);
         let application = self.look(|screen| screen.is_set(1));
-        self.send(&keys::bytes(keys, application))
+        let mut at = Instant::now();
+        for (number, part) in keys.split_inclusive("<esc>").enumerate() {
+            if number > 0 {
+                thread::sleep(AFTER_ESCAPE);
+            }
+            at = self.send(&keys::bytes(part, application));
+        }
+        at
     }
 
     /// Pastes text, in brackets if the program has asked for them.
@@ -467,10 +494,17 @@ impl Terminal {
     }
 
     /// Sends bytes as they are. Says when. A line that is closed takes nothing.
+    #[track_caller]
     pub fn send(&self, bytes: &[u8]) -> Instant {
-        let at = Instant::now();
-        send(&self.shared, bytes);
-        at
+        let (written, when) = mpsc::channel();
+        send(&self.shared, bytes, Some(written));
+        match when.recv_timeout(LIMIT) {
+            Ok(at) => at,
+            Err(mpsc::RecvTimeoutError::Disconnected) => Instant::now(),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                panic!("the program has not read its input for {LIMIT:?}: {self:?}")
+            }
+        }
     }
 
     /// Changes the size of the window.
@@ -517,10 +551,7 @@ impl Terminal {
         }
         self.shared.log.lock().is_closing = true;
         self.shared.arrived.notify_all();
-        // A write that is blocked for good keeps its descriptor.
-        if let Some(mut writer) = self.shared.writer.try_lock_for(Duration::from_secs(1)) {
-            writer.take();
-        }
+        self.shared.outgoing.lock().take();
         self.master = None;
         // Wakes the thread that reads, so that it closes its side as well.
         let _ = (&self.line).write(b" ");
@@ -530,6 +561,15 @@ impl Terminal {
     ///
     /// `patience`: how long the first byte may take; `most`: how long it may go on.
     pub fn reaction(&self, sent: Instant, quiet: Duration, patience: Duration, most: Duration) -> Reaction {
+        let mut reaction = self.bytes_after(sent, quiet, patience, most);
+        self.understand_all();
+        let understood = self.shared.understood.lock();
+        let last = understood.looks.last().filter(|(at, _)| *at >= sent);
+        reaction.settled = last.map(|(at, _)| *at - sent);
+        reaction
+    }
+
+    fn bytes_after(&self, sent: Instant, quiet: Duration, patience: Duration, most: Duration) -> Reaction {
         let mut log = self.shared.log.lock();
         let mut seen = log.arrivals.partition_point(|arrival| arrival.at < sent);
         let mut reaction = Reaction::default();
@@ -550,6 +590,15 @@ impl Terminal {
                 return reaction;
             }
             self.shared.arrived.wait_until(&mut log, sent + until.min(most));
+        }
+    }
+
+    /// Waits until everything that has been read is understood.
+    fn understand_all(&self) {
+        let bytes = self.shared.log.lock().bytes;
+        let mut understood = self.shared.understood.lock();
+        while understood.bytes < bytes {
+            self.shared.changed.wait(&mut understood);
         }
     }
 
@@ -660,8 +709,9 @@ fn read(
 }
 
 /// Takes what was read to the screen, and answers.
-fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, in_tmux: bool, delay: Duration) {
-    let mut splitter = if in_tmux {
+fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, setup: &Setup) {
+    let delay = setup.manner.delay();
+    let mut splitter = if setup.in_tmux {
         stream::Splitter::in_tmux()
     } else {
         stream::Splitter::default()
@@ -672,7 +722,7 @@ fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, in_tmu
         thread::spawn(move || {
             for (due, answer) in to_be_sent {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
-                send(&shared, &answer);
+                send(&shared, &answer, None);
             }
         });
     }
@@ -681,11 +731,17 @@ fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, in_tmu
         let answers = understood.screen.feed(&mut splitter, &part);
         understood.bytes += part.len();
         understood.at = Some(at);
+        if let Some(area) = setup.watched {
+            let look = understood.screen.look_of(area);
+            if understood.looks.last().is_none_or(|(_, last)| *last != look) {
+                understood.looks.push((at, look));
+            }
+        }
         drop(understood);
         shared.changed.notify_all();
         for answer in answers {
             if delay.is_zero() {
-                send(shared, &answer);
+                send(shared, &answer, None);
             } else if late.send((Instant::now() + delay, answer)).is_err() {
                 return;
             }
@@ -693,9 +749,25 @@ fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, in_tmu
     }
 }
 
-/// Writes to the program. A terminal does not mind that nobody is there any more.
-fn send(shared: &Shared, bytes: &[u8]) {
-    if let Some(writer) = shared.writer.lock().as_mut() {
-        let _ = writer.write_all(bytes).and_then(|()| writer.flush());
+/// Has bytes written to the program. A terminal does not mind that nobody is there any more.
+fn send(shared: &Shared, bytes: &[u8], written: Option<Sender<Instant>>) {
+    if let Some(outgoing) = shared.outgoing.lock().as_ref() {
+        let bytes = bytes.to_vec();
+        // The thread that writes ends with the line.
+        let _ = outgoing.send(Outgoing { bytes, written });
+    }
+}
+
+/// Writes what is to be written, until the line is closed. A write blocks while the program does not read.
+fn write(mut writer: Box<dyn Write + Send>, outgoing: &Receiver<Outgoing>) {
+    for Outgoing { bytes, written } in outgoing {
+        let at = Instant::now();
+        if writer.write_all(&bytes).and_then(|()| writer.flush()).is_err() {
+            return;
+        }
+        if let Some(written) = written {
+            // Whoever asked may have given up.
+            let _ = written.send(at);
+        }
     }
 }

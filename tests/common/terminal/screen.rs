@@ -1,6 +1,7 @@
 //! What is on the pretend terminal: text, modes, pictures, and what was asked and copied.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::NonZeroU16;
 
 use base64::Engine as _;
@@ -557,6 +558,28 @@ impl Screen {
         let layer = &self.layers[usize::from(screen.alternate_screen())];
         let knows = self.manner.kind.knows_placeholders();
         layer.kitty.pictures(screen, self.window.cell, knows).1
+    }
+
+    /// A number for how a part of the screen looks: text, colours, what is turned round.
+    pub fn look_of(&self, area: Area) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for row in area.row..area.row + area.rows {
+            for column in area.column..area.column + area.columns {
+                if let Some(cell) = self.text.screen().cell(row, column) {
+                    cell.contents().hash(&mut hasher);
+                    (cell.inverse(), cell.bold(), cell.underline()).hash(&mut hasher);
+                    for colour in [cell.fgcolor(), cell.bgcolor()] {
+                        match colour {
+                            vt100::Color::Default => 0_u32,
+                            vt100::Color::Idx(index) => 1 << 24 | u32::from(index),
+                            vt100::Color::Rgb(red, green, blue) => u32::from_be_bytes([2, red, green, blue]),
+                        }
+                        .hash(&mut hasher);
+                    }
+                }
+            }
+        }
+        hasher.finish()
     }
 
     /// Whether a private mode is on.

@@ -15,6 +15,7 @@ use crate::tui::looked::{PersonLook, Side, SideView};
 use crate::tui::pen::{Pen, wrap_within};
 use crate::tui::pictures::{Looked, Painted};
 use crate::tui::state::{ScanState, State};
+use crate::tui::theme::Palette;
 use crate::tui::view::{centred, framed};
 
 /// Draws the screen.
@@ -240,7 +241,10 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = state.theme;
     let people = &state.people;
     let title = if people.is_of_marked {
-        format!("People {}: those who were marked", number(people.rows.len() as u64))
+        format!(
+            "People {}: those who were marked",
+            number(people.rows.len() as u64)
+        )
     } else if people.text.is_empty() || people.is_typing {
         format!("People {}", number(people.rows.len() as u64))
     } else {
@@ -307,6 +311,9 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
             cell(state, &mut pen, &entry, *column, *width);
             let used = pen.column() - start;
             pen.skip(width.saturating_sub(usize::from(used)) + 2);
+        }
+        if is_here && matches!(theme.palette, Palette::Sixteen | Palette::Plain) {
+            buffer.set_style(place, theme.cursor());
         }
     }
     scroll_bar(state, buffer, area, inner);

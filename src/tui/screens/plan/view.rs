@@ -162,10 +162,9 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
             format!("This cannot be done: {obstacle}. {back} goes back."),
             theme.bad(),
         ),
-        (None, _) if proposal.plan.steps.is_empty() => (
-            format!("Nothing has to be done. {back} goes back."),
-            theme.good(),
-        ),
+        (None, _) if proposal.plan.steps.is_empty() => {
+            (format!("Nothing has to be done. {back} goes back."), theme.good())
+        }
         (None, Some(wanted)) => {
             let style = if proposal.may_be_accepted() {
                 theme.good()

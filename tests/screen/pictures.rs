@@ -1,0 +1,203 @@
+//! The right face beside the right name, whole and undistorted, whatever happens around it
+//! (`terminal-images.md` 4 and 8).
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{
+    assert_is, assert_shows, four, is_at, open, open_on_four, pair, pane, setup, stage_of, wait_for_person,
+};
+use crate::terminal::{How, Kind, LIMIT, QUIET, Screen, Terminal};
+
+const DRAWING: [(Kind, How); 5] = [
+    (Kind::Kitty, How::Kitty),
+    // It shows a box for every placeholder.
+    (Kind::OldKitty, How::Kitty),
+    (Kind::Sixel, How::Sixel),
+    (Kind::Iterm2, How::Iterm2),
+    (Kind::Plain, How::Blocks),
+];
+
+#[track_caller]
+fn assert_drawn(terminal: &Terminal, how: How) {
+    for picture in terminal.pictures() {
+        assert_eq!(picture.how, how, "{terminal:?}");
+    }
+}
+
+#[test]
+fn the_faces_follow_the_cursor() {
+    for (kind, how) in DRAWING {
+        let (_stage, people, terminal) = open_on_four(kind);
+        assert_drawn(&terminal, how);
+        assert_shows(&terminal, &people[0], &people);
+        for person in &people[1..] {
+            terminal.type_keys("j");
+            wait_for_person(&terminal, person);
+            assert_shows(&terminal, person, &people);
+        }
+        terminal.type_keys("ggkk");
+        terminal.type_keys("<home>");
+        wait_for_person(&terminal, &people[0]);
+        assert_shows(&terminal, &people[0], &people);
+    }
+}
+
+#[test]
+fn moving_fast_ends_at_the_right_faces_and_loses_no_key() {
+    for kind in [Kind::Kitty, Kind::Sixel] {
+        let (_stage, people, terminal) = open_on_four(kind);
+        for _ in 0..20 {
+            terminal.type_keys("jjjkkk");
+        }
+        terminal.type_keys("jj");
+        wait_for_person(&terminal, &people[2]);
+        assert_shows(&terminal, &people[2], &people);
+    }
+}
+
+#[test]
+fn a_dialog_over_the_faces_leaves_no_trace() {
+    for (kind, _) in DRAWING {
+        let (_stage, people, terminal) = open_on_four(kind);
+        terminal.type_keys("?");
+        terminal.wait_for_text("Keys");
+        terminal.wait_quiet();
+        for picture in terminal.pictures() {
+            assert_eq!(picture.missing, 0, "half a face below the dialog: {terminal:?}");
+        }
+        assert_eq!(terminal.look(Screen::boxes), 0, "{terminal:?}");
+        terminal.type_keys("<esc>");
+        terminal.wait_for_no_text("type to find one");
+        wait_for_person(&terminal, &people[0]);
+        assert_shows(&terminal, &people[0], &people);
+    }
+}
+
+#[test]
+fn another_size_of_the_window_places_the_faces_anew() {
+    for (kind, _) in DRAWING {
+        let (_stage, people, terminal) = open_on_four(kind);
+        for (columns, rows) in [(90, 28), (200, 60), (100, 30)] {
+            let resized = terminal.resize(columns, rows);
+            terminal.reaction(resized, QUIET, LIMIT, LIMIT);
+            wait_for_person(&terminal, &people[0]);
+            assert_shows(&terminal, &people[0], &people);
+        }
+    }
+}
+
+#[test]
+fn a_pair_fills_the_screen_and_goes_back() {
+    for (kind, _) in DRAWING {
+        let (_stage, people, terminal) = open_on_four(kind);
+        let small = pair(&terminal)[0].area;
+        terminal.type_keys("z");
+        terminal.wait_for("two large pictures", |screen| {
+            let pictures = screen.pictures();
+            pictures.len() == 2 && pictures.iter().all(|picture| picture.area.rows > small.rows)
+        });
+        terminal.wait_quiet();
+        let pictures = pair(&terminal);
+        assert_is(&pictures[0], &people[0].source, &terminal);
+        assert_is(&pictures[1], &people[0].target, &terminal);
+        terminal.type_keys("<esc>");
+        wait_for_person(&terminal, &people[0]);
+        assert_shows(&terminal, &people[0], &people);
+    }
+}
+
+#[test]
+fn pictures_keep_off_the_right_column_and_the_lowest_row_of_their_panes() {
+    for kind in [Kind::Kitty, Kind::Sixel] {
+        let (_stage, people, terminal) = open_on_four(kind);
+        for (number, person) in people.iter().enumerate() {
+            if number > 0 {
+                terminal.type_keys("j");
+            }
+            wait_for_person(&terminal, person);
+            for (picture, title) in pair(&terminal).iter().zip(["Entra ID", "ServiceNow"]) {
+                let pane = terminal.look(|screen| pane(screen, title));
+                let (right, lower) = (
+                    picture.area.column + picture.area.columns,
+                    picture.area.row + picture.area.rows,
+                );
+                assert!(right < pane.column + pane.columns, "{picture:?} in {pane:?}");
+                assert!(lower < pane.row + pane.rows, "{picture:?} in {pane:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_shows_boxes_nothing_or_ghosts_gets_half_blocks() {
+    let people = four();
+    let stage = stage_of(&people);
+    let terminals = [
+        ("Konsole", setup(&stage, Kind::Sixel).named("Konsole 22.12.3")),
+        (
+            "VS Code without pictures",
+            setup(&stage, Kind::Plain).env("TERM_PROGRAM", "vscode"),
+        ),
+        (
+            "tmux in an unknown terminal",
+            setup(&stage, Kind::Kitty).in_tmux(),
+        ),
+        ("nobody", setup(&stage, Kind::Silent)),
+        ("nonsense", setup(&stage, Kind::Nonsense)),
+    ];
+    for (name, setup) in terminals {
+        let terminal = open(setup);
+        wait_for_person(&terminal, &people[0]);
+        for picture in terminal.pictures() {
+            assert_eq!(picture.how, How::Blocks, "{name}: {terminal:?}");
+        }
+        assert_shows(&terminal, &people[0], &people);
+    }
+}
+
+#[test]
+fn tmux_in_kitty_shows_real_pictures() {
+    let people = four();
+    let stage = stage_of(&people);
+    // A tmux that knows one thing: which terminal it is in.
+    let folder = stage.home().join("bin");
+    std::fs::create_dir_all(&folder).expect("writable");
+    let script = folder.join("tmux");
+    std::fs::write(&script, "#!/bin/sh\necho 'kitty(0.41.1)'\n").expect("writable");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let terminal = open(setup(&stage, Kind::Kitty).in_tmux().env("PATH", &folder));
+    wait_for_person(&terminal, &people[0]);
+    assert_drawn(&terminal, How::Kitty);
+    assert_shows(&terminal, &people[0], &people);
+    terminal.type_keys("q");
+    terminal.wait_for_end();
+    terminal.assert_restored();
+}
+
+#[test]
+fn without_pictures_the_screen_has_the_same_words() {
+    let people = four();
+    let stage = stage_of(&people);
+    let terminal = setup(&stage, Kind::Kitty).start(crate::support::PROGRAM, &["--no-images"]);
+    terminal.wait_for("Ada and why", |screen| {
+        is_at(screen, "Ada Byron") && screen.shows("360x360 PNG") && screen.shows("different pictures")
+    });
+    terminal.wait_quiet();
+    assert!(terminal.pictures().is_empty(), "{terminal:?}");
+}
+
+#[test]
+fn a_photo_that_has_been_pushed_is_on_both_sides() {
+    let (stage, people, terminal) = open_on_four(Kind::Kitty);
+    terminal.type_keys("p");
+    terminal.wait_for_text("Plan: change 1 person");
+    terminal.type_keys("<enter>");
+    terminal.wait_for_text("Run: over");
+    assert!(!stage.writes().is_empty());
+    terminal.type_keys("<esc>");
+    terminal.wait_for("Ada in sync", |screen| is_at(screen, "in sync"));
+    wait_for_person(&terminal, &people[0]);
+    let pictures = pair(&terminal);
+    assert_is(&pictures[0], &people[0].source, &terminal);
+    assert_is(&pictures[1], &people[0].source, &terminal);
+}
