@@ -661,6 +661,10 @@ pub fn moved(state: &mut State) -> Effects {
     let Some(person) = state.people.current_person() else {
         return effects;
     };
+    // Who belongs together is not known before everybody is listed.
+    if state.people.origin == Origin::Pages {
+        return effects;
+    }
     if state.pictures.look(&person.source).is_none() || is_missing_neighbour(state) {
         effects.push(Effect::Rest(state.pictures.moves));
     }

@@ -152,7 +152,7 @@ fn header_left(state: &State, step: usize) -> Vec<(String, Style)> {
             format!("  {} {arrow} {}", cut(&tenant, 14), cut(instance, 14)),
             theme.text(),
         )),
-        3 => parts.push((format!("  {arrow} {}", cut(instance, 14)), theme.text())),
+        3 => parts.push((format!("  {}", cut(instance, 14)), theme.text())),
         _ => {}
     }
     for (name, lanes) in sides(&state.lanes) {

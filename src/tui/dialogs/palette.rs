@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Answer, add_bounded};
-use crate::tui::intent::{Context, ENTRIES, Entry};
+use crate::tui::intent::{Context, ENTRIES, Entry, Intent};
 use crate::tui::keymap::Key;
 use crate::tui::layout;
 use crate::tui::pen::{Pen, tail};
@@ -37,9 +37,22 @@ impl Palette {
             .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
             .filter(|entry| wanted.iter().all(|word| text(entry).contains(word.as_str())))
             .collect();
-        // Where it stands as it is typed, it is more likely to be meant.
+        // Where it stands as it is typed, it is more likely to be meant. Nobody moves a cursor by name, and nobody is to
+        // say yes by opening this and pressing Enter.
         let whole = wanted.join(" ");
-        entries.sort_by_key(|entry| !text(entry).contains(&whole));
+        entries.sort_by_key(|entry| {
+            let is_last = matches!(
+                entry.intent,
+                Intent::Up
+                    | Intent::Down
+                    | Intent::PageUp
+                    | Intent::PageDown
+                    | Intent::First
+                    | Intent::Last
+                    | Intent::Accept
+            );
+            (!text(entry).contains(&whole), is_last)
+        });
         entries
     }
 }

@@ -83,7 +83,12 @@ impl Proposal {
         let mut skips: BTreeMap<String, u64> = BTreeMap::new();
         for skip in &plan.skips {
             let reason = crate::domain::text::clean(&skip.reason);
-            let words = format!("{}: {reason}", skip.verdict.words());
+            let verdict = skip.verdict.words();
+            let words = if reason.starts_with(verdict) {
+                reason.into_owned()
+            } else {
+                format!("{verdict}: {reason}")
+            };
             *skips.entry(words).or_default() += 1;
         }
         let mut skips: Vec<(String, u64)> = skips.into_iter().collect();

@@ -224,7 +224,7 @@ fn a_run_that_cannot_begin_says_so_and_keeps_the_marks() {
         text.contains("could not begin") && text.contains("Nothing was changed"),
         "{text}"
     );
-    assert!(text.contains("wait until it is done"), "{text}");
+    assert!(text.contains("Wait until it is done."), "{text}");
     press(&mut state, "esc");
     assert_eq!(marked(&state), ["Adele Vance"]);
     assert_eq!(

@@ -39,6 +39,9 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         match (side, looked, &person) {
             (Some(side), _, _) => pane(state, buffer, placements, layout::picture(area), inner, side),
             (None, Some(Looked::Failed(why)), _) => centred(state, buffer, inner, why),
+            (None, _, Some(_)) if state.people.origin == Origin::Pages => {
+                centred(state, buffer, inner, "once everybody is listed");
+            }
             (None, _, Some(_)) => centred(state, buffer, inner, "loading"),
             (None, _, None) => {}
         }
