@@ -95,7 +95,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     let mailbox = Mailbox::default();
     let continued = Arc::new(Notify::new());
     signals::watch(mailbox.clone(), Arc::clone(&continued))?;
-    let mut effects = Effects::new(opening.services, mailbox.clone());
+    let effects = Effects::new(opening.services, mailbox.clone());
     effects.load_snapshot();
 
     let mut screen = Screen::take(opening.has_mouse)?;
@@ -193,6 +193,15 @@ impl App {
         let is_signal = matches!(message, Message::Terminate);
         if let Message::Resized(size) = &message {
             self.screen.resize(*size)?;
+            // Zooming changes the cells: pictures are made anew for them.
+            if let Some(canvas) = self.state.canvas.after_resize() {
+                self.screen.set_canvas(&canvas)?;
+                self.effects.set_canvas(&canvas);
+                self.mailbox.post(Message::Canvas {
+                    canvas,
+                    why: self.state.canvas_why.clone(),
+                });
+            }
         }
         for effect in update(&mut self.state, message) {
             match effect {

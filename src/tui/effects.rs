@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -228,12 +229,13 @@ impl Effects {
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
             let result = engine.look(&people, Priority::Foreground).await;
+            let at = Timestamp::now();
             match result {
                 Ok(looks) => {
                     for (person, look) in people.into_iter().zip(looks) {
                         mailbox.post(Message::Looked {
                             person: person.source,
-                            result: Ok(Box::new(PersonLook::of(&look))),
+                            result: Ok(Box::new(PersonLook::of(&look, at))),
                         });
                     }
                 }

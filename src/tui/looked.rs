@@ -1,6 +1,7 @@
 //! What a fresh look at one person means for the screen: sentences and captions.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::domain::comparison::{Content, Verdict};
 use crate::domain::photo::{AvatarChain, Finding, Place, Sha256, SourcePhoto, StoredPicture};
@@ -12,6 +13,8 @@ use crate::report::text::size;
 /// One person as the panels show them.
 #[derive(Clone, Debug)]
 pub struct PersonLook {
+    /// When.
+    pub at: Timestamp,
     /// The verdict and its reason; `None` for somebody who is not paired.
     pub judgement: Option<(Verdict, String)>,
     /// The source's side.
@@ -66,8 +69,9 @@ pub struct Link {
 
 impl PersonLook {
     /// Puts what was seen into words.
-    pub fn of(look: &Look) -> Self {
+    pub fn of(look: &Look, at: Timestamp) -> Self {
         Self {
+            at,
             judgement: look
                 .judgement
                 .as_ref()

@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 
 use super::looked::{PersonLook, Side, SideView};
@@ -22,6 +23,8 @@ const LOOK_BYTES: usize = 24 << 20;
 const DRAWABLES: usize = 48;
 /// Bytes they may hold.
 const DRAWABLE_BYTES: usize = 24 << 20;
+/// A look counts as fresh for so long.
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
 /// Looks under way at once; a service that hangs must not gather more.
 const UNDER_WAY: usize = 12;
 
@@ -167,6 +170,15 @@ impl Pictures {
             .iter()
             .filter(|(_, looked)| matches!(looked, Looked::Loading))
             .count()
+    }
+
+    /// What is known of this person is worth another try: it failed, or was seen so long ago that it may be otherwise.
+    pub fn is_worth_another_look(&self, person: &SourceId, now: Timestamp) -> bool {
+        match self.looks.peek(person) {
+            None | Some(Looked::Failed(_)) => true,
+            Some(Looked::Loading) => false,
+            Some(Looked::Ready(look)) => now.duration_since(look.at) > FRESH,
+        }
     }
 
     /// Asks for those of these people who are not known yet, the first one first.

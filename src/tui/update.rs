@@ -665,7 +665,7 @@ pub fn moved(state: &mut State) -> Effects {
     if state.people.origin == Origin::Pages {
         return effects;
     }
-    if state.pictures.look(&person.source).is_none() || is_missing_neighbour(state) {
+    if state.pictures.is_worth_another_look(&person.source, state.now) || is_missing_neighbour(state) {
         effects.push(Effect::Rest(state.pictures.moves));
     }
     effects
@@ -697,6 +697,11 @@ fn nearly_in_sight(state: &State) -> Vec<PersonRef> {
 /// Asks for whoever is in sight, and for the neighbours.
 pub fn ask_around(state: &mut State) -> Effects {
     let mut people = in_sight(state);
+    for person in &people {
+        if state.pictures.is_worth_another_look(&person.source, state.now) {
+            state.pictures.forget(&person.source);
+        }
+    }
     people.extend(nearly_in_sight(state));
     state.pictures.ask(people)
 }

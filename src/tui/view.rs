@@ -388,11 +388,10 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     match state.screen {
         Screen::People => {
             let mut hints = vec![word(Intent::Mark)];
-            if !state.setting.is_readonly {
-                hints.push(word(Intent::Push));
-                hints.push(word(Intent::FullRun));
-            } else {
+            if state.setting.is_readonly {
                 hints.push((Intent::Push, "plan"));
+            } else {
+                hints.extend([Intent::Push, Intent::FullRun].map(word));
             }
             hints.extend([Intent::Zoom, Intent::Filter].map(word));
             if state.run.is_known() {

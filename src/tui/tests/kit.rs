@@ -471,7 +471,7 @@ fn chain(name: &str, verdict: Verdict, has_avatar: bool) -> AvatarChain {
 
 /// Somebody was looked at, with this result.
 pub fn looked(state: &mut State, name: &str, verdict: Verdict) -> Vec<Effect> {
-    let look = PersonLook::of(&look(name, verdict));
+    let look = PersonLook::of(&look(name, verdict), state.now);
     let message = Message::Looked {
         person: id(name),
         result: Ok(Box::new(look)),
