@@ -276,7 +276,14 @@ mod tests {
     fn a_frame_without_a_change_sends_nothing() {
         assert!(is_nothing(b""));
         assert!(is_nothing(b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m\x1b[?25l"));
-        for something in [&b"\x1b[2;7H"[..], b"\x1b[0mx", b"x", b"\x1b[2J", b"\x1b[?25h", b"\x1b["] {
+        for something in [
+            &b"\x1b[2;7H"[..],
+            b"\x1b[0mx",
+            b"x",
+            b"\x1b[2J",
+            b"\x1b[?25h",
+            b"\x1b[",
+        ] {
             assert!(!is_nothing(something), "{something:?}");
         }
     }

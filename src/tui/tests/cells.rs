@@ -171,11 +171,7 @@ fn a_hostile_filter_is_shown_as_harmlessly_as_a_name() {
     press(&mut state, "/");
     update(
         &mut state,
-<<<<<<< HEAD
         Message::Paste("\u{202e}\u{200b}\u{e0041}status:a\u{200d}\u{2066}".into()),
-=======
-        Message::Paste("\u{202e}\u{200b}\u{e0041}status:\u{2066}".into()),
->>>>>>> main
     );
     check(&cells(&mut state, 80, 24));
     press(&mut state, "esc /");

@@ -145,11 +145,7 @@ fn a_plan_that_cannot_be_made_says_why_and_what_to_do() {
     update(&mut state, Message::Planned { question, result });
     let text = frame(&mut state, 120, 40);
     assert!(
-<<<<<<< HEAD
         text.contains("could not sign in") && text.contains("Run avatar-sync check."),
-=======
-        text.contains("could not sign in") && text.contains("run avatar-sync check"),
->>>>>>> main
         "{text}"
     );
     press(&mut state, "enter");
