@@ -19,6 +19,7 @@ use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::graphics::{Canvas, Drawable};
+use crate::report::text::number;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -107,6 +108,25 @@ pub struct Trouble {
     pub hint: Option<String>,
 }
 
+impl Trouble {
+    /// What, and what to do, as sentences.
+    pub fn sentences(&self) -> String {
+        let mut text = self.what.trim_end_matches('.').to_owned();
+        if let Some(hint) = &self.hint {
+            let mut letters = hint.chars();
+            let first: String = letters
+                .next()
+                .map(|letter| letter.to_uppercase().collect())
+                .unwrap_or_default();
+            text.push_str(". ");
+            text.push_str(&first);
+            text.push_str(letters.as_str().trim_end_matches('.'));
+        }
+        text.push('.');
+        text
+    }
+}
+
 /// How far a scan is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanNews {
@@ -116,6 +136,16 @@ pub struct ScanNews {
     pub done: u64,
     /// Of how many, where that is known.
     pub total: Option<u64>,
+}
+
+impl ScanNews {
+    /// "7,992", or "40 of 310".
+    pub fn figures(&self) -> String {
+        match self.total {
+            Some(total) => format!("{} of {}", number(self.done), number(total)),
+            None => number(self.done),
+        }
+    }
 }
 
 /// What a scan has brought.

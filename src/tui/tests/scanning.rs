@@ -64,7 +64,10 @@ fn whoever_has_gone_to_somebody_while_the_table_fills_stays_there() {
     let mut state = screen();
     start_scan(&mut state);
     update(&mut state, page(&["Megan Bowen", "Lee Gu"]));
-    press(&mut state, "j");
+    assert!(
+        told(&press(&mut state, "j")).is_empty(),
+        "nobody is looked at before it is known who belongs together"
+    );
     update(&mut state, page(&["Alex Wilber"]));
     assert_eq!(current(&state), "Lee Gu");
     scanned(&mut state, listing(&CAST));
