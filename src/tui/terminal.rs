@@ -80,6 +80,7 @@ impl Screen {
     }
 
     /// The window in cells; at least one by one.
+    #[expect(clippy::unused_self, reason = "there is a size while the terminal is ours")]
     pub fn size(&self) -> Size {
         let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
         Size {
@@ -131,6 +132,7 @@ impl Screen {
     }
 
     /// Puts text on the clipboard through the terminal (OSC 52); it works over SSH too.
+    #[expect(clippy::unused_self, reason = "only whoever has the terminal may write to it")]
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         use base64::Engine as _;
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
