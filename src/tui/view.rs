@@ -103,11 +103,13 @@ fn header(state: &State, buffer: &mut Buffer, area: Rect) {
     let width = usize::from(area.width);
     let length = |parts: &[(String, Style)]| parts.iter().map(|(text, _)| text.width()).sum::<usize>();
     let lefts: Vec<Vec<(String, Style)>> = (0..HEADER_STEPS).map(|step| header_left(state, step)).collect();
-    let least = lefts.last().map_or(0, |left| length(left));
     let rights = what_goes_on(state);
-    let right = rights
-        .iter()
-        .find(|right| least + right.width() + 3 <= width)
+    // Fewer words at the right before the instance goes, then before the pauses go.
+    let right = [3, 5, HEADER_STEPS - 1]
+        .into_iter()
+        .flat_map(|step| rights.iter().map(move |right| (step, right)))
+        .find(|(step, right)| length(&lefts[*step]) + right.width() + 3 <= width)
+        .map(|(_, right)| right)
         .or(rights.last())
         .map_or("", String::as_str);
     let room = width.saturating_sub(right.width() + 3);
@@ -255,7 +257,11 @@ fn what_goes_on(state: &State) -> Vec<String> {
             if is_known {
                 words.push(format!("{total}{dot}{whole}"));
             }
-            words.extend([whole, figures]);
+            let first = what
+                .split_once(' ')
+                .map(|(first, _)| format!("{first} {figures}"));
+            words.push(whole);
+            words.extend(first);
             words
         }
         (None, _) if state.people.origin == Origin::Nothing => vec!["starting".into()],

@@ -363,11 +363,11 @@ fn cell(state: &State, pen: &mut Pen<'_>, entry: &Entry<'_>, column: Column, wid
     let (text, field) = match column {
         Column::Verdict => {
             let verdict = entry.verdict();
-            pen.write_within(
-                &format!("{} {}", theme.symbol(verdict), short_words(verdict)),
-                width,
-                theme.verdict(verdict),
-            );
+            let mut words = theme.symbol(verdict).to_string();
+            if width > 1 {
+                words = format!("{words} {}", short_words(verdict));
+            }
+            pen.write_within(&words, width, theme.verdict(verdict));
             return;
         }
         Column::Name => (Some(entry.name()), Field::Name),

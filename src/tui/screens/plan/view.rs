@@ -179,9 +179,7 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
             (typed, style)
         }
         (None, None) => (
-            format!(
-                "{accept} does it, {back} goes back. Pictures that are replaced are kept on this computer."
-            ),
+            format!("{accept} does it, {back} goes back. Replaced pictures are kept on this computer."),
             theme.strong(),
         ),
     });
@@ -222,7 +220,7 @@ fn pairs(
             .write(&step.person.name.shown(), theme.text());
         let between = Rect {
             x: pair.old.right(),
-            y: pair.old.y + pair.old.height / 2,
+            y: pair.old.y + pair.old.height.saturating_sub(1) / 2,
             width: 3,
             height: 1,
         };
