@@ -193,6 +193,15 @@ impl App {
         let is_signal = matches!(message, Message::Terminate);
         if let Message::Resized(size) = &message {
             self.screen.resize(*size)?;
+            // Zooming changes the cells: pictures are made anew for them.
+            if let Some(canvas) = self.state.canvas.after_resize() {
+                self.screen.set_canvas(&canvas)?;
+                self.effects.set_canvas(&canvas);
+                self.mailbox.post(Message::Canvas {
+                    canvas,
+                    why: self.state.canvas_why.clone(),
+                });
+            }
         }
         for effect in update(&mut self.state, message) {
             match effect {

@@ -38,6 +38,7 @@ pub(super) struct Heard {
     pub typed: Vec<u8>,
 }
 
+#[cfg(any(unix, test))]
 impl Heard {
     /// Tells answers from keys in what was read. The beginning of an answer that breaks off is dropped.
     pub(super) fn of(bytes: &[u8]) -> Self {
@@ -71,6 +72,7 @@ impl Heard {
 }
 
 /// One answer in the stream.
+#[cfg(any(unix, test))]
 enum Piece {
     Name(String),
     Kitty(bool),
@@ -80,6 +82,7 @@ enum Piece {
     Broken,
 }
 
+#[cfg(any(unix, test))]
 impl Piece {
     /// The answer at the start of these bytes and its length; `None` where no answer starts.
     fn at_start_of(bytes: &[u8]) -> Option<(Self, usize)> {
@@ -126,6 +129,7 @@ impl Piece {
 }
 
 /// The body of a string sequence and how many bytes it takes with its end; no body if it breaks off.
+#[cfg(any(unix, test))]
 fn until_string_end(bytes: &[u8]) -> (Option<&[u8]>, usize) {
     match bytes.iter().position(|byte| *byte == 0x1b) {
         Some(end) if bytes.get(end + 1) == Some(&b'\\') => (Some(&bytes[..end]), end + 2),

@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::looked::PersonLook;
 use super::mailbox::Mailbox;
-use super::message::{Compared, Effect, Message, ScanNews, Scanned, Trouble, Who};
+use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Trouble, Who};
 use crate::connector::http::{RequestLog, RequestRecord};
 use crate::connector::{LaneState, Priority};
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
-use crate::domain::listing::Listed;
+use crate::domain::listing::{Listed, Listing};
 use crate::domain::plan::{Limits, Plan};
 use crate::domain::run::PersonRef;
 use crate::domain::text::clean;
@@ -165,7 +165,10 @@ impl Effects {
             Effect::PauseRun => self.running.pause(),
             Effect::ResumeRun => self.running.resume(),
             Effect::CancelRun => self.running.cancel(),
-            Effect::Keep(listed) => self.keep(listed),
+            Effect::Keep(kept) => self.keep(kept),
+            Effect::PrepareSearch(listing) => {
+                tokio::task::spawn_blocking(move || listing.prepare_search());
+            }
             Effect::ReadRequests => self.mailbox.post(Message::Requests(self.requests())),
             Effect::Open(address) => self.open(&address),
             Effect::Copy(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
@@ -308,9 +311,15 @@ impl Effects {
         });
     }
 
-    fn keep(&self, listed: Box<Listed>) {
+    fn keep(&self, kept: Kept) {
         let (store, mailbox) = (self.services.store.clone(), self.mailbox.clone());
         tokio::task::spawn_blocking(move || {
+            let listed = Listed {
+                scanned_at: kept.scanned_at,
+                complete: kept.complete,
+                listing: Listing::clone(&kept.listing),
+            };
+            drop(kept);
             if let Err(error) = crate::store::snapshot::save(&store, &listed) {
                 mailbox.post(Message::Trouble(Trouble {
                     what: format!(

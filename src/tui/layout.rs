@@ -11,8 +11,14 @@ pub const LEAST: Size = Size {
 
 /// Widest picture, in columns: more costs bytes and shows nothing new (`terminal-images.md` 4).
 const PICTURE_COLUMNS: u16 = 36;
-/// Lines below a picture.
-pub const CAPTION_LINES: u16 = 3;
+/// Lines below a picture, where there is room for them.
+const CAPTION_LINES: u16 = 3;
+/// Panes with fewer lines inside have one line below the picture.
+const LOW_PANE: u16 = 8;
+/// A picture beside others in a plan.
+pub const THUMBNAIL: Size = Size { width: 12, height: 6 };
+/// Pairs of pictures in a plan.
+const PAIRS: usize = 4;
 
 /// True if the window is too small for anything but a sentence.
 pub fn is_too_small(size: Size) -> bool {
@@ -104,28 +110,142 @@ pub fn inside(area: Rect) -> Rect {
     }
 }
 
+/// Lines below the picture of a pane with this inside.
+pub fn caption_lines(inner: Rect) -> u16 {
+    if inner.height < LOW_PANE { 1 } else { CAPTION_LINES }
+}
+
 /// Where a picture goes in a pane: above the caption, with one column free at the right and one row below
 /// (`terminal-images.md` 4).
 pub fn picture(pane: Rect) -> Rect {
     let inner = inside(pane);
     Rect {
         width: inner.width.saturating_sub(1).min(PICTURE_COLUMNS),
-        height: inner.height.saturating_sub(CAPTION_LINES + 1),
+        height: inner.height.saturating_sub(caption_lines(inner) + 1),
         ..inner
     }
 }
 
-/// Both panes of the zoomed pair.
-pub fn zoom(size: Size) -> (Rect, Rect) {
+/// The zoomed pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoomAreas {
+    /// The source's pane with its frame.
+    pub source: Rect,
+    /// The target's pane with its frame.
+    pub target: Rect,
+    /// Facts, without a frame.
+    pub facts: Rect,
+}
+
+/// Both panes of the zoomed pair, and the facts below them.
+pub fn zoom(size: Size) -> ZoomAreas {
     let (_, body, _) = frame(size);
+    let facts = if body.height < 16 { 1 } else { 4 };
+    let height = body.height.saturating_sub(facts);
     let half = body.width / 2;
-    let left = Rect { width: half, ..body };
-    let right = Rect {
-        x: half,
-        width: body.width - half,
+    let source = Rect {
+        width: half,
+        height,
         ..body
     };
-    (left, right)
+    ZoomAreas {
+        source,
+        target: Rect {
+            x: half,
+            width: body.width - half,
+            ..source
+        },
+        facts: Rect {
+            x: body.x + 1,
+            y: body.y + height,
+            width: body.width.saturating_sub(2),
+            height: facts.min(body.height),
+        },
+    }
+}
+
+/// A pair of pictures in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairAreas {
+    /// Whose they are.
+    pub name: Rect,
+    /// What is shown now.
+    pub old: Rect,
+    /// What will be shown.
+    pub new: Rect,
+}
+
+/// The parts of the plan screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanAreas {
+    /// How many, and who is left out.
+    pub counts: Rect,
+    /// Who, one a line.
+    pub who: Rect,
+    /// The first of them with pictures; none where there is no room.
+    pub pairs: Vec<PairAreas>,
+    /// The question, over the whole width.
+    pub question: Rect,
+}
+
+/// The plan screen inside its frame: `inner`. `question`: lines that the question takes; `has_pictures`: the terminal
+/// can draw.
+pub fn plan(inner: Rect, question: u16, has_pictures: bool) -> PlanAreas {
+    let question = question.min(inner.height);
+    let above = inner.height - question;
+    let counts = Rect {
+        x: inner.x + 1,
+        width: (inner.width * 2 / 5).max(30) - 1,
+        height: above.saturating_sub(1),
+        ..inner
+    };
+    let mut who = Rect {
+        x: counts.right() + 2,
+        width: inner.right().saturating_sub(counts.right() + 2),
+        ..counts
+    };
+    // A name, two pictures with an arrow between them, and a blank at the right and below.
+    let (width, height) = (2 * THUMBNAIL.width + 5, THUMBNAIL.height + 2);
+    let columns = who.width / width;
+    // Some lines are left for names alone.
+    let rows = who.height.saturating_sub(6) / height;
+    let mut pairs = Vec::new();
+    if has_pictures && columns > 0 && rows > 0 {
+        let rows = rows.min((PAIRS as u16).div_ceil(columns));
+        let top = who.y;
+        for position in 0..PAIRS.min(usize::from(columns * rows)) as u16 {
+            let name = Rect {
+                x: who.x + position % columns * width,
+                y: top + position / columns * height,
+                width: width - 2,
+                height: 1,
+            };
+            let old = Rect {
+                x: name.x,
+                y: name.y + 1,
+                width: THUMBNAIL.width,
+                height: THUMBNAIL.height,
+            };
+            let new = Rect {
+                x: old.right() + 3,
+                ..old
+            };
+            pairs.push(PairAreas { name, old, new });
+        }
+        who.y += rows * height;
+        who.height -= rows * height;
+    }
+    PlanAreas {
+        counts,
+        who,
+        pairs,
+        question: Rect {
+            x: inner.x + 1,
+            y: inner.y + above,
+            width: inner.width.saturating_sub(2),
+            height: question,
+        },
+    }
 }
 
 /// Where a zoomed picture goes: larger than in a pane, but bounded.
@@ -133,14 +253,15 @@ pub fn zoomed_picture(pane: Rect) -> Rect {
     let inner = inside(pane);
     Rect {
         width: inner.width.saturating_sub(1),
-        height: inner.height.saturating_sub(CAPTION_LINES + 1),
+        height: inner.height.saturating_sub(caption_lines(inner) + 1),
         ..inner
     }
 }
 
-/// A dialog in the middle of the window, as large as asked for and as fits.
+/// A dialog in the middle of the window, as large as asked for and as fits. What would show of the screen beside it is
+/// either worth looking at or not there.
 pub fn dialog(size: Size, width: u16, height: u16) -> Rect {
-    let width = width.min(size.width.saturating_sub(2));
+    let width = if width + 6 > size.width { size.width } else { width };
     let height = height.min(size.height.saturating_sub(2));
     Rect {
         x: (size.width - width) / 2,
@@ -153,6 +274,36 @@ pub fn dialog(size: Size, width: u16, height: u16) -> Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_every_window_the_parts_of_a_plan_are_inside_and_do_not_overlap() {
+        for width in LEAST.width..=240 {
+            for height in LEAST.height..=80 {
+                let (_, body, _) = frame(Size { width, height });
+                let inner = inside(body);
+                let areas = plan(inner, 3, true);
+                let mut parts = vec![areas.counts, areas.who, areas.question];
+                for pair in &areas.pairs {
+                    parts.extend([pair.name, pair.old, pair.new]);
+                }
+                assert!(areas.who.height > 0, "{width}x{height}: names are always listed");
+                for (position, part) in parts.iter().enumerate() {
+                    assert!(
+                        inner.union(*part) == inner && part.area() > 0,
+                        "{width}x{height} {part:?}"
+                    );
+                    for other in &parts[position + 1..] {
+                        assert!(!part.intersects(*other), "{width}x{height} {part:?} {other:?}");
+                    }
+                }
+            }
+        }
+        let (_, body, _) = frame(Size::new(80, 24));
+        assert_eq!(plan(inside(body), 3, true).pairs.len(), 1);
+        let (_, body, _) = frame(Size::new(120, 40));
+        assert_eq!(plan(inside(body), 3, true).pairs.len(), 4);
+        assert!(plan(inside(body), 3, false).pairs.is_empty());
+    }
 
     #[test]
     fn in_every_window_the_parts_are_inside_and_do_not_overlap() {
@@ -183,7 +334,13 @@ mod tests {
                         assert!(!part.intersects(*other), "{width}x{height} {part:?} {other:?}");
                     }
                 }
+                let zoomed = zoom(Size { width, height });
+                for pane in [zoomed.source, zoomed.target] {
+                    assert!(picture(pane).height > 0 && !pane.intersects(zoomed.facts));
+                    assert_eq!(whole.union(zoomed.facts), whole);
+                }
                 for pane in [areas.source, areas.target] {
+                    assert!(picture(pane).area() > 0, "{width}x{height} {pane:?}");
                     let picture = picture(pane);
                     assert!(picture.right() < pane.right(), "a column stays free");
                     assert!(picture.bottom() < pane.bottom(), "a row stays free");

@@ -147,12 +147,12 @@ fn target_side(look: &Look) -> Side {
     if let Some(chain) = &look.chain
         && let (Some(served), Some(stored)) = (&chain.served, chain.served_picture())
     {
-        caption.push(match stored.created_at {
-            Some(created) => format!("from {}, {}", served.place.0, created.strftime("%Y-%m-%d")),
-            None => format!("from {}", served.place.0),
-        });
-        if let Some(by) = &stored.created_by {
-            caption.push(format!("by {}", by.shown()));
+        caption.push(format!("from {}", served.place.0));
+        let created = stored.created_at.map(|at| at.strftime("%Y-%m-%d").to_string());
+        let by = stored.created_by.as_ref().map(|by| format!("by {}", by.shown()));
+        let when: Vec<String> = [created, by].into_iter().flatten().collect();
+        if !when.is_empty() {
+            caption.push(when.join(" "));
         }
     }
     Side { picture, caption }
@@ -216,20 +216,20 @@ fn similarity(look: &Look) -> Option<String> {
 
 fn push(look: &Look) -> String {
     let Some(judgement) = &look.judgement else {
-        return "nothing: nobody in ServiceNow to push to".into();
+        return "nothing, nobody in ServiceNow to push to".into();
     };
     let words = match judgement.verdict {
-        Verdict::InSync => "nothing: it is right",
-        Verdict::SamePicture => "nothing: it is the same picture",
+        Verdict::InSync => "nothing, it is right",
+        Verdict::SamePicture => "nothing, it is the same picture",
         Verdict::Missing => "add the photo",
         Verdict::Differs => "replace the avatar by the photo",
         Verdict::Broken => match &look.photo {
             SourcePhoto::Present(_) if facts(&look.content.original).is_some() => "mend it with the photo",
-            SourcePhoto::Present(_) => "nothing: the photo cannot be used",
-            _ => "nothing: no photo to mend it with",
+            SourcePhoto::Present(_) => "nothing, the photo cannot be used",
+            _ => "nothing, no photo to mend it with",
         },
         Verdict::OnlyInTarget => "nothing, unless removals are switched on",
-        Verdict::Neither => "nothing: there is no photo",
+        Verdict::Neither => "nothing, there is no photo",
         Verdict::Undecided => "first compare both pictures",
         Verdict::Error => "nothing as long as this cannot be read",
         Verdict::Unmatched | Verdict::Ambiguous | Verdict::Excluded => "nothing",

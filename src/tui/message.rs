@@ -13,12 +13,13 @@ use crate::connector::LaneState;
 use crate::connector::http::RequestRecord;
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::{RunId, SourceId};
-use crate::domain::listing::Listed;
+use crate::domain::listing::{Listed, Listing};
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::graphics::{Canvas, Drawable};
+use crate::report::text::number;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -107,6 +108,25 @@ pub struct Trouble {
     pub hint: Option<String>,
 }
 
+impl Trouble {
+    /// What, and what to do, as sentences.
+    pub fn sentences(&self) -> String {
+        let mut text = self.what.trim_end_matches('.').to_owned();
+        if let Some(hint) = &self.hint {
+            let mut letters = hint.chars();
+            let first: String = letters
+                .next()
+                .map(|letter| letter.to_uppercase().collect())
+                .unwrap_or_default();
+            text.push_str(". ");
+            text.push_str(&first);
+            text.push_str(letters.as_str().trim_end_matches('.'));
+        }
+        text.push('.');
+        text
+    }
+}
+
 /// How far a scan is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanNews {
@@ -116,6 +136,16 @@ pub struct ScanNews {
     pub done: u64,
     /// Of how many, where that is known.
     pub total: Option<u64>,
+}
+
+impl ScanNews {
+    /// "7,992", or "40 of 310".
+    pub fn figures(&self) -> String {
+        match self.total {
+            Some(total) => format!("{} of {}", number(self.done), number(total)),
+            None => number(self.done),
+        }
+    }
 }
 
 /// What a scan has brought.
@@ -251,7 +281,9 @@ pub enum Effect {
     /// Stop the run after the writes in hand.
     CancelRun,
     /// Keep what the table shows for the next start.
-    Keep(Box<Listed>),
+    Keep(Kept),
+    /// Make ready what the first letter of a filter would otherwise wait for.
+    PrepareSearch(Arc<Listing>),
     /// Read the last requests.
     ReadRequests,
     /// Put text on the clipboard, through the terminal.
@@ -264,6 +296,17 @@ pub enum Effect {
     Suspend,
     /// End the program.
     Quit,
+}
+
+/// What is kept for the next start.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// When the scan was finished.
+    pub scanned_at: Timestamp,
+    /// False if a listing was cut short.
+    pub complete: bool,
+    /// Everybody.
+    pub listing: Arc<Listing>,
 }
 
 /// Whom a plan is for.

@@ -110,6 +110,36 @@ pub fn cut(text: &str, width: usize, is_ascii: bool) -> std::borrow::Cow<'_, str
     format!("{}{mark}", &text[..end]).into()
 }
 
+/// The end of a text that is being typed, with an ellipsis where its beginning is missing.
+pub fn tail(text: &str, width: usize, is_ascii: bool) -> std::borrow::Cow<'_, str> {
+    if text.width() <= width {
+        return text.into();
+    }
+    let room = width.saturating_sub(1);
+    let mut used = 0;
+    let mut from = text.len();
+    for (position, letter) in text.char_indices().rev() {
+        used += letter.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        from = position;
+    }
+    let mark = if is_ascii { "~" } else { "…" };
+    format!("{mark}{}", &text[from..]).into()
+}
+
+/// Breaks text into so many lines at most; an ellipsis where something is missing.
+pub fn wrap_within(text: &str, width: usize, most: usize, is_ascii: bool) -> Vec<String> {
+    let mut lines = wrap(text, width);
+    if lines.len() > most && most > 0 {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(cut(&rest, width, is_ascii).into_owned());
+    }
+    lines.truncate(most);
+    lines
+}
+
 /// Breaks text into lines of at most this many columns, at blanks where there are any.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
@@ -154,6 +184,23 @@ mod tests {
         // A wide letter that does not fit is left out whole.
         assert_eq!(cut("山田太郎", 4, false), "山…");
         assert_eq!(cut("Zoë", 3, false), "Zoë");
+    }
+
+    #[test]
+    fn of_what_is_typed_the_end_is_seen() {
+        assert_eq!(tail("status:missing", 20, false), "status:missing");
+        assert_eq!(tail("status:missing", 8, false), "…missing");
+        assert_eq!(tail("山田太郎", 4, true), "~郎");
+    }
+
+    #[test]
+    fn lines_that_find_no_room_are_not_dropped_in_silence() {
+        assert_eq!(
+            wrap_within("shows the same picture", 10, 2, false),
+            ["shows the", "same pict…"]
+        );
+        assert_eq!(wrap_within("shows", 10, 2, false), ["shows"]);
+        assert_eq!(wrap_within("shows", 10, 0, false), Vec::<String>::new());
     }
 
     #[test]

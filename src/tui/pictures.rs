@@ -65,7 +65,6 @@ pub struct Pictures {
 
 impl Pictures {
     /// None yet.
-    #[expect(clippy::new_without_default, reason = "there is nothing default about it")]
     pub fn new() -> Self {
         Self {
             looks: LruCache::new(NonZeroUsize::new(LOOKS).expect("not zero")),

@@ -80,6 +80,7 @@ impl Screen {
     }
 
     /// The window in cells; at least one by one.
+    #[expect(clippy::unused_self, reason = "there is a size while the terminal is ours")]
     pub fn size(&self) -> Size {
         let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
         Size {
@@ -115,7 +116,7 @@ impl Screen {
             .draw(|frame| view(state, frame.buffer_mut(), &mut placements))?;
         self.painter.paint(&mut self.frame, placements)?;
         let mut frame = self.frame.0.borrow_mut();
-        // Nothing but "hide the cursor", which it is.
+        // Nothing but colours put back and a cursor hidden that is hidden.
         if !pending && is_nothing(&frame) {
             frame.clear();
             return Ok(());
@@ -131,6 +132,7 @@ impl Screen {
     }
 
     /// Puts text on the clipboard through the terminal (OSC 52); it works over SSH too.
+    #[expect(clippy::unused_self, reason = "only whoever has the terminal may write to it")]
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         use base64::Engine as _;
         let encoded = base64::engine::general_purpose::STANDARD.encode(text);
@@ -173,10 +175,19 @@ impl Drop for Screen {
     }
 }
 
-/// True for bytes that change nothing on the screen.
+/// True for bytes that show nothing: colours and the hiding of the cursor.
 fn is_nothing(bytes: &[u8]) -> bool {
-    const HIDE: &[u8] = b"\x1b[?25l";
-    bytes.chunks(HIDE.len()).all(|chunk| chunk == HIDE)
+    let mut rest = bytes;
+    while let Some(sequence) = rest.strip_prefix(b"\x1b[") {
+        let Some(end) = sequence.iter().position(|byte| (0x40..=0x7e).contains(byte)) else {
+            return false;
+        };
+        if sequence[end] != b'm' && &sequence[..=end] != b"?25l" {
+            return false;
+        }
+        rest = &sequence[end + 1..];
+    }
+    rest.is_empty()
 }
 
 /// Undoes everything that was done to the terminal; harmless if nothing was. For panics and other hurried endings.
@@ -257,4 +268,25 @@ fn stop_here() -> io::Result<()> {
 #[cfg(not(unix))]
 fn stop_here() -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_without_a_change_sends_nothing() {
+        assert!(is_nothing(b""));
+        assert!(is_nothing(b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m\x1b[?25l"));
+        for something in [
+            &b"\x1b[2;7H"[..],
+            b"\x1b[0mx",
+            b"x",
+            b"\x1b[2J",
+            b"\x1b[?25h",
+            b"\x1b[",
+        ] {
+            assert!(!is_nothing(something), "{something:?}");
+        }
+    }
 }

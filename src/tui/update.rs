@@ -1,5 +1,7 @@
 //! What happened → what changes, and what is to be done. Plain functions: no clock, no disk, no network.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
@@ -16,6 +18,7 @@ use super::screens::{plan, run};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
+use crate::domain::run::PersonRef;
 use crate::report::text::people as people_words;
 
 /// How many people above and below the cursor are looked at ahead.
@@ -34,6 +37,10 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             fit(state);
             let mut effects = vec![Effect::Redraw];
             effects.extend(paint_around(state));
+            // A larger window may have room for more of them.
+            if state.screen == Screen::Plan {
+                effects.extend(ask_around(state));
+            }
             effects
         }
         Message::Canvas { canvas, why } => {
@@ -52,6 +59,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
                 let origin = Origin::Snapshot(listed.scanned_at);
                 state.people.replace(*listed, origin);
                 effects = moved(state);
+                effects.push(Effect::PrepareSearch(Arc::clone(&state.people.listing)));
             }
             // Only now is it known whether the table needs the pages of a scan to show anybody.
             if state.scan == ScanState::Idle && !matches!(state.people.origin, Origin::Scan(_)) {
@@ -459,13 +467,7 @@ pub fn show(state: &mut State, screen: Screen) -> Effects {
 
 /// What the table shows, for the next start.
 pub fn keep(state: &State) -> Effects {
-    state
-        .people
-        .listed()
-        .map(Box::new)
-        .map(Effect::Keep)
-        .into_iter()
-        .collect()
+    state.people.kept().map(Effect::Keep).into_iter().collect()
 }
 
 /// Begins a plan, unless nothing may be written or a run is under way.
@@ -542,7 +544,7 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             }
             state.problems = problems;
             let mut effects = moved(state);
-            effects.extend(keep(state));
+            effects.push(Effect::PrepareSearch(Arc::clone(&state.people.listing)));
             let undecided = state.people.listing.counts().of(Verdict::Undecided);
             if (1..=COMPARED_UNASKED).contains(&undecided) {
                 effects.extend(compare(state));
@@ -613,8 +615,8 @@ fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook>, T
     }
     let mut effects = paint_around(state);
     // Whoever found no room before has some now; somebody who is only passing by wants none.
-    if state.rested == state.pictures.moves {
-        effects.extend(ask_current(state));
+    if state.rested == state.pictures.moves || state.screen == Screen::Plan {
+        effects.extend(ask_in_sight(state));
     }
     effects
 }
@@ -639,8 +641,9 @@ pub fn fit(state: &mut State) {
     state.people.height = usize::from(areas.table.height.saturating_sub(3));
     state.people.keep_in_sight();
     let picture = match state.screen {
-        Screen::Zoom => layout::zoomed_picture(layout::zoom(state.size).0),
-        _ => layout::picture(areas.source),
+        Screen::Zoom => layout::zoomed_picture(layout::zoom(state.size).source).as_size(),
+        Screen::Plan => layout::THUMBNAIL,
+        _ => layout::picture(areas.source).as_size(),
     };
     state.pictures.within = match state.canvas.protocol() {
         Some(_) => (picture.width, picture.height),
@@ -655,6 +658,10 @@ pub fn moved(state: &mut State) -> Effects {
     let Some(person) = state.people.current_person() else {
         return effects;
     };
+    // Who belongs together is not known before everybody is listed.
+    if state.people.origin == Origin::Pages {
+        return effects;
+    }
     if state.pictures.is_worth_another_look(&person.source, state.now) || is_missing_neighbour(state) {
         effects.push(Effect::Rest(state.pictures.moves));
     }
@@ -668,31 +675,47 @@ fn is_missing_neighbour(state: &State) -> bool {
         .any(|person| state.pictures.look(&person.source).is_none())
 }
 
-/// Asks for whoever is under the cursor, and for the neighbours.
-fn ask_around(state: &mut State) -> Effects {
-    if let Some(person) = state.people.current_person()
-        && state.pictures.is_worth_another_look(&person.source, state.now)
-    {
-        state.pictures.forget(&person.source);
+/// Whose pictures are in sight on the screen that is open, whoever is waited for first.
+fn in_sight(state: &State) -> Vec<PersonRef> {
+    match state.screen {
+        Screen::Plan => plan::faces(state),
+        _ => state.people.current_person().into_iter().collect(),
     }
-    let mut people: Vec<_> = state.people.current_person().into_iter().collect();
-    people.extend(state.people.neighbours(NEIGHBOURS));
+}
+
+/// Whose pictures may be in sight next.
+fn nearly_in_sight(state: &State) -> Vec<PersonRef> {
+    match state.screen {
+        Screen::Plan => Vec::new(),
+        _ => state.people.neighbours(NEIGHBOURS),
+    }
+}
+
+/// Asks for whoever is in sight, and for the neighbours.
+pub fn ask_around(state: &mut State) -> Effects {
+    let mut people = in_sight(state);
+    for person in &people {
+        if state.pictures.is_worth_another_look(&person.source, state.now) {
+            state.pictures.forget(&person.source);
+        }
+    }
+    people.extend(nearly_in_sight(state));
     state.pictures.ask(people)
 }
 
-/// Asks for whoever is under the cursor, if nobody has.
-fn ask_current(state: &mut State) -> Effects {
-    let people: Vec<_> = state.people.current_person().into_iter().collect();
+/// Asks for whoever is in sight, if nobody has.
+fn ask_in_sight(state: &mut State) -> Effects {
+    let people = in_sight(state);
     state.pictures.ask(people)
 }
 
-/// Asks for the drawables of whoever is under the cursor, and of the neighbours.
+/// Asks for the drawables of whoever is in sight, and of the neighbours.
 pub fn paint_around(state: &mut State) -> Effects {
-    let Some(person) = state.people.current_person() else {
-        return Vec::new();
-    };
-    let mut effects = state.pictures.paint(&person.source, true);
-    for neighbour in state.people.neighbours(NEIGHBOURS) {
+    let mut effects = Vec::new();
+    for person in in_sight(state) {
+        effects.extend(state.pictures.paint(&person.source, true));
+    }
+    for neighbour in nearly_in_sight(state) {
         effects.extend(state.pictures.paint(&neighbour.source, false));
     }
     effects

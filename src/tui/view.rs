@@ -2,17 +2,21 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget, Wrap};
+use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{self, Dialog};
 use super::intent::Intent;
 use super::layout;
-use super::pen::Pen;
+use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
 use super::screens::{log, people, plan, run, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
+use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
+use crate::domain::text::{SHOWN_LIMIT, clean};
 use crate::graphics::Placements;
 use crate::report::text::{number, people as people_words};
 
@@ -28,7 +32,7 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     match state.screen {
         Screen::People => people::view::draw(state, buffer, placements),
         Screen::Zoom => zoom::draw(state, buffer, placements),
-        Screen::Plan => plan::view::draw(state, buffer, body),
+        Screen::Plan => plan::view::draw(state, buffer, placements, body),
         Screen::Run => run::view::draw(state, buffer, body),
         Screen::Log => log::view::draw(state, buffer, body),
     }
@@ -76,7 +80,7 @@ pub fn framed(state: &State, buffer: &mut Buffer, area: Rect, title: &str) -> Re
 /// Text in the middle of an area.
 pub fn centred(state: &State, buffer: &mut Buffer, area: Rect, text: &str) {
     let style = state.theme.quiet();
-    let lines = super::pen::wrap(text, usize::from(area.width.saturating_sub(2)));
+    let lines = pen::wrap(text, usize::from(area.width.saturating_sub(2)));
     let height = lines.len() as u16;
     let top = area.height.saturating_sub(height) / 2;
     let place = Rect {
@@ -90,45 +94,101 @@ pub fn centred(state: &State, buffer: &mut Buffer, area: Rect, text: &str) {
         .render(place, buffer);
 }
 
+/// What of the header's left side is left out when there is little room, the least important first.
+const HEADER_STEPS: usize = 7;
+
+/// Name, profile and sides at the left; what goes on at the right, which is never left out.
 fn header(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = state.theme;
-    let setting = &state.setting;
-    let mut pen = Pen::new(buffer, theme, area, 0);
-    pen.write(" avatar-sync ", theme.accent());
-    let profile = if setting.is_production {
-        format!(" {} PRODUCTION ", setting.profile)
-    } else {
-        format!("[{}]", setting.profile)
+    let width = usize::from(area.width);
+    let length = |parts: &[(String, Style)]| parts.iter().map(|(text, _)| text.width()).sum::<usize>();
+    let lefts: Vec<Vec<(String, Style)>> = (0..HEADER_STEPS).map(|step| header_left(state, step)).collect();
+    let rights = what_goes_on(state);
+    // Fewer words at the right before the instance goes, then before the pauses go.
+    let right = [3, 5, HEADER_STEPS - 1]
+        .into_iter()
+        .flat_map(|step| rights.iter().map(move |right| (step, right)))
+        .find(|(step, right)| length(&lefts[*step]) + right.width() + 3 <= width)
+        .map(|(_, right)| right)
+        .or(rights.last())
+        .map_or("", String::as_str);
+    let room = width.saturating_sub(right.width() + 3);
+    let left = lefts.iter().find(|left| length(left) <= room).or(lefts.last());
+    let before = Rect {
+        width: area.width.saturating_sub(right.width() as u16 + 2),
+        ..area
     };
-    pen.write(
-        &profile,
-        if setting.is_production {
-            theme.production()
-        } else {
-            theme.strong()
-        },
-    );
-    if setting.is_readonly {
-        pen.write(" read-only", theme.warning());
+    let mut pen = Pen::new(buffer, theme, before, 0);
+    for (text, style) in left.into_iter().flatten() {
+        pen.write(text, *style);
     }
-    let arrow = theme.sign("→", "->");
-    pen.skip(2).write(
-        &format!("{} {arrow} {}", setting.tenant, setting.instance),
-        theme.text(),
+    Pen::new(buffer, theme, area, 0).right(&format!("{right} "), theme.quiet());
+}
+
+/// The left side of the header with so many steps of leaving out; profile, production and read-only always stay.
+fn header_left(state: &State, step: usize) -> Vec<(String, Style)> {
+    let theme = state.theme;
+    let setting = &state.setting;
+    let mut parts: Vec<(String, Style)> = Vec::new();
+    if step < 5 {
+        parts.push((" avatar-sync".into(), theme.accent()));
+    }
+    parts.push((" ".into(), theme.text()));
+    if setting.is_production {
+        parts.push((format!(" {} PRODUCTION ", setting.profile), theme.production()));
+    } else {
+        parts.push((format!("[{}]", setting.profile), theme.strong()));
+    }
+    if setting.is_readonly {
+        parts.push((" read-only".into(), theme.warning()));
+    }
+    let (tenant, instance) = (
+        short_tenant(&setting.tenant, theme),
+        short_host(&setting.instance),
     );
-    let wide = area.width >= 100;
+    let arrow = theme.sign("→", "->");
+    let cut = |text: &str, most: usize| pen::cut(text, most, theme.is_ascii).into_owned();
+    match step {
+        0 | 1 => parts.push((format!("  {tenant} {arrow} {instance}"), theme.text())),
+        2 => parts.push((
+            format!("  {} {arrow} {}", cut(&tenant, 14), cut(instance, 14)),
+            theme.text(),
+        )),
+        3 => parts.push((format!("  {}", cut(instance, 14)), theme.text())),
+        _ => {}
+    }
     for (name, lanes) in sides(&state.lanes) {
         let (sign, style) = health(state, &lanes);
-        pen.skip(2);
-        if wide {
-            pen.write(&format!("{name} "), theme.quiet());
+        parts.push(("  ".into(), theme.text()));
+        if step == 0 {
+            parts.push((format!("{name} "), theme.quiet()));
         }
-        pen.write(sign, style);
-        if let Some(wait) = longest_pause(&lanes) {
-            pen.write(&format!(" {wait}"), theme.warning());
+        parts.push((sign.into(), style));
+        if step < 6
+            && let Some(wait) = longest_pause(&lanes)
+        {
+            parts.push((format!(" {wait}"), theme.warning()));
         }
     }
-    pen.right(&format!("{} ", what_goes_on(state)), theme.quiet());
+    parts
+}
+
+/// A tenant named by its id is told by the first eight digits.
+fn short_tenant(tenant: &str, theme: Theme) -> String {
+    let is_id = tenant.len() == 36
+        && tenant
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if is_id {
+        format!("{}{}", &tenant[..8], theme.sign("…", "~"))
+    } else {
+        tenant.to_owned()
+    }
+}
+
+/// `dev12345.service-now.com` → `dev12345`.
+fn short_host(host: &str) -> &str {
+    host.strip_suffix(".service-now.com").unwrap_or(host)
 }
 
 /// The lanes of both sides: the target's is called after it.
@@ -137,7 +197,7 @@ fn sides(lanes: &[LaneState]) -> [(&'static str, Vec<&LaneState>); 2] {
     [("Entra", source), ("ServiceNow", target)]
 }
 
-fn health(state: &State, lanes: &[&LaneState]) -> (&'static str, ratatui::style::Style) {
+fn health(state: &State, lanes: &[&LaneState]) -> (&'static str, Style) {
     let theme = state.theme;
     let circuit = |lane: &&&LaneState| matches!(lane.paused, Some((_, PauseReason::CircuitOpen)));
     if lanes.iter().any(|lane| circuit(&lane)) {
@@ -159,29 +219,28 @@ fn longest_pause(lanes: &[&LaneState]) -> Option<String> {
     Some(format!("waits {} s", longest.as_secs().max(1)))
 }
 
-fn what_goes_on(state: &State) -> String {
+/// What goes on, and how old what is shown is: in many words, in fewer, in the least.
+fn what_goes_on(state: &State) -> Vec<String> {
     let total = people_words(state.people.listing.len() as u64);
     let dot = state.theme.sign(" · ", " - ");
     if state.run.is_under_way() && state.screen != Screen::Run {
         let run = &state.run;
         let word = if run.phase == Phase::Paused {
-            "paused"
+            "run paused at"
         } else {
             "run"
         };
-        return format!("{word} {} of {}", number(run.done), number(run.steps));
+        return vec![format!("{word} {} of {}", number(run.done), number(run.steps))];
     }
     let doing = match (&state.scan, &state.comparing) {
-        (ScanState::Scanning(Some(news)), _) => Some(match news.total {
-            Some(total) => format!("{} {} of {}", news.what, number(news.done), number(total)),
-            None => format!("{} {}", news.what, number(news.done)),
-        }),
-        (ScanState::Scanning(None), _) => Some("connecting".into()),
-        (ScanState::Stopping, _) => Some("stopping the scan".into()),
+        (ScanState::Scanning(Some(news)), _) => Some((format!("{} ", news.what), news.figures())),
+        (ScanState::Scanning(None), _) => Some((String::new(), "connecting".into())),
+        (ScanState::Stopping, _) => Some((String::new(), "stopping the scan".into())),
         (_, Comparing::Under { done, total }) => {
-            Some(format!("comparing {} of {}", number(*done), number(*total)))
+            let figures = format!("{} of {}", number(*done), number(*total));
+            Some(("comparing ".to_owned(), figures))
         }
-        (ScanState::Failed(_), _) => Some("scan failed".into()),
+        (ScanState::Failed(_), _) => Some((String::new(), "scan failed".into())),
         (ScanState::Idle, Comparing::Idle) => None,
     };
     let from = match state.people.origin {
@@ -189,16 +248,33 @@ fn what_goes_on(state: &State) -> String {
         Origin::Snapshot(at) => Some(format!("as of {}", moment(state, at))),
         Origin::Scan(at) => Some(format!("scanned {}", moment(state, at))),
     };
-    let cut_short = (!state.people.complete).then(|| "incomplete".to_owned());
+    let is_known = !state.people.listing.is_empty();
+    let is_part = !state.people.complete || state.people.origin == Origin::Pages;
     match (doing, from) {
-        (Some(doing), _) if state.people.listing.is_empty() => doing,
-        (Some(doing), _) => format!("{total}{dot}{doing}"),
-        (None, Some(from)) => [Some(total), cut_short, Some(from)]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(dot),
-        (None, None) => total,
+        (Some((what, figures)), _) => {
+            let whole = format!("{what}{figures}");
+            let mut words = Vec::new();
+            if is_known {
+                words.push(format!("{total}{dot}{whole}"));
+            }
+            let first = what
+                .split_once(' ')
+                .map(|(first, _)| format!("{first} {figures}"));
+            words.push(whole);
+            words.extend(first);
+            words
+        }
+        (None, _) if state.people.origin == Origin::Nothing => vec!["starting".into()],
+        (None, from) => {
+            let part = (is_part && is_known).then(|| "incomplete".to_owned());
+            let words =
+                |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(dot);
+            vec![
+                words(vec![Some(total.clone()), part.clone(), from.clone()]),
+                words(vec![part.clone(), from]),
+                words(vec![part.or(Some(total))]),
+            ]
+        }
     }
 }
 
@@ -217,62 +293,99 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = state.theme;
     let mut pen = Pen::new(buffer, theme, area, 0);
     pen.skip(1);
-    if state.screen == Screen::People && state.people.is_typing {
-        pen.write("/", theme.accent())
-            .write(&state.people.text, theme.text());
-        pen.write(theme.sign("▏", "_"), theme.accent());
-        match &state.people.text_error {
-            Some(error) => pen.skip(2).write(&error.to_string(), theme.bad()),
-            None if state.people.text.is_empty() => pen.skip(2).write(
-                "name, sign-in, mail, department; status:missing dept:sales !guest",
-                theme.quiet(),
-            ),
-            None => pen.skip(2).write(
-                &format!("{} found", number(state.people.rows.len() as u64)),
-                theme.quiet(),
-            ),
-        };
-        return;
-    }
     let marked = state.people.marks.count() as u64;
-    if marked > 0 && state.screen == Screen::People {
+    if marked > 0 && matches!(state.screen, Screen::People | Screen::Zoom) {
         pen.write(&format!("{} marked  ", number(marked)), theme.marked());
+    }
+    if state.screen == Screen::People && state.people.is_typing {
+        typing(state, pen);
+        return;
     }
     if let Some(notice) = &state.notice {
         let style = match notice.tone {
             Tone::Calm => theme.good(),
             Tone::Bad => theme.bad(),
         };
-        pen.write(&notice.text, style);
+        pen.write(&clean(&notice.text), style);
         return;
     }
     if state.people.anchor.is_some() && state.screen == Screen::People {
-        pen.write("range: move, then ", theme.marked());
-        pen.write(
-            &state.keymap.key(Intent::MarkRange, theme.is_ascii),
-            theme.accent(),
-        );
-        pen.write(" marks, esc drops it  ", theme.marked());
+        let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
+        pen.write("range: move, then ", theme.marked())
+            .write(&key(Intent::MarkRange), theme.accent())
+            .write(" marks it, ", theme.marked())
+            .write(&key(Intent::Back), theme.accent())
+            .write(" drops it", theme.marked());
+        return;
     }
+    let hints: Vec<(String, &'static str)> = hints(state)
+        .into_iter()
+        .map(|(intent, word)| (state.keymap.key(intent, theme.is_ascii), word))
+        .filter(|(key, _)| !key.is_empty())
+        .collect();
+    let length: usize = hints
+        .iter()
+        .map(|(key, word)| key.width() + 1 + word.width())
+        .sum();
     let dot = theme.sign(" · ", " | ");
-    let mut is_first = true;
-    for (intent, word) in hints(state) {
-        let key = state.keymap.key(intent, theme.is_ascii);
-        if key.is_empty() {
-            continue;
-        }
-        let room = key.len() + word.len() + 5;
-        if pen.room() < room {
+    let gaps = hints.len().saturating_sub(1);
+    // Closer together before any is left out.
+    let gap = if length + gaps * dot.width() <= pen.room() {
+        dot
+    } else {
+        "  "
+    };
+    for (position, (key, word)) in hints.iter().enumerate() {
+        let gap = if position == 0 { "" } else { gap };
+        if pen.room() < gap.width() + key.width() + 1 + word.width() {
             break;
         }
-        if !is_first {
-            pen.write(dot, theme.quiet());
-        }
-        is_first = false;
-        pen.write(&key, theme.accent())
+        pen.write(gap, theme.quiet())
+            .write(key, theme.accent())
             .write(" ", theme.text())
             .write(word, theme.text());
     }
+}
+
+/// The filter while it is typed, with its end in sight, and what it finds.
+fn typing(state: &State, mut pen: Pen<'_>) {
+    let theme = state.theme;
+    let people = &state.people;
+    let (answer, style) = match &people.text_error {
+        Some(error) => (clean(&error.to_string()).into_owned(), theme.bad()),
+        None if people.text.is_empty() => (
+            "name, sign-in, mail, department; status:missing dept:sales !guest".into(),
+            theme.quiet(),
+        ),
+        None => (
+            format!("{} found", number(people.rows.len() as u64)),
+            theme.quiet(),
+        ),
+    };
+    // Half of the line is kept for the answer, if it needs that much.
+    let kept = (answer.width() + 4).min(pen.room() / 2);
+    let text = harmless(&people.text);
+    let text = pen::tail(&text, pen.room().saturating_sub(kept), theme.is_ascii);
+    pen.write("/", theme.accent())
+        .write(&text, theme.text())
+        .write(theme.sign("▏", "_"), theme.accent())
+        .skip(2)
+        .write(&answer, style);
+}
+
+/// What somebody has typed or pasted, as it may be shown, however long it is.
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest
+            .char_indices()
+            .nth(SHOWN_LIMIT)
+            .map_or(rest.len(), |(end, _)| end);
+        shown.push_str(&clean(&rest[..end]));
+        rest = &rest[end..];
+    }
+    shown
 }
 
 /// What is worth a hint here and now.
@@ -281,11 +394,10 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     match state.screen {
         Screen::People => {
             let mut hints = vec![word(Intent::Mark)];
-            if !state.setting.is_readonly {
-                hints.push(word(Intent::Push));
-                hints.push(word(Intent::FullRun));
-            } else {
+            if state.setting.is_readonly {
                 hints.push((Intent::Push, "plan"));
+            } else {
+                hints.extend([Intent::Push, Intent::FullRun].map(word));
             }
             hints.extend([Intent::Zoom, Intent::Filter].map(word));
             if state.run.is_known() {
@@ -298,6 +410,7 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             (Intent::Up, "previous"),
             (Intent::Down, "next"),
             word(Intent::Mark),
+            word(Intent::Push),
             (Intent::Back, "back"),
             word(Intent::Help),
         ],

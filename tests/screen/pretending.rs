@@ -293,6 +293,20 @@ fn kitty_keeps_what_placeholders_show_until_it_is_deleted_by_name() {
 }
 
 #[test]
+fn kitty_forgets_what_nothing_shows_when_the_screen_is_cleared() {
+    let mut alone = Alone::new(Kind::Kitty);
+    alone.write("\x1b[?1049h");
+    alone.write(kitty(1, &photo(40, 0), "c=4,r=2"));
+    assert_eq!(
+        alone.screen.left_behind().len(),
+        2,
+        "the alternate screen and an image"
+    );
+    alone.write("\x1b[2J");
+    assert_eq!(alone.screen.left_behind().len(), 1);
+}
+
+#[test]
 fn kitty_draws_at_the_cursor_and_scrolls_with_the_text() {
     let mut alone = Alone::new(Kind::Kitty);
     alone.write("\x1b[3;5H");

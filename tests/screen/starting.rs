@@ -20,18 +20,20 @@ fn a_terminal_that_does_not_answer_costs_little_time_and_no_key() {
         let people = four();
         let stage = stage_of(&people);
         let terminal = open(setup(&stage, kind));
-        // Typed while the program waits for an answer, and right after.
-        terminal.type_keys("jj");
+        // Typed while the program waits for an answer, and right after the first frame.
+        terminal.type_keys("/cl");
         terminal.wait_for("a first frame", |screen| !screen.is_blank());
-        terminal.type_keys("j");
         let first = terminal.started().elapsed();
+        terminal.type_keys("eo");
         assert!(
             first < stretched(Duration::from_millis(1_500)),
             "{kind:?}: {first:?}"
         );
-        terminal.wait_for("Dora, three down", |screen| is_at(screen, "Dora Small"));
-        terminal.type_keys("k");
-        terminal.wait_for("Cleo, one up", |screen| is_at(screen, "Cleo Wide"));
+        terminal.wait_for("Cleo alone", |screen| {
+            screen.shows("/cleo") && is_at(screen, "Cleo Wide") && !screen.shows("Ada Byron")
+        });
+        terminal.type_keys("<esc>k");
+        terminal.wait_for("Ben, one up", |screen| is_at(screen, "Ben Tall"));
     }
 }
 

@@ -3,14 +3,18 @@
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Answer, add_bounded};
 use crate::tui::intent::{Context, ENTRIES, Entry};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::layout::{self, inside};
-use crate::tui::pen::Pen;
+use crate::tui::pen::{Pen, tail};
 use crate::tui::state::State;
-use crate::tui::view::{centred, framed};
+use crate::tui::view::{centred, framed, harmless};
+
+/// Columns for the keys and the blanks around them.
+const KEYS: usize = 18;
 
 /// The help page.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +27,8 @@ pub struct Help {
 
 impl Help {
     /// What the page says, with what is typed.
-    fn lines(&self, keymap: &Keymap) -> Vec<Line> {
+    fn lines(&self, keymap: &Keymap, width: u16) -> Vec<Line> {
+        let width = usize::from(width);
         let wanted = self.filter.to_lowercase();
         let mut lines = Vec::new();
         for (context, title) in [
@@ -41,9 +46,20 @@ impl Help {
                     text.contains(&wanted)
                 })
                 .collect();
-            if !entries.is_empty() {
-                lines.push(Line::Title(title));
-                lines.extend(entries.into_iter().map(Line::Entry));
+            if entries.is_empty() {
+                continue;
+            }
+            if !lines.is_empty() {
+                lines.push(Line::Blank);
+            }
+            lines.push(Line::Title(title));
+            for entry in entries {
+                let used = KEYS + entry.words.width() + 2 + entry.twin.width();
+                let has_room = used <= width;
+                lines.push(Line::Entry(entry, has_room));
+                if !has_room {
+                    lines.push(Line::Twin(entry.twin));
+                }
             }
         }
         lines
@@ -53,7 +69,7 @@ impl Help {
     fn scroll(&mut self, state: &State, by: isize) {
         let page = page(inside(place(state)));
         let last = self
-            .lines(&state.keymap)
+            .lines(&state.keymap, page.width)
             .len()
             .saturating_sub(usize::from(page.height));
         self.offset = self.offset.saturating_add_signed(by).min(last);
@@ -107,11 +123,18 @@ fn page(inner: Rect) -> Rect {
 pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
     let theme = state.theme;
     let inner = framed(state, buffer, place(state), "Keys: type to find one, esc closes");
-    let lines = help.lines(&state.keymap);
+    let lines = help.lines(&state.keymap, inner.width);
     let search = Rect { height: 1, ..inner };
     Pen::new(buffer, theme, search, 0)
         .write("/", theme.accent())
-        .write(&help.filter, theme.text())
+        .write(
+            &tail(
+                &harmless(&help.filter),
+                usize::from(search.width).saturating_sub(2),
+                theme.is_ascii,
+            ),
+            theme.text(),
+        )
         .write(theme.sign("▏", "_"), theme.accent());
     let page = page(inner);
     if lines.is_empty() {
@@ -124,14 +147,18 @@ pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
             Line::Title(title) => {
                 pen.write(title, theme.strong());
             }
-            Line::Entry(entry) => {
+            Line::Blank => {}
+            Line::Twin(twin) => {
+                pen.right(twin, theme.quiet());
+            }
+            Line::Entry(entry, has_room) => {
                 let keys = state.keymap.keys(entry.intent, theme.is_ascii).join(" ");
                 pen.skip(1)
-                    .cell(&keys, 16, theme.accent())
+                    .cell(&keys, KEYS - 2, theme.accent())
                     .skip(1)
                     .write(entry.words, theme.text());
-                if !entry.twin.is_empty() {
-                    pen.skip(2).write(entry.twin, theme.quiet());
+                if *has_room {
+                    pen.right(entry.twin, theme.quiet());
                 }
             }
         }
@@ -139,6 +166,10 @@ pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
 }
 
 enum Line {
+    Blank,
     Title(&'static str),
-    Entry(&'static Entry),
+    /// An action; true if its twin on the command line has room beside it.
+    Entry(&'static Entry, bool),
+    /// A twin on a line of its own.
+    Twin(&'static str),
 }

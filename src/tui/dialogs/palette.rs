@@ -5,12 +5,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Answer, add_bounded};
-use crate::tui::intent::{Context, ENTRIES, Entry};
+use crate::tui::intent::{Context, ENTRIES, Entry, Intent};
 use crate::tui::keymap::Key;
 use crate::tui::layout;
-use crate::tui::pen::Pen;
+use crate::tui::pen::{Pen, tail};
 use crate::tui::state::State;
-use crate::tui::view::framed;
+use crate::tui::view::{framed, harmless};
 
 /// The palette.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +37,22 @@ impl Palette {
             .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
             .filter(|entry| wanted.iter().all(|word| text(entry).contains(word.as_str())))
             .collect();
-        // Where it stands as it is typed, it is more likely to be meant.
+        // Where it stands as it is typed, it is more likely to be meant. Nobody moves a cursor by name, and nobody is to
+        // say yes by opening this and pressing Enter.
         let whole = wanted.join(" ");
-        entries.sort_by_key(|entry| !text(entry).contains(&whole));
+        entries.sort_by_key(|entry| {
+            let is_last = matches!(
+                entry.intent,
+                Intent::Up
+                    | Intent::Down
+                    | Intent::PageUp
+                    | Intent::PageDown
+                    | Intent::First
+                    | Intent::Last
+                    | Intent::Accept
+            );
+            (!text(entry).contains(&whole), is_last)
+        });
         entries
     }
 }
@@ -80,7 +93,14 @@ pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
     let inner = framed(state, buffer, area, "Command");
     Pen::new(buffer, theme, inner, 0)
         .write(":", theme.accent())
-        .write(&palette.filter, theme.text())
+        .write(
+            &tail(
+                &harmless(&palette.filter),
+                usize::from(inner.width).saturating_sub(2),
+                theme.is_ascii,
+            ),
+            theme.text(),
+        )
         .write(theme.sign("▏", "_"), theme.accent());
     if entries.is_empty() {
         Pen::new(buffer, theme, inner, 1)
@@ -103,7 +123,7 @@ pub fn draw(palette: &Palette, state: &State, buffer: &mut Buffer) {
             .write(if is_chosen { theme.sign("▌", ">") } else { " " }, theme.accent())
             .cell(
                 entry.words,
-                usize::from(inner.width).saturating_sub(16),
+                usize::from(inner.width).saturating_sub(18),
                 theme.text(),
             )
             .skip(1)

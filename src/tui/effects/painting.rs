@@ -91,13 +91,11 @@ impl Shared {
         loop {
             let (canvas, job) = {
                 let mut queue = self.queue.lock();
-                match queue.jobs.pop_front() {
-                    Some(job) => (queue.canvas.clone(), job),
-                    None => {
-                        queue.workers -= 1;
-                        return;
-                    }
-                }
+                let Some(job) = queue.jobs.pop_front() else {
+                    queue.workers -= 1;
+                    return;
+                };
+                (queue.canvas.clone(), job)
             };
             let (width, height) = job.key.within;
             // A decoder may panic on bytes that somebody has made for it.

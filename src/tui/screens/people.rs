@@ -14,6 +14,7 @@ use crate::domain::ids::SourceId;
 use crate::domain::listing::{Column, Listed, Listing, Marks, Query, Row};
 use crate::domain::person::SourcePerson;
 use crate::domain::run::PersonRef;
+use crate::tui::message::Kept;
 
 /// The longest filter (`reliability.md` K8), in characters.
 pub const QUERY_LIMIT: usize = 1_024;
@@ -128,8 +129,8 @@ pub enum Origin {
 /// The table and what has been done to it.
 #[derive(Debug)]
 pub struct People {
-    /// Everybody.
-    pub listing: Listing,
+    /// Everybody. Shared while something reads it behind the screen; changed in place otherwise.
+    pub listing: Arc<Listing>,
     /// Where they come from.
     pub origin: Origin,
     /// False if a listing was cut short.
@@ -170,7 +171,7 @@ pub struct People {
 impl Default for People {
     fn default() -> Self {
         Self {
-            listing: Listing::default(),
+            listing: Arc::default(),
             origin: Origin::Nothing,
             complete: true,
             tab: Tab::All,
@@ -205,13 +206,13 @@ impl People {
     }
 
     /// What is to be kept for the next start: everybody, if everybody was listed in one scan.
-    pub fn listed(&self) -> Option<Listed> {
+    pub fn kept(&self) -> Option<Kept> {
         match self.origin {
             Origin::Nothing | Origin::Pages => None,
-            Origin::Snapshot(scanned_at) | Origin::Scan(scanned_at) => Some(Listed {
+            Origin::Snapshot(scanned_at) | Origin::Scan(scanned_at) => Some(Kept {
                 scanned_at,
                 complete: self.complete,
-                listing: self.listing.clone(),
+                listing: Arc::clone(&self.listing),
             }),
         }
     }
@@ -241,7 +242,7 @@ impl People {
         let here = self.current().filter(|_| is_chosen);
         let here = here.map(|row| self.listing.entry(row).source());
         let marks = self.marks.remap(&self.listing, &listed.listing);
-        self.listing = listed.listing;
+        self.listing = Arc::new(listed.listing);
         self.complete = listed.complete;
         self.origin = origin;
         self.marks = marks;
@@ -254,7 +255,7 @@ impl People {
     /// A page of people for a table that is still being filled.
     pub fn append(&mut self, people: &[SourcePerson]) {
         let first = self.listing.len() as u32;
-        self.listing.append(people);
+        Arc::make_mut(&mut self.listing).append(people);
         self.origin = Origin::Pages;
         self.orders.clear();
         self.searched = None;
@@ -277,7 +278,7 @@ impl People {
         if self.listing.verdict(row) == verdict && self.listing.entry(row).reason() == reason {
             return false;
         }
-        self.listing.set(row, verdict, reason);
+        Arc::make_mut(&mut self.listing).set(row, verdict, reason);
         self.orders.remove(&Column::Verdict);
         self.searched = None;
         true

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use crossterm::event::KeyCode;
 
 use crate::domain::plan::{Change, Plan};
+use crate::domain::run::PersonRef;
 use crate::tui::intent::Intent;
 use crate::tui::keymap::Key;
 use crate::tui::message::{Effect, ScanNews, Trouble, Who};
 use crate::tui::state::{Effects, Screen, State};
-use crate::tui::update::show;
+use crate::tui::update::{ask_around, paint_around, show};
 
 /// A plan that changes more people than this wants its number typed (`reliability.md` N1).
 const TYPED_COUNT: u64 = 1_000;
@@ -82,7 +83,12 @@ impl Proposal {
         let mut skips: BTreeMap<String, u64> = BTreeMap::new();
         for skip in &plan.skips {
             let reason = crate::domain::text::clean(&skip.reason);
-            let words = format!("{}: {reason}", skip.verdict.words());
+            let verdict = skip.verdict.words();
+            let words = if reason.starts_with(verdict) {
+                reason.into_owned()
+            } else {
+                format!("{verdict}: {reason}")
+            };
             *skips.entry(words).or_default() += 1;
         }
         let mut skips: Vec<(String, u64)> = skips.into_iter().collect();
@@ -168,7 +174,24 @@ pub fn planned(state: &mut State, question: u64, result: Result<Box<Plan>, Troub
         }
         Err(trouble) => PlanScreen::Refused(trouble),
     };
-    Vec::new()
+    show_faces(state)
+}
+
+/// Asks for the pictures that are in sight.
+fn show_faces(state: &mut State) -> Effects {
+    let mut effects = paint_around(state);
+    effects.extend(ask_around(state));
+    effects
+}
+
+/// Whose pictures the plan shows: the first ones of the list, as many as there is room for.
+pub fn faces(state: &State) -> Vec<PersonRef> {
+    let PlanScreen::Ready(proposal) = &state.plan else {
+        return Vec::new();
+    };
+    let room = view::areas(state, proposal).pairs.len();
+    let steps = proposal.plan.steps.iter().skip(proposal.offset);
+    steps.take(room).map(|step| step.person.clone()).collect()
 }
 
 /// A digit of the number that has to be typed.
@@ -187,6 +210,15 @@ pub fn typed(state: &mut State, key: Key) -> Effects {
 
 /// What somebody wants of the plan.
 pub fn perform(state: &mut State, intent: Intent) -> Effects {
+    let by = match intent {
+        Intent::Down => 1,
+        Intent::Up => -1,
+        Intent::PageDown => 10,
+        Intent::PageUp => -10,
+        Intent::First => isize::MIN,
+        Intent::Last => isize::MAX,
+        _ => 0,
+    };
     match (intent, &mut state.plan) {
         (Intent::Accept, PlanScreen::Ready(proposal)) if proposal.may_be_accepted() => accept(state),
         (Intent::Accept, PlanScreen::Ready(proposal)) => {
@@ -199,22 +231,13 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         // A key that was faster than the plan decides nothing.
         (Intent::Accept, PlanScreen::Making { .. }) => Vec::new(),
         (Intent::Accept | Intent::Back, _) => leave(state),
-        (Intent::Down, PlanScreen::Ready(proposal)) => scroll(proposal, 1),
-        (Intent::Up, PlanScreen::Ready(proposal)) => scroll(proposal, -1),
-        (Intent::PageDown, PlanScreen::Ready(proposal)) => scroll(proposal, 10),
-        (Intent::PageUp, PlanScreen::Ready(proposal)) => scroll(proposal, -10),
-        (Intent::First, PlanScreen::Ready(proposal)) => scroll(proposal, isize::MIN),
-        (Intent::Last, PlanScreen::Ready(proposal)) => scroll(proposal, isize::MAX),
+        (_, PlanScreen::Ready(proposal)) if by != 0 => {
+            let last = proposal.plan.steps.len().saturating_sub(1);
+            proposal.offset = proposal.offset.saturating_add_signed(by).min(last);
+            show_faces(state)
+        }
         _ => Vec::new(),
     }
-}
-
-fn scroll(proposal: &mut Proposal, by: isize) -> Effects {
-    proposal.offset = proposal
-        .offset
-        .saturating_add_signed(by)
-        .min(proposal.plan.steps.len().saturating_sub(1));
-    Vec::new()
 }
 
 fn accept(state: &mut State) -> Effects {

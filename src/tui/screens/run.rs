@@ -192,7 +192,9 @@ pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
         Ok(end) => {
             // Whoever had no turn is still marked, so that another push goes on.
             if let (Some(Who::People(people)), None) = (who, &end.stopped) {
-                people.iter().for_each(|person| state.people.unmark(person));
+                for person in &people {
+                    state.people.unmark(person);
+                }
             }
             Phase::Over(end)
         }

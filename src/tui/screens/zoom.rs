@@ -1,17 +1,17 @@
-//! One pair, as large as the window.
+//! One pair, as large as the window, and the facts below it.
 
 use ratatui::buffer::Buffer;
 
 use crate::graphics::Placements;
 use crate::tui::layout;
 use crate::tui::pictures::Looked;
-use crate::tui::screens::people::view::pane;
+use crate::tui::screens::people::view::{facts, pane};
 use crate::tui::state::State;
 use crate::tui::view::{centred, framed};
 
 /// Draws the screen.
 pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
-    let (left, right) = layout::zoom(state.size);
+    let areas = layout::zoom(state.size);
     let entry = state.people.current().map(|row| state.people.listing.entry(row));
     let looked = entry
         .as_ref()
@@ -19,15 +19,15 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     let name = entry.as_ref().map_or_else(String::new, |entry| {
         let verdict = entry.verdict();
         format!(
-            "{} {} {}",
+            ": {} {} {}",
             entry.name(),
             state.theme.symbol(verdict),
             verdict.words()
         )
     });
     for (area, title, is_source) in [
-        (left, format!("Entra ID: {name}"), true),
-        (right, "ServiceNow".to_owned(), false),
+        (areas.source, format!("Entra ID{name}"), true),
+        (areas.target, "ServiceNow".to_owned(), false),
     ] {
         let inner = framed(state, buffer, area, &title);
         match looked {
@@ -43,7 +43,11 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
                 );
             }
             Some(Looked::Failed(why)) => centred(state, buffer, inner, why),
-            Some(Looked::Loading) | None => centred(state, buffer, inner, "loading"),
+            Some(Looked::Loading) | None if entry.is_some() => centred(state, buffer, inner, "loading"),
+            Some(Looked::Loading) | None => {}
         }
+    }
+    if let Some(entry) = &entry {
+        facts(state, buffer, areas.facts, entry, looked);
     }
 }

@@ -375,7 +375,7 @@ fn any_keys_in_any_order_neither_panic_nor_write_without_a_plan_that_was_shown()
             if state.plan.is_being_made() && seed & 1 == 0 {
                 planned(&mut state, plan_of(&[("Adele Vance", Verdict::Differs)]));
             }
-            if seed & 0x3f == 0 {
+            if seed.is_multiple_of(64) {
                 resize(&mut state, (seed >> 8) as u16 % 250, (seed >> 24) as u16 % 80);
                 let (width, height) = (state.size.width, state.size.height);
                 frame(&mut state, width, height);

@@ -171,16 +171,19 @@ fn a_hostile_filter_is_shown_as_harmlessly_as_a_name() {
     press(&mut state, "/");
     update(
         &mut state,
-        Message::Paste("\u{202e}\u{200b}\u{e0041}status:\u{2066}".into()),
+        Message::Paste("\u{202e}\u{200b}\u{e0041}status:a\u{200d}\u{2066}".into()),
     );
     check(&cells(&mut state, 80, 24));
     press(&mut state, "esc /");
-    update(&mut state, Message::Paste("\u{202e}\u{200b}abc".into()));
+    update(&mut state, Message::Paste("\u{202e}\u{200b}abc\u{200d}d".into()));
     press(&mut state, "enter");
     check(&cells(&mut state, 80, 24));
     for dialog in ["?", ":"] {
         press(&mut state, dialog);
-        update(&mut state, Message::Paste("\u{202e}\u{200b}\u{e0041}".into()));
+        update(
+            &mut state,
+            Message::Paste("\u{202e}e\u{200d}r\u{200b}\u{e0041}".into()),
+        );
         check(&cells(&mut state, 80, 24));
         press(&mut state, "esc esc");
     }
@@ -288,13 +291,16 @@ fn pictures_are_drawn_inside_their_panes() {
     let mut state = with_pictures();
     for (width, height) in [(60, 14), (80, 24), (120, 40), (200, 60), (300, 90)] {
         for keys in ["esc", "z"] {
-            press(&mut state, keys);
-            let effects = resize(&mut state, width, height);
+            let mut effects = press(&mut state, keys);
+            effects.extend(resize(&mut state, width, height));
             serve(&mut state, effects);
             let buffer = cells(&mut state, width, height);
             let (left, right) = if keys == "z" {
-                let (left, right) = layout::zoom(state.size);
-                (layout::zoomed_picture(left), layout::zoomed_picture(right))
+                let areas = layout::zoom(state.size);
+                (
+                    layout::zoomed_picture(areas.source),
+                    layout::zoomed_picture(areas.target),
+                )
             } else {
                 let areas = layout::people(state.size);
                 (layout::picture(areas.source), layout::picture(areas.target))
@@ -332,6 +338,42 @@ fn no_picture_is_drawn_while_a_dialog_lies_over_the_screen_and_all_come_back() {
             assert_eq!(drawn(&cells(&mut state, 120, 40)), before, "{dialog}");
         }
     }
+}
+
+#[test]
+fn the_first_faces_of_a_plan_are_drawn_old_beside_new() {
+    let mut state = with_pictures();
+    let mut effects = press(&mut state, "S");
+    effects.extend(planned(
+        &mut state,
+        plan_of(&[
+            ("Adele Vance", Verdict::Differs),
+            ("Megan Bowen", Verdict::Differs),
+        ]),
+    ));
+    serve(&mut state, effects);
+    let buffer = cells(&mut state, 120, 40);
+    let crate::tui::screens::plan::PlanScreen::Ready(proposal) = &state.plan else {
+        panic!("the plan");
+    };
+    let areas = crate::tui::screens::plan::view::areas(&state, proposal);
+    let drawn = drawn(&buffer);
+    for pair in &areas.pairs[..2] {
+        for place in [pair.old, pair.new] {
+            assert!(
+                drawn.iter().any(|position| place.contains(*position)),
+                "{place:?}\n{}",
+                text_of(&buffer)
+            );
+        }
+    }
+    let is_in_a_pair = |position: &Position| {
+        let mut pairs = areas.pairs.iter();
+        pairs.any(|pair| pair.old.contains(*position) || pair.new.contains(*position))
+    };
+    assert!(drawn.iter().all(is_in_a_pair));
+    press(&mut state, "?");
+    assert!(self::drawn(&cells(&mut state, 120, 40)).is_empty());
 }
 
 #[test]

@@ -54,10 +54,16 @@ pub fn now() -> Timestamp {
     "2026-03-02T14:05:00Z".parse().expect("a moment")
 }
 
-/// The id of somebody with this name: the first name.
+/// The id of somebody with this name: the first name, or what is left of it. Services are not believed any other id.
 pub fn id(name: &str) -> SourceId {
     let first = name.split(' ').next().unwrap_or(name);
-    SourceId::new(first.to_lowercase())
+    let letters = first.chars().filter(char::is_ascii_alphanumeric);
+    let letters: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    if letters.len() == first.len() && !letters.is_empty() {
+        SourceId::new(letters)
+    } else {
+        SourceId::new(Sha256::of(name.as_bytes()).to_string())
+    }
 }
 
 fn address(name: &str) -> String {
@@ -290,7 +296,8 @@ fn in_words(effect: &Effect) -> String {
         Effect::PauseRun => "pause the run".into(),
         Effect::ResumeRun => "go on with the run".into(),
         Effect::CancelRun => "cancel the run".into(),
-        Effect::Keep(listed) => format!("keep {} people", listed.listing.len()),
+        Effect::Keep(kept) => format!("keep {} people", kept.listing.len()),
+        Effect::PrepareSearch(_) => "prepare the search".into(),
         Effect::ReadRequests => "read the requests".into(),
         Effect::Copy(text) => format!("copy {text}"),
         Effect::Open(address) => format!("open {address}"),
@@ -465,7 +472,7 @@ fn chain(name: &str, verdict: Verdict, has_avatar: bool) -> AvatarChain {
 
 /// Somebody was looked at, with this result.
 pub fn looked(state: &mut State, name: &str, verdict: Verdict) -> Vec<Effect> {
-    let look = PersonLook::of(&look(name, verdict), now());
+    let look = PersonLook::of(&look(name, verdict), state.now);
     let message = Message::Looked {
         person: id(name),
         result: Ok(Box::new(look)),

@@ -4,7 +4,8 @@ use super::kit::*;
 use crate::domain::comparison::Verdict;
 use crate::domain::plan::Limits;
 use crate::tui::keymap::Keymap;
-use crate::tui::message::{Message, ScanNews};
+use crate::tui::layout;
+use crate::tui::message::{Effect, Message, ScanNews};
 use crate::tui::screens::plan::PlanScreen;
 use crate::tui::screens::run::Phase;
 use crate::tui::state::{Screen, Setting, State};
@@ -144,7 +145,7 @@ fn a_plan_that_cannot_be_made_says_why_and_what_to_do() {
     update(&mut state, Message::Planned { question, result });
     let text = frame(&mut state, 120, 40);
     assert!(
-        text.contains("could not sign in") && text.contains("run avatar-sync check"),
+        text.contains("could not sign in") && text.contains("Run avatar-sync check."),
         "{text}"
     );
     press(&mut state, "enter");
@@ -261,7 +262,7 @@ fn who_is_left_out_and_why_is_told() {
         ]),
     );
     let text = frame(&mut state, 160, 40);
-    assert!(text.contains("2 left as they are"), "{text}");
+    assert!(text.contains("2 are left alone"), "{text}");
     assert!(text.contains("unmatched"), "{text}");
 }
 
@@ -277,6 +278,46 @@ fn the_list_of_faces_scrolls_to_its_last_line() {
     assert!(frame(&mut state, 80, 24).contains("P0050"));
     press(&mut state, "g");
     assert!(frame(&mut state, 80, 24).contains("P0001"));
+}
+
+#[test]
+fn as_many_faces_as_there_is_room_for_are_looked_at_first_of_all_the_first() {
+    let mut state = screen();
+    scanned(&mut state, crowd(300, Verdict::Missing));
+    draws(&mut state);
+    press(&mut state, "S");
+    let effects = planned(&mut state, large_plan(40));
+    assert_eq!(told(&effects), ["look at p0001", "look at p0002, p0003, p0004"]);
+    // Further down others come into sight.
+    assert_eq!(told(&press(&mut state, "j")), ["look at p0005"]);
+    assert_eq!(told(&press(&mut state, "k")), Vec::<String>::new());
+}
+
+#[test]
+fn where_no_picture_can_be_drawn_a_plan_looks_at_nobody() {
+    let mut state = asked("S");
+    assert!(planned(&mut state, two()).is_empty());
+    assert!(press(&mut state, "j").is_empty());
+}
+
+#[test]
+fn faces_are_small_in_a_plan_and_as_large_as_before_after_it() {
+    let within = |effects: &[Effect]| -> Vec<(u16, u16)> {
+        let keys = effects.iter().filter_map(|effect| match effect {
+            Effect::Paint { key, .. } => Some(key.within),
+            _ => None,
+        });
+        keys.collect()
+    };
+    let mut state = screen_of(&CAST);
+    draws(&mut state);
+    let large = within(&looked(&mut state, "Adele Vance", Verdict::Differs))[0];
+    press(&mut state, "S");
+    let effects = planned(&mut state, two());
+    let small = (layout::THUMBNAIL.width, layout::THUMBNAIL.height);
+    assert_eq!(within(&effects), [small; 2]);
+    press(&mut state, "esc");
+    assert_eq!(state.pictures.within, large);
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn mode(number: u16, is_set: bool) -> String {
 fn nonsense(question: &Question) -> Vec<u8> {
     let bytes: &[u8] = match question {
         Question::Attributes | Question::SecondAttributes => b"\x1b[?;;99999999999;c",
-        Question::Name => b"\x1bP>|\xff\xfe\x9c\x1b[31mq\x1b\\",
+        Question::Name => b"\x1bP>|\xff\xfe(q)kitty\x1b\\",
         Question::Colour(_) | Question::PaletteColour(_) => b"\x1b]11;pink\x07",
         Question::Graphics(_) => b"\x1b_Gi=999;ENODATA:q\x1b\\",
         Question::WindowPixels | Question::CellPixels | Question::WindowCells => b"\x1b[6;0;0t",

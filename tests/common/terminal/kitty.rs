@@ -273,9 +273,11 @@ impl Store {
         Ok(Outcome::default())
     }
 
-    /// The screen is cleared. Placeholders are text and go with it.
+    /// The screen is cleared. Placeholders are text and go with it; images that nothing shows any more are forgotten.
     pub fn clear(&mut self) {
         self.placements.retain(|placement| placement.is_virtual);
+        let in_use: BTreeSet<u32> = self.placements.iter().map(|placement| placement.image).collect();
+        self.images.retain(|image, _| in_use.contains(image));
     }
 
     /// The screen has moved up.

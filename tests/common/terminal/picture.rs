@@ -137,6 +137,17 @@ impl InCells {
         }
     }
 
+    /// The window has only so many rows and columns: what lies beyond them is gone for good.
+    pub fn clip(&mut self, rows: u16, columns: u16) {
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                if self.row + i32::from(row) >= i32::from(rows) || self.column + column >= columns {
+                    self.gone.insert((row, column));
+                }
+            }
+        }
+    }
+
     /// The screen has moved up by this many rows.
     pub fn scroll(&mut self, rows: i32) {
         self.row -= rows;

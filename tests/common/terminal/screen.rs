@@ -472,6 +472,12 @@ impl Screen {
             .set_size(at_least_one(window.rows), at_least_one(window.columns));
         self.text.callbacks_mut().rows = 0;
         self.window = window;
+        for layer in &mut self.layers {
+            for picture in &mut layer.in_cells {
+                picture.clip(window.rows, window.columns);
+            }
+            layer.in_cells.retain(|picture| !picture.is_gone());
+        }
     }
 
     /// The size of the window.

@@ -29,7 +29,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             Ending::Status(404) => ("404".into(), theme.quiet()),
             Ending::Status(status @ (429 | 503)) => (status.to_string(), theme.warning()),
             Ending::Status(status) => (status.to_string(), theme.bad()),
-            Ending::Lost(why) => (format!("lost: {}", clean(why)), theme.bad()),
+            Ending::Lost(_) => ("lost".into(), theme.bad()),
         };
         let time = record
             .at
@@ -43,8 +43,11 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
             .cell(&ending, 4, style)
             .cell(&format!("{:>6} ms", record.took.as_millis()), 10, theme.quiet())
             .cell(&format!("{:>7}", size(record.bytes)), 9, theme.quiet())
-            .cell(record.method.as_str(), 7, theme.strong())
-            .write(&clean(&record.path), theme.text());
+            .cell(record.method.as_str(), 7, theme.strong());
+        if let Ending::Lost(why) = &record.ending {
+            pen.write(&clean(why), theme.bad()).skip(2);
+        }
+        pen.write(&clean(&record.path), theme.text());
         if record.attempt > 1 {
             pen.write(&format!(" (attempt {})", record.attempt), theme.warning());
         }

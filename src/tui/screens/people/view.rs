@@ -12,7 +12,7 @@ use crate::graphics::Placements;
 use crate::report::text::number;
 use crate::tui::layout;
 use crate::tui::looked::{PersonLook, Side, SideView};
-use crate::tui::pen::{Pen, wrap};
+use crate::tui::pen::{Pen, wrap_within};
 use crate::tui::pictures::{Looked, Painted};
 use crate::tui::state::{ScanState, State};
 use crate::tui::theme::Palette;
@@ -39,6 +39,9 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         match (side, looked, &person) {
             (Some(side), _, _) => pane(state, buffer, placements, layout::picture(area), inner, side),
             (None, Some(Looked::Failed(why)), _) => centred(state, buffer, inner, why),
+            (None, _, Some(_)) if state.people.origin == Origin::Pages => {
+                centred(state, buffer, inner, "once everybody is listed");
+            }
             (None, _, Some(_)) => centred(state, buffer, inner, "loading"),
             (None, _, None) => {}
         }
@@ -56,22 +59,31 @@ pub fn pane(
     side: &Side,
 ) {
     let theme = state.theme;
-    let caption_top = inner.height.saturating_sub(layout::CAPTION_LINES);
-    for (line, text) in side
-        .caption
-        .iter()
-        .take(usize::from(layout::CAPTION_LINES))
-        .enumerate()
-    {
+    let lines = layout::caption_lines(inner);
+    let caption_top = inner.height.saturating_sub(lines);
+    for (line, text) in side.caption.iter().take(usize::from(lines)).enumerate() {
         let style = if line == 0 { theme.text() } else { theme.quiet() };
+        let is_tight = text.width() >= usize::from(inner.width);
         Pen::new(buffer, theme, inner, caption_top + line as u16)
-            .skip(1)
+            .skip(usize::from(!is_tight))
             .write(text, style);
     }
     let room = Rect {
         height: caption_top,
         ..inner
     };
+    picture(state, buffer, placements, place, room, side);
+}
+
+/// A picture in its place, or words in the whole room: why there is none, or none yet.
+pub fn picture(
+    state: &State,
+    buffer: &mut Buffer,
+    placements: &mut Placements,
+    place: Rect,
+    room: Rect,
+    side: &Side,
+) {
     match &side.picture {
         SideView::Absent => centred(state, buffer, room, "no picture"),
         SideView::Explained(why) => centred(state, buffer, room, why),
@@ -114,13 +126,16 @@ fn tab_places(state: &State, area: Rect) -> Vec<(Tab, u16, u16)> {
     let length =
         |from: usize, to: usize| -> u16 { widths[from..=to].iter().map(|width| width + gap).sum::<u16>() };
     let mut first = 0;
-    while first < front && length(first, front) + 1 > area.width {
+    while first < front && length(first, front) + 3 > area.width {
         first += 1;
     }
     let mut x = area.x + 1;
     let mut places = Vec::new();
-    for (tab, width) in tabs.into_iter().zip(&widths).skip(first) {
-        if x + width > area.right() {
+    let last = widths.len() - 1;
+    for (position, (tab, width)) in tabs.into_iter().zip(&widths).enumerate().skip(first) {
+        // The sign for those that find no room takes two columns.
+        let room = area.right() - if position == last { 0 } else { 2 };
+        if x + width > room {
             break;
         }
         places.push((tab, x, x + width));
@@ -131,7 +146,18 @@ fn tab_places(state: &State, area: Rect) -> Vec<(Tab, u16, u16)> {
 
 fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = state.theme;
-    for (tab, from, to) in tab_places(state, area) {
+    let places = tab_places(state, area);
+    let more = theme.sign("…", "~");
+    let all = state.people.tabs();
+    if places.first().map(|(tab, ..)| tab) != all.first() {
+        buffer.set_string(area.x, area.y, more, theme.quiet());
+    }
+    if let Some((tab, _, to)) = places.last()
+        && Some(tab) != all.last()
+    {
+        buffer.set_string(to + 1, area.y, more, theme.quiet());
+    }
+    for (tab, from, to) in places {
         let style = if tab == state.people.tab {
             theme.accent().add_modifier(ratatui::style::Modifier::UNDERLINED)
         } else if tab.count(&state.people.listing) == 0 {
@@ -158,7 +184,9 @@ fn columns(width: u16) -> Vec<(Column, usize)> {
     const VERDICT: usize = 14;
     let text = room.saturating_sub(VERDICT + 2);
     match text {
-        0..=27 => vec![(Column::Name, text), (Column::Verdict, VERDICT)],
+        // The sign alone; the word stands beside the person under the cursor.
+        0..=11 => vec![(Column::Name, room.saturating_sub(3)), (Column::Verdict, 1)],
+        12..=27 => vec![(Column::Name, text), (Column::Verdict, VERDICT)],
         28..=59 => {
             let department = (text * 38 / 100).min(18);
             vec![
@@ -215,7 +243,12 @@ fn heading(column: Column) -> &'static str {
 fn table(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = state.theme;
     let people = &state.people;
-    let title = if people.text.is_empty() || people.is_typing {
+    let title = if people.is_of_marked {
+        format!(
+            "People {}: those who were marked",
+            number(people.rows.len() as u64)
+        )
+    } else if people.text.is_empty() || people.is_typing {
         format!("People {}", number(people.rows.len() as u64))
     } else {
         let query = crate::domain::text::clean(&people.text).into_owned();
@@ -233,7 +266,8 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
             (true, false) => theme.sign(" ▲", " ^"),
             (true, true) => theme.sign(" ▼", " v"),
         };
-        pen.cell(&format!("{}{sign}", heading(*column)), *width, theme.quiet())
+        let heading = if *width == 1 { "" } else { heading(*column) };
+        pen.cell(&format!("{heading}{sign}"), *width, theme.quiet())
             .skip(2);
     }
     if people.rows.is_empty() {
@@ -310,10 +344,7 @@ fn nobody(state: &State) -> String {
     let people = &state.people;
     if people.listing.is_empty() {
         return match (&state.scan, people.origin) {
-            (ScanState::Failed(trouble), _) => match &trouble.hint {
-                Some(hint) => format!("{}. {hint}", trouble.what),
-                None => trouble.what.clone(),
-            },
+            (ScanState::Failed(trouble), _) => trouble.sentences(),
             (ScanState::Scanning(_) | ScanState::Stopping, _) => "asking both sides for their people".into(),
             (ScanState::Idle, Origin::Nothing) => "reading the last scan".into(),
             (ScanState::Idle, _) => "nobody is in scope".into(),
@@ -332,11 +363,11 @@ fn cell(state: &State, pen: &mut Pen<'_>, entry: &Entry<'_>, column: Column, wid
     let (text, field) = match column {
         Column::Verdict => {
             let verdict = entry.verdict();
-            pen.write_within(
-                &format!("{} {}", theme.symbol(verdict), short_words(verdict)),
-                width,
-                theme.verdict(verdict),
-            );
+            let mut words = theme.symbol(verdict).to_string();
+            if width > 1 {
+                words = format!("{words} {}", short_words(verdict));
+            }
+            pen.write_within(&words, width, theme.verdict(verdict));
             return;
         }
         Column::Name => (Some(entry.name()), Field::Name),
@@ -396,7 +427,6 @@ pub fn short_words(verdict: crate::domain::comparison::Verdict) -> &'static str 
 }
 
 fn why(state: &State, buffer: &mut Buffer, area: Rect, person: Option<&Entry<'_>>, looked: Option<&Looked>) {
-    let theme = state.theme;
     let inner = framed(state, buffer, area, "Why");
     let Some(entry) = person else { return };
     let inner = Rect {
@@ -404,81 +434,102 @@ fn why(state: &State, buffer: &mut Buffer, area: Rect, person: Option<&Entry<'_>
         width: inner.width.saturating_sub(2),
         ..inner
     };
+    facts(state, buffer, inner, entry, looked);
+}
+
+/// Who somebody is, why the verdict is what it is, the chain, and what a push would do: as much as there is room for.
+pub fn facts(state: &State, buffer: &mut Buffer, area: Rect, entry: &Entry<'_>, looked: Option<&Looked>) {
+    let theme = state.theme;
     let look = match looked {
         Some(Looked::Ready(look)) => Some(look.as_ref()),
         _ => None,
     };
+    let width = usize::from(area.width);
     let mut line = 0;
-    let mut name = entry.name().into_owned();
-    if let Some(department) = entry.department() {
-        name = format!("{name}, {department}");
+    if area.height >= 4 {
+        let mut pen = Pen::new(buffer, theme, area, line);
+        pen.write(&entry.name(), theme.strong());
+        if let Some(department) = entry.department() {
+            pen.write(", ", theme.text()).write(&department, theme.text());
+        }
+        let principal = entry.principal();
+        if area.height >= 7 {
+            line += 1;
+            Pen::new(buffer, theme, area, line).write(&principal, theme.quiet());
+        } else if principal.width() + 2 < pen.room() {
+            pen.skip(2).write(&principal, theme.quiet());
+        }
+        line += 1;
     }
-    Pen::new(buffer, theme, inner, line).write(&name, theme.strong());
-    line += 1;
-    let principal = entry.principal();
-    Pen::new(buffer, theme, inner, line).write(&principal, theme.quiet());
-    line += 1;
     let (verdict, reason) = (entry.verdict(), entry.reason());
-    let sentence = if reason.is_empty() {
+    let reason = if reason.is_empty() {
         "not looked at yet".to_owned()
     } else {
         crate::domain::text::clean(reason).into_owned()
     };
     let word = format!("{} {}", theme.symbol(verdict), verdict.words());
-    // The chain and what a push would do keep two lines.
-    let room = inner.height.saturating_sub(line + 2).max(1);
-    let width = usize::from(inner.width);
-    let text = format!("{word}: {sentence}");
-    for (position, part) in wrap(&text, width).into_iter().take(usize::from(room)).enumerate() {
-        let mut pen = Pen::new(buffer, theme, inner, line);
+    let below = match look {
+        Some(look) => 1 + u16::from(!look.chain.is_empty()),
+        None => 0,
+    };
+    let room = area.height.saturating_sub(line + below).max(1);
+    let text = wrap_within(
+        &format!("{word}: {reason}"),
+        width,
+        usize::from(room),
+        theme.is_ascii,
+    );
+    for (position, part) in text.into_iter().enumerate() {
+        let mut pen = Pen::new(buffer, theme, area, line);
         match part.strip_prefix(word.as_str()) {
             Some(rest) if position == 0 => pen.write(&word, theme.verdict(verdict)).write(rest, theme.text()),
             _ => pen.write(&part, theme.text()),
         };
         line += 1;
     }
-    if let Some(look) = look {
-        chain(state, buffer, inner, &mut line, look);
+    let Some(look) = look else { return };
+    if !look.chain.is_empty() {
+        chain(state, Pen::new(buffer, theme, area, line), look);
+        line += 1;
+    }
+    Pen::new(buffer, theme, area, line)
+        .write("push: ", theme.quiet())
+        .write(&look.push, theme.text());
+    line += 1;
+    if let Some(similarity) = &look.similarity
+        && !reason.contains(similarity.as_str())
+    {
+        Pen::new(buffer, theme, area, line)
+            .write("pictures: ", theme.quiet())
+            .write(similarity, theme.text());
     }
 }
 
-/// The chain with the link that wins, and what a push would do.
-fn chain(state: &State, buffer: &mut Buffer, inner: Rect, line: &mut u16, look: &PersonLook) {
+/// The chain, in the order in which the target looks at it; the link that wins has a sign of its own.
+fn chain(state: &State, mut pen: Pen<'_>, look: &PersonLook) {
     let theme = state.theme;
-    if !look.chain.is_empty() && *line < inner.height {
-        let mut pen = Pen::new(buffer, theme, inner, *line);
-        let arrow = theme.sign(" ▸ ", " > ");
-        for link in &look.chain {
-            let style = match (link.wins, link.is_broken) {
-                (_, true) => theme.bad(),
-                (true, false) => theme.good(),
-                (false, false) => theme.quiet(),
-            };
-            pen.write(link.place.0, style);
-            if !link.words.is_empty() {
-                pen.write(&format!(" ({})", link.words), theme.quiet());
-            }
+    let arrow = theme.sign(" ▸ ", " > ");
+    for (position, link) in look.chain.iter().enumerate() {
+        if position > 0 {
             pen.write(arrow, theme.quiet());
         }
-        let served = look
-            .chain
-            .iter()
-            .find(|link| link.wins)
-            .map_or("nothing", |link| link.place.0);
-        pen.write("shows ", theme.quiet()).write(served, theme.strong());
-        *line += 1;
+        let (sign, style) = match (link.wins, link.is_broken) {
+            (_, true) => (theme.sign("✗ ", "x "), theme.bad()),
+            (true, false) => (theme.sign("✓ ", "= "), theme.good()),
+            (false, false) => ("", theme.quiet()),
+        };
+        pen.write(sign, style).write(link.place.0, style);
+        if !link.words.is_empty() {
+            pen.write(&format!(" ({})", link.words), theme.quiet());
+        }
     }
-    if *line < inner.height {
-        Pen::new(buffer, theme, inner, *line)
-            .write("push: ", theme.quiet())
-            .write(&look.push, theme.text());
-        *line += 1;
-    }
-    if let Some(similarity) = &look.similarity
-        && *line < inner.height
-    {
-        Pen::new(buffer, theme, inner, *line)
-            .write("pictures: ", theme.quiet())
-            .write(similarity, theme.text());
+    let served = look.chain.iter().find(|link| link.wins);
+    let served = served.map_or("nothing", |link| link.place.0);
+    // Said once more where there is room for it.
+    let shows = " ▸ shows ".width();
+    if pen.room() > shows + served.width() {
+        pen.write(arrow, theme.quiet())
+            .write("shows ", theme.quiet())
+            .write(served, theme.strong());
     }
 }

@@ -2,19 +2,25 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use super::{PlanScreen, Proposal};
 use crate::domain::plan::{Change, Step};
 use crate::domain::text::clean;
+use crate::graphics::Placements;
 use crate::report::text::{number, people as people_words};
 use crate::tui::intent::Intent;
+use crate::tui::layout::{self, PairAreas, PlanAreas};
+use crate::tui::looked::Side;
 use crate::tui::message::Who;
-use crate::tui::pen::{Pen, wrap};
+use crate::tui::pen::{Pen, wrap, wrap_within};
+use crate::tui::pictures::Looked;
+use crate::tui::screens::people::view::picture;
 use crate::tui::state::State;
 use crate::tui::view::{centred, framed};
 
 /// Draws the screen.
-pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
+pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements, area: Rect) {
     match &state.plan {
         PlanScreen::Nothing => {}
         PlanScreen::Making { who, news, .. } => {
@@ -24,185 +30,266 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
                 Who::People(people) => people_words(people.len() as u64),
             };
             let progress = match news {
-                Some(news) => match news.total {
-                    Some(total) => format!("; {} {} of {}", news.what, number(news.done), number(total)),
-                    None => format!("; {} {}", news.what, number(news.done)),
-                },
+                Some(news) => format!("; {} {}", news.what, news.figures()),
                 None => String::new(),
             };
-            let text = format!("Looking at {whom} on both sides{progress}. Nothing is written. Esc stops.");
+            let text = format!("Looking at {whom} on both sides{progress}. Nothing is written.");
             centred(state, buffer, inner, &text);
         }
         PlanScreen::Refused(trouble) => {
-            let inner = framed(state, buffer, area, "Plan");
-            let text = match &trouble.hint {
-                Some(hint) => format!("{}. {hint}", trouble.what),
-                None => trouble.what.clone(),
-            };
-            centred(state, buffer, inner, &text);
+            let inner = framed(state, buffer, area, "Plan: not possible, and nothing was changed");
+            centred(state, buffer, inner, &trouble.sentences());
         }
-        PlanScreen::Ready(proposal) => ready(state, buffer, area, proposal),
+        PlanScreen::Ready(proposal) => {
+            let steps = proposal.plan.steps.len() as u64;
+            let title = if steps == 0 {
+                "Plan: nothing to change".to_owned()
+            } else {
+                format!(
+                    "Plan: change {} in {}",
+                    people_words(steps),
+                    state.setting.instance
+                )
+            };
+            framed(state, buffer, area, &title);
+            let areas = areas(state, proposal);
+            counts(state, buffer, areas.counts, proposal);
+            pairs(state, buffer, placements, &areas.pairs, proposal);
+            who(state, buffer, areas.who, proposal, areas.pairs.len());
+            for (line, (text, style)) in question_lines(state, proposal).into_iter().enumerate() {
+                Pen::new(buffer, state.theme, areas.question, line as u16).write(&text, style);
+            }
+        }
     }
 }
 
-fn ready(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
+/// Where everything stands in a plan that waits for an answer.
+pub fn areas(state: &State, proposal: &Proposal) -> PlanAreas {
+    let (_, body, _) = layout::frame(state.size);
+    let inner = layout::inside(body);
+    let question = question_lines(state, proposal).len() as u16;
+    let has_pictures = state.canvas.protocol().is_some() && !proposal.plan.steps.is_empty();
+    let mut areas = layout::plan(inner, question, has_pictures);
+    if proposal.plan.steps.is_empty() {
+        // Nobody stands beside it.
+        areas.counts.width = areas.question.width;
+        areas.who = Rect::default();
+    }
+    areas
+}
+
+/// How many, by what is done; who is left out, and why.
+fn counts(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
     let theme = state.theme;
-    let steps = proposal.plan.steps.len() as u64;
-    let title = if steps == 0 {
-        "Plan: nothing to change".to_owned()
-    } else {
-        format!(
-            "Plan: change {} in {}",
-            people_words(steps),
-            state.setting.instance
-        )
-    };
-    let inner = framed(state, buffer, area, &title);
-    let left = Rect {
-        x: inner.x + 1,
-        width: (inner.width * 2 / 5).max(28) - 1,
-        ..inner
-    };
-    let right = Rect {
-        x: left.right() + 2,
-        width: inner.right().saturating_sub(left.right() + 2),
-        ..inner
-    };
+    let left_out = proposal.plan.skips.len() as u64;
+    let changes = proposal.changes();
+    let most = changes.iter().map(|(_, count)| *count).chain([left_out]).max();
+    let digits = number(most.unwrap_or_default()).len().max(3);
+    let room = usize::from(area.width).saturating_sub(digits + 1);
+    let figure = |count: u64| format!("{:>digits$} ", number(count));
     let mut line = 0;
-    for (change, count) in proposal.changes() {
-        let mut pen = Pen::new(buffer, theme, left, line);
+    for (change, count) in changes {
         let style = if change == Change::Remove {
             theme.bad()
         } else {
             theme.strong()
         };
-        pen.write(&format!("{:>7} ", number(count)), style)
-            .write(change_words(change), theme.text());
+        Pen::new(buffer, theme, area, line)
+            .write(&figure(count), style)
+            .write(change_words(change, count), theme.text());
         line += 1;
     }
-    let left_out = proposal.plan.skips.len() as u64;
-    if left_out > 0 {
-        line += u16::from(line > 0);
-        Pen::new(buffer, theme, left, line)
-            .write(&format!("{:>7} ", number(left_out)), theme.strong())
-            .write("left as they are", theme.text());
-        line += 1;
-        let question = question_lines(state, proposal, usize::from(left.width)).len() as u16 + 1;
-        for (reason, count) in &proposal.skips {
-            if line + question + 1 >= left.height {
-                Pen::new(buffer, theme, left, line)
-                    .skip(8)
-                    .write("and other reasons", theme.quiet());
-                break;
-            }
-            let width = usize::from(left.width).saturating_sub(8);
-            let text = wrap(reason, width);
-            let mut pen = Pen::new(buffer, theme, left, line);
-            pen.write(&format!("{:>7} ", number(*count)), theme.quiet());
-            pen.write(text.first().map_or("", String::as_str), theme.quiet());
+    if left_out == 0 {
+        return;
+    }
+    line += u16::from(line > 0);
+    let are_left = if left_out == 1 {
+        "is left alone:"
+    } else {
+        "are left alone:"
+    };
+    Pen::new(buffer, theme, area, line)
+        .write(&figure(left_out), theme.strong())
+        .write(are_left, theme.text());
+    line += 1;
+    for (position, (reason, count)) in proposal.skips.iter().enumerate() {
+        let text = wrap_within(reason, room, 2, theme.is_ascii);
+        let is_last = position + 1 == proposal.skips.len();
+        if line + text.len() as u16 + u16::from(!is_last) > area.height {
+            let others: u64 = proposal.skips[position..].iter().map(|(_, count)| count).sum();
+            Pen::new(buffer, theme, area, line)
+                .write(&figure(others), theme.quiet())
+                .write("for other reasons", theme.quiet());
+            return;
+        }
+        for (part, words) in text.iter().enumerate() {
+            let figure = if part == 0 {
+                figure(*count)
+            } else {
+                " ".repeat(digits + 1)
+            };
+            Pen::new(buffer, theme, area, line)
+                .write(&figure, theme.quiet())
+                .write(words, theme.quiet());
             line += 1;
-            if let Some(second) = text.get(1) {
-                Pen::new(buffer, theme, left, line)
-                    .skip(8)
-                    .write(second, theme.quiet());
-                line += 1;
-            }
         }
     }
-    let question = question_lines(state, proposal, usize::from(left.width));
-    let top = left.height.saturating_sub(question.len() as u16);
-    for (position, (text, style)) in question.into_iter().enumerate() {
-        Pen::new(buffer, theme, left, top + position as u16).write(&text, style);
-    }
-    who(state, buffer, right, proposal);
 }
 
-/// The question, and what may be in its way.
-fn question_lines(state: &State, proposal: &Proposal, width: usize) -> Vec<(String, ratatui::style::Style)> {
+/// The question, and what may be in its way; a blank line before it.
+fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     let theme = state.theme;
-    let mut lines = Vec::new();
-    let limits = &state.setting.limits;
-    if let Some(most) = limits.max_changes {
-        lines.push((format!("limit: {} changes", number(most)), theme.quiet()));
-    }
+    let width = usize::from(state.size.width).saturating_sub(4);
+    let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
+    let (accept, back) = (key(Intent::Accept), key(Intent::Back));
+    let mut notes = Vec::new();
     if !proposal.plan.complete {
         let text = "A listing was incomplete: nobody is removed.";
-        lines.extend(wrap(text, width).into_iter().map(|line| (line, theme.warning())));
+        notes.push((text.to_owned(), theme.warning()));
     }
-    let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
-    let (text, style) = match (&proposal.obstacle, proposal.wanted) {
-        (Some(obstacle), _) => (obstacle.clone(), theme.bad()),
-        (None, _) if proposal.plan.steps.is_empty() => (
-            format!("Nothing has to be done. {} goes back.", key(Intent::Back)),
-            theme.good(),
+    if let (Some(most), None) = (state.setting.limits.max_changes, &proposal.obstacle) {
+        notes.push((
+            format!("At most {} changes are allowed in one run.", number(most)),
+            theme.quiet(),
+        ));
+    }
+    notes.push(match (&proposal.obstacle, proposal.wanted) {
+        (Some(_), _) if state.setting.is_readonly => (
+            format!("Read-only: this is what a push would do. {back} goes back."),
+            theme.warning(),
         ),
+        (Some(obstacle), _) => (
+            format!("This cannot be done: {obstacle}. {back} goes back."),
+            theme.bad(),
+        ),
+        (None, _) if proposal.plan.steps.is_empty() => {
+            (format!("Nothing has to be done. {back} goes back."), theme.good())
+        }
         (None, Some(wanted)) => {
+            let style = if proposal.may_be_accepted() {
+                theme.good()
+            } else {
+                theme.warning()
+            };
             let typed = format!(
-                "This is a large change. Type {wanted} and press {}: {}{}",
-                key(Intent::Accept),
+                "This is a large change. Type {wanted} and press {accept} to do it: {}{}",
                 proposal.typed,
                 theme.sign("▏", "_")
             );
-            (
-                typed,
-                if proposal.may_be_accepted() {
-                    theme.good()
-                } else {
-                    theme.warning()
-                },
-            )
+            (typed, style)
         }
         (None, None) => (
-            format!(
-                "{} does it, {} goes back. Old pictures are kept on this side.",
-                key(Intent::Accept),
-                key(Intent::Back)
-            ),
+            format!("{accept} does it, {back} goes back. Replaced pictures are kept on this computer."),
             theme.strong(),
         ),
-    };
-    lines.extend(wrap(&text, width).into_iter().map(|line| (line, style)));
-    lines
+    });
+    notes
+        .into_iter()
+        .flat_map(|(text, style)| wrap(&text, width).into_iter().map(move |line| (line, style)))
+        .collect()
 }
 
-fn change_words(change: Change) -> &'static str {
-    match change {
-        Change::Add => "get their first picture",
-        Change::Replace => "get another picture",
-        Change::Repair => "are mended",
-        Change::Remove => "LOSE their picture",
+fn change_words(change: Change, count: u64) -> &'static str {
+    match (change, count) {
+        (Change::Add, 1) => "gets a first picture",
+        (Change::Add, _) => "get a first picture",
+        (Change::Replace, 1) => "gets another picture",
+        (Change::Replace, _) => "get another picture",
+        (Change::Repair, 1) => "is mended",
+        (Change::Repair, _) => "are mended",
+        (Change::Remove, 1) => "LOSES their picture",
+        (Change::Remove, _) => "LOSE their picture",
     }
 }
 
-fn who(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
+/// The first ones with what is shown now and what will be.
+fn pairs(
+    state: &State,
+    buffer: &mut Buffer,
+    placements: &mut Placements,
+    areas: &[PairAreas],
+    proposal: &Proposal,
+) {
     let theme = state.theme;
-    let steps = &proposal.plan.steps;
+    let steps = proposal.plan.steps.iter().skip(proposal.offset);
+    for (pair, step) in areas.iter().zip(steps) {
+        let (sign, style) = change_sign(state, step.change);
+        Pen::new(buffer, theme, pair.name, 0)
+            .write(sign, style)
+            .skip(1)
+            .write(&step.person.name.shown(), theme.text());
+        let between = Rect {
+            x: pair.old.right(),
+            y: pair.old.y + pair.old.height.saturating_sub(1) / 2,
+            width: 3,
+            height: 1,
+        };
+        Pen::new(buffer, theme, between, 0)
+            .skip(1)
+            .write(theme.sign("→", ">"), theme.quiet());
+        let look = match state.pictures.look(&step.person.source) {
+            Some(Looked::Ready(look)) => look,
+            Some(Looked::Failed(_)) => {
+                centred(state, buffer, pair.old, "not readable");
+                continue;
+            }
+            Some(Looked::Loading) | None => {
+                centred(state, buffer, pair.old, "loading");
+                centred(state, buffer, pair.new, "loading");
+                continue;
+            }
+        };
+        let mut face = |area: Rect, side: &Side| picture(state, buffer, placements, area, area, side);
+        face(pair.old, &look.target);
+        match step.change {
+            Change::Remove => centred(state, buffer, pair.new, "no picture"),
+            Change::Add | Change::Replace | Change::Repair => face(pair.new, &look.source),
+        }
+    }
+}
+
+fn who(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal, with_faces: usize) {
+    let theme = state.theme;
+    let from = proposal.offset + with_faces;
+    let steps = proposal.plan.steps.get(from..).unwrap_or_default();
     if area.width < 10 || steps.is_empty() {
         return;
     }
-    Pen::new(buffer, theme, area, 0).write("In this order", theme.quiet());
-    let lines = usize::from(area.height.saturating_sub(2));
-    for (line, step) in steps.iter().skip(proposal.offset).take(lines).enumerate() {
-        step_line(state, buffer, area, line as u16 + 1, step);
+    let lines = usize::from(area.height);
+    // One line less where there are more than that.
+    let shown = if steps.len() > lines {
+        lines.saturating_sub(1)
+    } else {
+        lines
+    };
+    for (line, step) in steps.iter().take(shown).enumerate() {
+        step_line(state, buffer, area, line as u16, step);
     }
-    let below = steps.len().saturating_sub(proposal.offset + lines);
+    let below = steps.len().saturating_sub(shown);
     if below > 0 {
-        Pen::new(buffer, theme, area, area.height - 1)
-            .write(&format!("and {} more below", number(below as u64)), theme.quiet());
+        Pen::new(buffer, theme, area, area.height - 1).skip(2).write(
+            &format!("and {} more, in this order", number(below as u64)),
+            theme.quiet(),
+        );
+    }
+}
+
+fn change_sign(state: &State, change: Change) -> (&'static str, Style) {
+    let theme = state.theme;
+    match change {
+        Change::Add => ("+", theme.good()),
+        Change::Replace => (theme.sign("≠", "#"), theme.warning()),
+        Change::Repair => (theme.sign("✗", "x"), theme.warning()),
+        Change::Remove => (theme.sign("−", "-"), theme.bad()),
     }
 }
 
 fn step_line(state: &State, buffer: &mut Buffer, area: Rect, line: u16, step: &Step) {
     let theme = state.theme;
-    let mut pen = Pen::new(buffer, theme, area, line);
-    let (sign, style) = match step.change {
-        Change::Add => ("+", theme.good()),
-        Change::Replace => (theme.sign("≠", "#"), theme.warning()),
-        Change::Repair => (theme.sign("✗", "x"), theme.warning()),
-        Change::Remove => (theme.sign("−", "-"), theme.bad()),
-    };
+    let (sign, style) = change_sign(state, step.change);
     let name = usize::from(area.width) * 2 / 5;
-    pen.write(sign, style)
+    Pen::new(buffer, theme, area, line)
+        .write(sign, style)
         .skip(1)
         .cell(&step.person.name.shown(), name, theme.text())
         .skip(1)
@@ -217,8 +304,10 @@ pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
                 (Intent::Accept, "do it"),
                 (Intent::Back, "back, change nothing"),
                 (Intent::Down, "further down"),
+                (Intent::Help, "help"),
             ]
         }
+        PlanScreen::Making { .. } => vec![(Intent::Back, "stop, and go back")],
         _ => vec![(Intent::Back, "back")],
     }
 }

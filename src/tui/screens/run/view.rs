@@ -1,13 +1,14 @@
 //! The run: how far, how fast, how long still, what the services say, and everybody as they come.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Phase, RunScreen};
-use crate::connector::PauseReason;
+use crate::connector::{LaneState, PauseReason};
 use crate::domain::run::{Outcome, StopReason};
 use crate::domain::text::clean;
-use crate::report::run::duration;
 use crate::report::text::number;
 use crate::tui::intent::Intent;
 use crate::tui::message::StepDone;
@@ -27,10 +28,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     };
     let mut line = 0;
     if let Phase::Refused(trouble) = &run.phase {
-        let text = match &trouble.hint {
-            Some(hint) => format!("Nothing was changed: {}. {hint}", trouble.what),
-            None => format!("Nothing was changed: {}", trouble.what),
-        };
+        let text = format!("Nothing was changed: {}", trouble.sentences());
         for part in wrap(&text, usize::from(inner.width)) {
             Pen::new(buffer, theme, inner, line).write(&part, theme.bad());
             line += 1;
@@ -43,31 +41,12 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     line += 1;
     counts(state, buffer, inner, line);
     line += 1;
-    for lane in &state.lanes {
-        if lane.requests == 0 || line >= 9 {
-            continue;
+    // How the services do is of interest as long as something is asked of them.
+    if run.is_under_way() {
+        for lane in state.lanes.iter().filter(|lane| lane.requests > 0) {
+            lane_line(state, Pen::new(buffer, theme, inner, line), lane);
+            line += 1;
         }
-        let mut pen = Pen::new(buffer, theme, inner, line);
-        pen.cell(lane.name, 12, theme.strong()).write(
-            &format!(
-                "{} of {} in flight, {} waiting, {} requests, {} repeated, {} throttled",
-                lane.in_flight,
-                lane.limit,
-                lane.waiting,
-                number(lane.requests),
-                number(lane.retries),
-                number(lane.throttled)
-            ),
-            theme.quiet(),
-        );
-        if let Some((left, reason)) = lane.paused {
-            let why = match reason {
-                PauseReason::Throttled => "it asked for a pause",
-                PauseReason::CircuitOpen => "too many failures in a row",
-            };
-            pen.write(&format!("; {why}: {} s", left.as_secs().max(1)), theme.warning());
-        }
-        line += 1;
     }
     if let Phase::Over(end) = &run.phase {
         if let Some(stopped) = &end.stopped {
@@ -83,6 +62,55 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     line += 1;
     outcomes(state, buffer, inner, line);
+}
+
+/// How a service does: what keeps us waiting comes first.
+fn lane_line(state: &State, mut pen: Pen<'_>, lane: &LaneState) {
+    let theme = state.theme;
+    pen.cell(lane.name, 12, theme.strong());
+    if let Some((left, reason)) = lane.paused {
+        let why = match reason {
+            PauseReason::Throttled => "it asked for a pause",
+            PauseReason::CircuitOpen => "too many failures in a row",
+        };
+        let waits = format!("waits {}, {why}; ", roughly(left));
+        pen.write(&waits, theme.warning());
+    }
+    let mut facts = vec![format!("{} of {} in flight", lane.in_flight, lane.limit)];
+    let figures = [
+        (lane.waiting as u64, "waiting"),
+        (lane.throttled, "throttled"),
+        (lane.retries, "repeated"),
+        (lane.requests, "requests"),
+    ];
+    facts.extend(
+        figures
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, words)| format!("{} {words}", number(count))),
+    );
+    pen.write(&facts.join(", "), theme.quiet());
+}
+
+/// A span as far as anybody wants to know it.
+fn roughly(span: Duration) -> String {
+    let seconds = span.as_secs_f64().ceil() as u64;
+    match seconds {
+        0..=1 => "1 s".into(),
+        2..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {:02} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// What is left, as honestly as it can be said: a forecast has no decimals.
+fn forecast(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match seconds {
+        0..10 => "a few seconds left".into(),
+        10..120 => format!("about {} s left", seconds.div_ceil(10) * 10),
+        _ => format!("about {} left", roughly(left)),
+    }
 }
 
 fn title(run: &RunScreen) -> &'static str {
@@ -120,7 +148,7 @@ fn pace(state: &State) -> String {
     let since = |end: jiff::Timestamp| {
         run.began
             .and_then(|began| end.duration_since(began).try_into().ok())
-            .map(duration)
+            .map(roughly)
             .unwrap_or_default()
     };
     match &run.phase {
@@ -128,6 +156,9 @@ fn pace(state: &State) -> String {
             Some(id) => format!("took {}; run {id}", since(end.at)),
             None => format!("took {}", since(end.at)),
         },
+        Phase::Starting => "nothing is written yet".into(),
+        Phase::Paused => format!("{} so far, paused", since(state.now)),
+        Phase::Stopping => format!("{} so far", since(state.now)),
         _ => {
             let rate = match run.rate(state.now) {
                 Some(rate) if rate >= 1.0 => format!("{rate:.1} people a second"),
@@ -135,7 +166,7 @@ fn pace(state: &State) -> String {
                 None => "no rate yet".into(),
             };
             let left = match run.time_left(state.now) {
-                Some(left) => format!("about {} left", duration(left)),
+                Some(left) => forecast(left),
                 None => "time left not known yet".into(),
             };
             format!("{} so far, {rate}, {left}", since(state.now))
