@@ -103,7 +103,17 @@ impl Pictures {
 
     /// Everybody has to be looked at again.
     pub fn forget_all(&mut self) {
-        self.looks.clear();
+        // Whoever is being looked at stays so: that answer is as new as what makes the others old, and a service that
+        // hangs must not gather more questions.
+        let seen: Vec<SourceId> = self
+            .looks
+            .iter()
+            .filter(|(_, looked)| !matches!(looked, Looked::Loading))
+            .map(|(person, _)| person.clone())
+            .collect();
+        for person in seen {
+            self.looks.pop(&person);
+        }
     }
 
     /// The terminal's cells have changed, or the way of drawing: nothing drawn so far fits.
