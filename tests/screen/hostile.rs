@@ -205,7 +205,7 @@ fn columns_stay_in_line_whatever_stands_in_them() {
     let terminal = open(setup(&stage, Kind::Plain).size(160, 30));
     terminal.wait_for("everybody", |screen| screen.shows(&format!("All {people} ")));
     terminal.wait_quiet();
-    for _ in 0..people / 20 + 1 {
+    for _ in 0..=people / 20 {
         terminal.look(|screen| {
             let (top, left) = screen.find("┌ People").expect("the table");
             let bottom = (top + 1..screen.window().rows)
