@@ -13,7 +13,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend as _, ClearType, CrosstermBackend};
 use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions, Viewport};
 
@@ -52,12 +52,7 @@ impl Screen {
     pub fn take(has_mouse: bool) -> io::Result<Self> {
         let (width, height) = crossterm::terminal::size()?;
         let frame = Frame::default();
-        let terminal = Terminal::with_options(
-            CrosstermBackend::new(frame.clone()),
-            TerminalOptions {
-                viewport: Viewport::Fixed(Rect::new(0, 0, width, height)),
-            },
-        )?;
+        let terminal = drawing_on(&frame, width, height)?;
         let screen = Self {
             frame,
             terminal,
@@ -98,14 +93,18 @@ impl Screen {
 
     /// The window has another size.
     pub fn resize(&mut self, size: Size) -> io::Result<()> {
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))?;
+        self.terminal = drawing_on(&self.frame, size.width, size.height)?;
         self.clear()
     }
 
     /// Everything is drawn anew with the next frame.
     pub fn clear(&mut self) -> io::Result<()> {
         self.painter.forget_shown();
-        self.terminal.clear()
+        // ratatui's own clear asks the terminal where the cursor is, which a silent one never says, and whose answer
+        // the thread that reads keys would have to give way to.
+        self.terminal.backend_mut().clear_region(ClearType::All)?;
+        self.terminal.swap_buffers();
+        Ok(())
     }
 
     /// Draws the state: what has changed since the last frame, in one piece.
@@ -173,6 +172,12 @@ impl Drop for Screen {
             let _ = self.give_back();
         }
     }
+}
+
+/// Draws into this frame, in a window of this size.
+fn drawing_on(frame: &Frame, width: u16, height: u16) -> io::Result<Terminal<CrosstermBackend<Frame>>> {
+    let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
+    Terminal::with_options(CrosstermBackend::new(frame.clone()), TerminalOptions { viewport })
 }
 
 /// True for bytes that show nothing: colours and the hiding of the cursor.
