@@ -15,6 +15,8 @@ use super::{Protocol, compact, kitty};
 const USUAL_CELL: (u16, u16) = (10, 20);
 /// The most cells a picture covers in either direction; nobody has a larger screen (`reliability.md` K1).
 const CELL_LIMIT: Size = Size::new(500, 200);
+/// Sixel draws in bands of so many pixels.
+const BAND: u32 = 6;
 /// The longest side of a Sixel picture in pixels: xterm draws nothing beyond 1000, counted in whole bands of 6.
 const SIXEL_SIDE: u32 = 996;
 /// The longest side that is encoded where the terminal scales by itself, in pixels.
@@ -248,7 +250,11 @@ impl Fit {
         } else {
             (from_width * height / from_height, height)
         };
-        let pixels = (pixels.0.max(1) as u32, pixels.1.max(1) as u32);
+        let mut pixels = (pixels.0.max(1) as u32, pixels.1.max(1) as u32);
+        if method == Method::Sixel {
+            // Whole bands: a last one that is not filled would reach into a row that the picture does not own.
+            pixels.1 = (pixels.1 / BAND * BAND).max(BAND);
+        }
         let columns = pixels.0.div_ceil(cell_width);
         let rows = pixels.1.div_ceil(cell_height);
         Ok(Self {

@@ -157,7 +157,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::MarkShown, "mark_shown", "mark all that are shown", "", People, &["a"], ""),
     entry(Intent::UnmarkAll, "unmark_all", "unmark everybody", "", People, &["A"], ""),
     entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", People, &["*"], ""),
-    entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON…"),
+    entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
     entry(Intent::Zoom, "zoom", "both pictures, large", "zoom", People, &["z", "enter"], "avatar-sync show PERSON"),
     entry(Intent::Compare, "compare", "compare all pictures not looked at yet, or stop", "", People, &["D"], "avatar-sync status --deep"),

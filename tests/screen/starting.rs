@@ -189,11 +189,12 @@ fn a_dumb_terminal_and_ascii_are_usable() {
             arguments,
         );
         let output = terminal.output();
-        let found: String = String::from_utf8_lossy(&output)
-            .chars()
-            .filter(|sign| !sign.is_ascii())
-            .collect();
-        assert_eq!(found, "", "{arguments:?}");
+        let output = String::from_utf8_lossy(&output);
+        let found: String = output.chars().filter(|sign| !sign.is_ascii()).collect();
+        let first = output.find(|sign: char| !sign.is_ascii()).unwrap_or(0);
+        let around = &output[output.floor_char_boundary(first.saturating_sub(80))
+            ..output.ceil_char_boundary((first + 20).min(output.len()))];
+        assert_eq!(found, "", "{arguments:?}: {around:?}");
     }
 }
 
