@@ -29,6 +29,14 @@ impl Presses {
         )
     }
 
+    /// Milliseconds until the last byte of a picture, where there was one.
+    pub fn pictured(&self, part: f64) -> Option<f64> {
+        percentile(
+            self.reactions.iter().filter_map(|reaction| reaction.pictured),
+            part,
+        )
+    }
+
     /// Milliseconds until the first byte.
     pub fn first_byte(&self, part: f64) -> Option<f64> {
         percentile(self.reactions.iter().filter_map(|reaction| reaction.first), part)
@@ -56,6 +64,7 @@ impl Presses {
             "endless": self.reactions.iter().filter(|reaction| reaction.is_endless).count(),
             "first_byte_ms": of(&|part| self.first_byte(part)),
             "list_right_ms": of(&|part| self.settled(part)),
+            "pictures_ms": of(&|part| self.pictured(part)),
             "last_byte_ms": of(&|part| self.last_byte(part)),
             "bytes_per_press": round(self.bytes()),
             "picture_bytes_per_press": self.picture_bytes / self.reactions.len().max(1) as u64,
@@ -73,12 +82,14 @@ pub struct Figures {
     /// Milliseconds from the start to the first byte, to something to be seen, and to everybody, of every start.
     pub starts: Vec<[Option<f64>; 3]>,
     pub presses: Vec<Presses>,
-    /// Milliseconds from the last of many quick presses to the last byte.
+    /// Milliseconds from the last of many quick presses to the right list.
     pub lag: Option<f64>,
     pub idle_bytes: Option<f64>,
     pub idle_wakes: Option<f64>,
     pub idle_cpu: Option<f64>,
     pub peak_bytes: Option<u64>,
+    /// The same when everybody was there for the first time, before anything was pressed or refreshed.
+    pub early_peak_bytes: Option<u64>,
     /// Milliseconds from the key that quits to the end.
     pub quit: Option<f64>,
     pub left_behind: Vec<String>,
@@ -120,6 +131,7 @@ impl Figures {
             "lag_after_repeat_ms": round(self.lag),
             "idle": {"bytes_per_s": round(self.idle_bytes), "wakes_per_s": round(self.idle_wakes),
                 "cpu_percent": round(self.idle_cpu)},
+            "peak_mib_at_first": self.early_peak_bytes.map(|bytes| bytes >> 20),
             "peak_mib": self.peak_bytes.map(|bytes| bytes >> 20),
             "quit_ms": round(self.quit),
             "left_behind": self.left_behind,
@@ -151,7 +163,7 @@ impl Figures {
             };
             let is_pictures = name.contains("pair");
             if is_pictures {
-                lines.push((format!("{name}: p50 / p99, ms"), both(&Presses::last_byte)));
+                lines.push((format!("{name}: p50 / p99, ms"), both(&Presses::pictured)));
             } else {
                 lines.push((format!("{name}: p50 / p99, ms"), both(&Presses::settled)));
                 lines.push((format!("{name}: first byte"), both(&Presses::first_byte)));
@@ -172,6 +184,11 @@ impl Figures {
             ("idle: bytes a second".into(), whole(self.idle_bytes, 0)),
             ("idle: wakes a second".into(), whole(self.idle_wakes, 1)),
             ("idle: CPU, %".into(), whole(self.idle_cpu, 1)),
+            (
+                "memory when everybody is there, MiB".into(),
+                self.early_peak_bytes
+                    .map_or("–".into(), |bytes| (bytes >> 20).to_string()),
+            ),
             (
                 "memory at the peak, MiB".into(),
                 self.peak_bytes
@@ -207,7 +224,7 @@ pub fn print_table(title: &str, all: &[Figures]) {
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let print = |what: &str, cells: Vec<&str>| {
-        print!("{what:<30}");
+        print!("{what:<36}");
         for (cell, width) in cells.iter().zip(&widths) {
             print!("  {cell:>width$}");
         }

@@ -94,6 +94,7 @@ impl Subject {
             return Figures::absent(&self.name, self.people, never_ready(&terminal));
         }
         figures.starts.push(last);
+        figures.early_peak_bytes = processes::usage(terminal.pid()).map(|usage| usage.peak);
         self.wait_for_rest(&terminal);
         self.press_all(&terminal, effort, &mut figures);
         self.idle(&terminal, effort.idle, &mut figures);
@@ -197,7 +198,8 @@ impl Subject {
             last = terminal.type_keys(self.keys.down);
         }
         let reaction = terminal.reaction(last, QUIET * 2, PATIENCE, MOST * 2);
-        reaction.last.map(|after| after.as_secs_f64() * 1e3)
+        let right = reaction.settled.or(reaction.last);
+        right.map(|after| after.as_secs_f64() * 1e3)
     }
 
     fn idle(&self, terminal: &Terminal, time: Duration, figures: &mut Figures) {

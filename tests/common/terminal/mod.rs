@@ -192,6 +192,8 @@ pub struct Reaction {
     pub last: Option<Duration>,
     /// Until what is watched looked as it did in the end; `None`: it did not change, or nothing is watched.
     pub settled: Option<Duration>,
+    /// Until the last byte of a picture.
+    pub pictured: Option<Duration>,
     pub bytes: usize,
     /// It was never quiet.
     pub is_endless: bool,
@@ -214,6 +216,8 @@ struct Understood {
     at: Option<Instant>,
     /// What is watched, by its look, whenever that was another one.
     looks: Vec<(Instant, u64)>,
+    /// When the last bytes of a picture were read.
+    pictured: Option<Instant>,
     ending: Option<Ending>,
 }
 
@@ -264,6 +268,7 @@ impl Terminal {
                 bytes: 0,
                 at: None,
                 looks: Vec::new(),
+                pictured: None,
                 ending: None,
             }),
             changed: Condvar::new(),
@@ -566,6 +571,7 @@ impl Terminal {
         let understood = self.shared.understood.lock();
         let last = understood.looks.last().filter(|(at, _)| *at >= sent);
         reaction.settled = last.map(|(at, _)| *at - sent);
+        reaction.pictured = understood.pictured.filter(|at| *at >= sent).map(|at| at - sent);
         reaction
     }
 
@@ -728,7 +734,11 @@ fn understand(shared: &Arc<Shared>, parts: &Receiver<(Instant, Vec<u8>)>, setup:
     }
     for (at, part) in parts {
         let mut understood = shared.understood.lock();
+        let before = understood.screen.picture_bytes;
         let answers = understood.screen.feed(&mut splitter, &part);
+        if understood.screen.picture_bytes > before {
+            understood.pictured = Some(at);
+        }
         understood.bytes += part.len();
         understood.at = Some(at);
         if let Some(area) = setup.watched {
