@@ -72,7 +72,7 @@ pub fn framed(state: &State, buffer: &mut Buffer, area: Rect, title: &str) -> Re
         .border_set(theme.border())
         .border_style(theme.frame())
         .title(format!(" {title} "))
-        .title_style(theme.strong())
+        .title_style(theme.strong().fg(ratatui::style::Color::Reset))
         .render(area, buffer);
     layout::inside(area)
 }
