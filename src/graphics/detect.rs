@@ -13,6 +13,8 @@ use super::probe::{Terminal, ask_terminal, plausible, starts_with};
 
 /// All the questions of one start together (`reliability.md` K6).
 const TIME_LIMIT: Duration = Duration::from_millis(200);
+/// The same for a terminal that is known to answer once it has started; the screen is drawn before it is asked.
+const STARTING_LIMIT: Duration = Duration::from_millis(1_000);
 /// What tmux is given to let pictures through, at least, however long its first answer took.
 const PASSTHROUGH_LIMIT: Duration = Duration::from_millis(50);
 /// Name and version, size of a cell in pixels.
@@ -122,6 +124,13 @@ impl Surroundings {
         Self::of(&|name| std::env::var(name).ok())
     }
 
+    /// How long to wait for an answer. A terminal that is known to answer may have been started a moment ago, with this
+    /// program in it, and still be busy with its window.
+    fn patience(&self) -> Duration {
+        let answers = ["xterm-kitty", "xterm-ghostty"].contains(&self.term.as_str());
+        if answers && !self.tmux { STARTING_LIMIT } else { TIME_LIMIT }
+    }
+
     /// A terminal that understands no escape sequence.
     fn is_dumb(&self) -> bool {
         self.term == "dumb" || self.term.is_empty() && !cfg!(windows)
@@ -169,8 +178,9 @@ pub fn detect(wish: Wish, surroundings: &Surroundings) -> Detected {
         let receiver = surroundings
             .tmux
             .then(|| answer_of(Command::new("tmux").args(["display-message", "-p", "#{client_termtype}"])));
-        heard = ask_terminal(&questions, TIME_LIMIT);
-        outer = receiver.and_then(|answer| answer.within(TIME_LIMIT.saturating_sub(started.elapsed())));
+        let limit = surroundings.patience();
+        heard = ask_terminal(&questions, limit);
+        outer = receiver.and_then(|answer| answer.within(limit.saturating_sub(started.elapsed())));
     }
     let terminal = heard.terminal.as_ref();
     let (mut method, mut why) = choose(wish, surroundings, terminal, outer.as_deref());
@@ -275,7 +285,7 @@ fn choose(
         } else {
             format!(
                 "the terminal did not answer within {} milliseconds",
-                TIME_LIMIT.as_millis()
+                surroundings.patience().as_millis()
             )
         };
         return blocks(surroundings, None, why);
