@@ -128,7 +128,11 @@ impl Surroundings {
     /// program in it, and still be busy with its window.
     fn patience(&self) -> Duration {
         let answers = ["xterm-kitty", "xterm-ghostty"].contains(&self.term.as_str());
-        if answers && !self.tmux { STARTING_LIMIT } else { TIME_LIMIT }
+        if answers && !self.tmux {
+            STARTING_LIMIT
+        } else {
+            TIME_LIMIT
+        }
     }
 
     /// A terminal that understands no escape sequence.
