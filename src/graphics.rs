@@ -3,7 +3,7 @@
 //! Nothing else in the program knows about graphics protocols. What is drawn is always decoded and encoded again by
 //! us: no remote byte reaches the terminal (`reliability.md` 8, rule 7).
 //!
-//! In the full-screen interface a picture takes three steps. [`detect`] asks the terminal once, at the start, and
+//! In the full-screen interface a picture takes three steps. [`detect()`] asks the terminal once, at the start, and
 //! gives a [`Canvas`]. [`Canvas::encode`] turns a picture into a [`Drawable`], on a worker. The view of a frame
 //! collects what it wants to see where in [`Placements`], and after the cells of that frame have been written the
 //! [`Painter`] sends the difference to what the terminal shows already.
