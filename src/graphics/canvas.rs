@@ -253,7 +253,9 @@ impl Fit {
         let mut pixels = (pixels.0.max(1) as u32, pixels.1.max(1) as u32);
         if method == Method::Sixel {
             // Whole bands: a last one that is not filled would reach into a row that the picture does not own.
-            pixels.1 = (pixels.1 / BAND * BAND).max(BAND);
+            let height = (pixels.1 / BAND * BAND).max(BAND);
+            let width = from_width * u64::from(height) / from_height;
+            pixels = (pixels.0.min(width.max(1) as u32), height);
         }
         let columns = pixels.0.div_ceil(cell_width);
         let rows = pixels.1.div_ceil(cell_height);

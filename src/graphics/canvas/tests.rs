@@ -116,7 +116,8 @@ fn a_sixel_picture_is_the_picture() {
     let picture = gradient(100, 50);
     let drawable = encoded(&on(Method::Sixel), &picture, 20, 18);
     let shown = pixels(&drawable);
-    assert_eq!((shown.width(), shown.height()), (200, 100));
+    // 100 pixels would reach into a 17th band.
+    assert_eq!((shown.width(), shown.height()), (192, 96));
     assert!(distance(&shown, &picture) < 4.0, "{}", distance(&shown, &picture));
     let other = picture.rotate180();
     assert!(distance(&shown, &other) > 20.0, "a wrong picture is told apart");
@@ -174,7 +175,7 @@ fn another_cell_size_gives_another_size_and_zeros_are_ignored() {
     let zoomed = canvas.with_cell(20, 40);
     assert_eq!(zoomed.cell(), (20, 40));
     let shown = pixels(&encoded(&zoomed, &gradient(9, 9), 10, 5));
-    assert_eq!((shown.width(), shown.height()), (200, 200));
+    assert_eq!((shown.width(), shown.height()), (198, 198));
     assert_eq!(canvas.with_cell(0, 40), canvas);
 }
 
