@@ -205,7 +205,7 @@ fn is_access(kind: &ErrorKind) -> bool {
 }
 
 /// An error with its whole chain of causes, on one line.
-fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -13,18 +13,12 @@ use super::output::Output;
 use super::{GlobalArguments, WriteArguments, exit};
 use crate::config::{FlagValues, Value};
 use crate::domain::plan::{PLAN_SCHEMA, Plan};
-use crate::domain::run::{Outcome, RunEvent, StopReason};
+use crate::domain::run::{RunEvent, StopReason};
 use crate::engine::{ApplyError, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
 use crate::store::journal::RunKind;
 
-/// A plan that changes more people than this, or a larger share than [`TYPED_SHARE`], wants its number typed.
-const TYPED_COUNT: u64 = 1_000;
-/// In percent of everybody the plan speaks of (`reliability.md` N1).
-const TYPED_SHARE: u64 = 20;
-/// Plans of a few people are confirmed with a plain yes whatever their share.
-const TYPED_LEAST: u64 = 50;
 /// The largest plan file that is read, in bytes.
 const PLAN_FILE_LIMIT: u64 = 1 << 30;
 /// Events that may wait for the printer.
@@ -139,14 +133,13 @@ pub async fn carry_out(
         report::plan::write_human(&mut err, output.look, &plan, false)?;
         drop(err);
         let steps = plan.steps.len() as u64;
-        let is_large =
-            steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > plan.selected() * TYPED_SHARE);
+        let number = plan.number_to_type(plan.selected());
         let question = format!(
             "\nChange {} in {}?",
             report::text::people(steps),
             session.instance
         );
-        if !output.confirm(&question, is_large.then_some(steps))? {
+        if !output.confirm(&question, number)? {
             output.talk("Nothing was changed.");
             return Ok(exit::OK);
         }
@@ -192,7 +185,7 @@ async fn apply(
             event = received.recv() => match event {
                 Some(event) => {
                     if let RunEvent::Step { outcome, .. } = &event
-                        && is_a_push(*outcome)
+                        && outcome.is_of_a_step()
                     {
                         done += 1;
                         progress.measured("pushing", done.min(steps), steps.max(1), output.look.is_ascii);
@@ -230,14 +223,6 @@ async fn apply(
     Ok(code(&report))
 }
 
-/// True for outcomes of steps; skips are counted, not pushed.
-fn is_a_push(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Updated | Outcome::Removed | Outcome::ChangedMeanwhile | Outcome::Failed
-    )
-}
-
 fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
     if is_json {
         output.data(|out| report::run::write_json(out, event))?;
@@ -249,7 +234,7 @@ fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), F
         detail,
         hint,
     } = event
-        && is_a_push(*outcome)
+        && outcome.is_of_a_step()
     {
         output.data(|out| {
             report::run::write_step(out, output.look, person, *outcome, detail, hint.as_deref())

@@ -277,7 +277,21 @@ pub enum Breach {
     },
 }
 
+/// A plan that changes more people than this wants its number typed (`reliability.md` N1).
+const TYPED_COUNT: u64 = 1_000;
+/// So does one that changes a larger share of everybody, in percent.
+const TYPED_SHARE: u64 = 20;
+/// Plans of a few people are confirmed with a plain yes whatever their share.
+const TYPED_LEAST: u64 = 50;
+
 impl Plan {
+    /// The number that whoever confirms this plan has to type, if it changes many of `everybody` (`reliability.md` N1).
+    pub fn number_to_type(&self, everybody: u64) -> Option<u64> {
+        let steps = self.steps.len() as u64;
+        let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > everybody * TYPED_SHARE);
+        is_large.then_some(steps)
+    }
+
     /// Everybody the plan speaks of.
     pub fn selected(&self) -> u64 {
         (self.steps.len() + self.skips.len()) as u64

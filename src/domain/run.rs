@@ -86,6 +86,14 @@ impl Outcome {
         }
     }
 
+    /// True for how a step ends; people who are left alone have the others.
+    pub fn is_of_a_step(self) -> bool {
+        matches!(
+            self,
+            Self::Updated | Self::Removed | Self::ChangedMeanwhile | Self::Failed
+        )
+    }
+
     /// Reads a code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.code() == code)
@@ -118,6 +126,14 @@ impl Summary {
     pub fn count(&mut self, outcome: Outcome) {
         self.selected += 1;
         *self.slot(outcome) += 1;
+    }
+
+    /// Counts everybody whom another summary counts.
+    pub fn add(&mut self, other: &Self) {
+        self.selected += other.selected;
+        for outcome in Outcome::ALL {
+            *self.slot(outcome) += other.of(outcome);
+        }
     }
 
     /// How many ended this way.

@@ -25,7 +25,7 @@ use crate::domain::listing::{Listed, Listing};
 use crate::domain::plan::{Limits, Plan};
 use crate::domain::run::PersonRef;
 use crate::domain::text::clean;
-use crate::engine::{Depth, Engine, EngineError, Scan, ScanEvent};
+use crate::engine::{Depth, Engine, EngineError, Scan, ScanEvent, in_words};
 use crate::graphics::Canvas;
 use crate::store::StorePaths;
 use painting::Painting;
@@ -442,18 +442,8 @@ fn scan_news(event: &ScanEvent<'_>) -> Option<ScanNews> {
 
 /// What the engine could not do, in words fit for showing.
 pub fn trouble(error: &EngineError) -> Trouble {
-    let mut what = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !what.ends_with(&text) {
-            what.push_str(": ");
-            what.push_str(&text);
-        }
-        cause = inner.source();
-    }
     Trouble {
-        what: clean(&what).into_owned(),
+        what: clean(&in_words(error)).into_owned(),
         hint: error.hint().map(|hint| clean(hint).into_owned()),
     }
 }

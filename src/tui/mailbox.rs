@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::message::{Message, RunNews};
-use crate::domain::run::Outcome;
 
 /// Where anybody may put a message, from any thread; one reads. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -81,18 +80,14 @@ fn add(known: &mut RunNews, news: RunNews) {
     if news.started.is_some() {
         known.started = news.started;
     }
-    for outcome in Outcome::ALL {
-        for _ in 0..news.counted.of(outcome) {
-            known.counted.count(outcome);
-        }
-    }
+    known.counted.add(&news.counted);
     known.steps.extend(news.steps);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::run::Summary;
+    use crate::domain::run::{Outcome, Summary};
     use crate::tui::message::ScanNews;
 
     fn counted(outcome: Outcome) -> Message {

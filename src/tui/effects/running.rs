@@ -8,9 +8,9 @@ use tokio::task::JoinHandle;
 
 use super::Services;
 use crate::domain::plan::Plan;
-use crate::domain::run::{Outcome, RunEvent};
+use crate::domain::run::RunEvent;
 use crate::domain::text::clean;
-use crate::engine::{ApplyError, RunControl};
+use crate::engine::{ApplyError, RunControl, in_words};
 use crate::store::journal::RunKind;
 use crate::tui::mailbox::Mailbox;
 use crate::tui::message::{Message, RunEnd, RunNews, RunStarted, StepDone, Trouble, Who};
@@ -161,10 +161,7 @@ fn news(event: RunEvent) -> Option<RunNews> {
         } => {
             let mut news = RunNews::default();
             news.counted.count(outcome);
-            if matches!(
-                outcome,
-                Outcome::Updated | Outcome::Removed | Outcome::ChangedMeanwhile | Outcome::Failed
-            ) {
+            if outcome.is_of_a_step() {
                 news.steps.push(StepDone {
                     at: Timestamp::now(),
                     person,
@@ -180,18 +177,8 @@ fn news(event: RunEvent) -> Option<RunNews> {
 }
 
 fn trouble(error: &ApplyError) -> Trouble {
-    let mut what = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !what.ends_with(&text) {
-            what.push_str(": ");
-            what.push_str(&text);
-        }
-        cause = inner.source();
-    }
     Trouble {
-        what: clean(&what).into_owned(),
+        what: clean(&in_words(error)).into_owned(),
         hint: None,
     }
 }

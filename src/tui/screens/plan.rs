@@ -14,12 +14,6 @@ use crate::tui::message::{Effect, ScanNews, Trouble, Who};
 use crate::tui::state::{Effects, Screen, State};
 use crate::tui::update::{ask_around, paint_around, show};
 
-/// A plan that changes more people than this wants its number typed (`reliability.md` N1).
-const TYPED_COUNT: u64 = 1_000;
-/// Or one that changes a larger share of everybody, in percent.
-const TYPED_SHARE: u64 = 20;
-/// Plans of a few people are confirmed with a key whatever their share.
-const TYPED_LEAST: u64 = 50;
 /// Digits of the largest number that is typed.
 const DIGITS: usize = 9;
 
@@ -93,10 +87,8 @@ impl Proposal {
         }
         let mut skips: Vec<(String, u64)> = skips.into_iter().collect();
         skips.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let steps = plan.steps.len() as u64;
-        let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > everybody * TYPED_SHARE);
         Self {
-            wanted: is_large.then_some(steps),
+            wanted: plan.number_to_type(everybody),
             plan,
             who,
             skips,

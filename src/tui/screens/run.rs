@@ -141,9 +141,7 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
             run.phase = Phase::Running;
         }
     }
-    for outcome in Outcome::ALL {
-        add(&mut run.counted, outcome, news.counted.of(outcome));
-    }
+    run.counted.add(&news.counted);
     run.done += news.steps.len() as u64;
     for step in news.steps {
         is_of_here |= here.as_ref() == Some(&step.person.source);
@@ -169,20 +167,6 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
         return moved(state);
     }
     Vec::new()
-}
-
-fn add(summary: &mut Summary, outcome: Outcome, count: u64) {
-    let slot = match outcome {
-        Outcome::Updated => &mut summary.updated,
-        Outcome::Unchanged => &mut summary.unchanged,
-        Outcome::NoPhoto => &mut summary.no_photo,
-        Outcome::Skipped => &mut summary.skipped,
-        Outcome::ChangedMeanwhile => &mut summary.changed_meanwhile,
-        Outcome::Failed => &mut summary.failed,
-        Outcome::Removed => &mut summary.removed,
-    };
-    *slot += count;
-    summary.selected += count;
 }
 
 /// The run is over, or could not begin.
