@@ -14,4 +14,5 @@ pub mod picture;
 pub mod plan;
 pub mod run;
 pub mod scope;
+pub mod suspicion;
 pub mod text;

@@ -413,6 +413,7 @@ mod tests {
             fingerprint: Fingerprint {
                 bits: u64::from(seed) * 0x0101_0101_0101_0101,
                 colours: [[seed; 3]; 16],
+                shades: 16,
             },
         }
     }

@@ -29,6 +29,13 @@ pub const SAME_PICTURE_BITS: u32 = 5;
 /// How far apart the mean colours of two renditions may be, of 255, averaged over the grid.
 const SAME_PICTURE_COLOUR: u32 = 12;
 
+/// As many different colours as are counted.
+pub const MANY_SHADES: u8 = 16;
+/// The share of a picture, in percent, that its counted colours have to cover: edges are of colours in between.
+const SHADES_COVER: usize = 95;
+/// How far apart two shades are taken for one, of 32 steps a part: wider than what compressing does to a flat colour.
+const SHADE_STEPS: u8 = 2;
+
 /// The picture formats that are understood, told from the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,6 +105,9 @@ pub struct Fingerprint {
     pub bits: u64,
     /// Mean red, green and blue of 4 × 4 fields, row by row.
     pub colours: [[u8; 3]; 16],
+    /// How many different colours make up nearly all of it, counting up to [`MANY_SHADES`]: 1 is a blank picture, a
+    /// handful a drawing such as a logo, a photograph has many.
+    pub shades: u8,
 }
 
 impl Fingerprint {
@@ -366,7 +376,38 @@ fn fingerprint(picture: &DynamicImage) -> Result<Fingerprint, PictureProblem> {
     Ok(Fingerprint {
         bits: u64::from_be_bytes(bits),
         colours,
+        shades: shades(&thumbnail),
     })
+}
+
+/// How many colours cover nearly all of a picture: the commonest first, each with its like.
+fn shades(picture: &RgbImage) -> u8 {
+    let step = |channel: u8| channel >> 3;
+    let mut counts = std::collections::BTreeMap::<[u8; 3], usize>::new();
+    for pixel in picture.pixels() {
+        *counts.entry(pixel.0.map(step)).or_default() += 1;
+    }
+    let all: usize = counts.values().sum();
+    let mut left = all;
+    let mut shades = 0;
+    while left * 100 > all * (100 - SHADES_COVER) && shades < MANY_SHADES {
+        let Some((commonest, _)) = counts.iter().max_by_key(|(_, count)| **count) else {
+            break;
+        };
+        let commonest = *commonest;
+        counts.retain(|colour, count| {
+            let is_like = colour
+                .iter()
+                .zip(commonest)
+                .all(|(one, other)| one.abs_diff(other) <= SHADE_STEPS);
+            if is_like {
+                left -= *count;
+            }
+            !is_like
+        });
+        shades += 1;
+    }
+    shades
 }
 
 /// Onto white, eight bits a channel.
@@ -519,6 +560,32 @@ mod tests {
             .expect("sound")
             .fingerprint;
         assert!(!one.is_same_picture(&other));
+    }
+
+    #[test]
+    fn blank_pictures_and_drawings_have_few_shades_whatever_the_encoder_did_to_them() {
+        let drawn = |colour: fn(u32, u32) -> [u8; 3]| {
+            DynamicImage::ImageRgb8(RgbImage::from_fn(300, 300, |x, y| image::Rgb(colour(x, y))))
+        };
+        let blank = drawn(|_, _| [127, 128, 63]);
+        let silhouette = drawn(|x, y| {
+            let (x, y) = (x.abs_diff(150), y.abs_diff(150));
+            if x * x + y * y < 100 * 100 {
+                [90, 90, 200]
+            } else {
+                [240, 240, 240]
+            }
+        });
+        for (picture, shades) in [
+            (&blank, 1),
+            (&silhouette, 2),
+            (&gradient(300, 300, 8), MANY_SHADES),
+        ] {
+            for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+                let facts = examine(&encoded(picture, format)).expect("sound");
+                assert_eq!(facts.fingerprint.shades, shades, "{format:?}");
+            }
+        }
     }
 
     #[test]

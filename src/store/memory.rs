@@ -373,6 +373,7 @@ mod tests {
             fingerprint: Fingerprint {
                 bits: u64::from(seed),
                 colours: [[seed as u8; 3]; 16],
+                shades: seed as u8,
             },
         })
     }

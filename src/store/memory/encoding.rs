@@ -5,8 +5,9 @@ use crate::domain::photo::Sha256;
 use crate::domain::picture::{Fingerprint, PictureFacts, PictureFormat, PictureProblem};
 
 const UNSEEN: u8 = 0;
-const SOUND: u8 = 1;
 const UNSOUND: u8 = 2;
+// 1 was a sound picture without its shades.
+const SOUND: u8 = 3;
 
 /// The formats by their number; only ever appended to.
 const FORMATS: [PictureFormat; 5] = [
@@ -31,6 +32,7 @@ pub(super) fn encode(content: &Content) -> Vec<u8> {
             bytes.extend(facts.height.to_le_bytes());
             bytes.extend(facts.fingerprint.bits.to_le_bytes());
             bytes.extend(facts.fingerprint.colours.as_flattened());
+            bytes.push(facts.fingerprint.shades);
             bytes
         }
         Content::Unsound(problem) => {
@@ -68,6 +70,7 @@ fn decode_facts(mut rest: &[u8]) -> Option<PictureFacts> {
                 let (fields, _) = flat.as_chunks::<3>();
                 fields.try_into().ok()?
             },
+            shades: take::<1>(&mut rest)?[0],
         },
     };
     rest.is_empty().then_some(facts)
@@ -89,7 +92,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             digest: [u8; 32], bytes: u64, format in 0_usize..5, width: u32, height: u32, bits: u64,
-            colours: [[u8; 3]; 16],
+            colours: [[u8; 3]; 16], shades: u8,
         ) {
             let content = Content::Sound(PictureFacts {
                 sha256: Sha256::from_bytes(digest),
@@ -97,7 +100,7 @@ mod tests {
                 format: FORMATS[format],
                 width,
                 height,
-                fingerprint: Fingerprint { bits, colours },
+                fingerprint: Fingerprint { bits, colours, shades },
             });
             prop_assert_eq!(decode(&encode(&content)), Some(content));
         }

@@ -366,6 +366,7 @@ fn facts(bytes: &Bytes, pixels: u32, bits: u64) -> Content {
         fingerprint: Fingerprint {
             bits,
             colours: [[0; 3]; 16],
+            shades: 16,
         },
     })
 }
