@@ -1,8 +1,9 @@
 //! The filter language of the status command and of the screen.
 //!
 //! Words are separated by spaces and all must hold; `"two words"` in quotes are one. A bare word is looked for in name,
-//! sign-in name, e-mail and department. `status:missing` asks for a verdict (several with commas), `dept:`, `name:`,
-//! `upn:` and `mail:` look in one place, `!` in front negates. Case and accents are folded.
+//! sign-in name, e-mail and department. `status:missing` asks for a verdict (several with commas), `status:suspicious`
+//! for a photo that is probably not the person's own, `dept:`, `name:`, `upn:` and `mail:` look in one place, `!` in front
+//! negates. Case and accents are folded.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -29,10 +30,35 @@ pub(super) struct Term {
 /// What a condition is about. Texts are folded and not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    Verdicts(Vec<Verdict>),
+    Status(Statuses),
     Anywhere(String),
     In(Field, String),
 }
+
+/// Any of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Statuses {
+    pub verdicts: Vec<Verdict>,
+    pub suspicious: bool,
+}
+
+impl Statuses {
+    pub(super) fn hold(&self, verdict: Verdict, is_suspicious: bool) -> bool {
+        self.verdicts.contains(&verdict) || (self.suspicious && is_suspicious)
+    }
+
+    /// True if whoever has one of these has one of `others` too.
+    pub(super) fn are_within(&self, others: &Self) -> bool {
+        self.suspicious <= others.suspicious
+            && self
+                .verdicts
+                .iter()
+                .all(|verdict| others.verdicts.contains(verdict))
+    }
+}
+
+/// The word for photos that are probably not the person's own; no verdict, but a detail of one.
+const SUSPICIOUS: &str = "suspicious";
 
 /// Where a text of a person stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +99,7 @@ pub enum FilterError {
 }
 
 fn all_codes() -> String {
-    Verdict::ALL.map(Verdict::code).join(", ")
+    format!("{}, {SUSPICIOUS}", Verdict::ALL.map(Verdict::code).join(", "))
 }
 
 impl Filter {
@@ -87,11 +113,12 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// True if the person passes.
-    pub fn matches(&self, person: &SourcePerson, verdict: Verdict) -> bool {
+    /// True if the person passes. `is_suspicious`: their photo is probably not their own
+    /// ([`suspicion`](super::suspicion)).
+    pub fn matches(&self, person: &SourcePerson, verdict: Verdict, is_suspicious: bool) -> bool {
         self.terms
             .iter()
-            .all(|term| term.wanted.holds(person, verdict) != term.is_negated)
+            .all(|term| term.wanted.holds(person, verdict, is_suspicious) != term.is_negated)
     }
 }
 
@@ -111,7 +138,7 @@ impl Term {
         let (is_negated, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
         let wanted = match word.split_once(':') {
             None => Wanted::text(None, word),
-            Some(("status" | "verdict" | "is", codes)) => Wanted::verdicts(codes)?,
+            Some(("status" | "verdict" | "is", codes)) => Wanted::statuses(codes)?,
             Some(("name", text)) => Wanted::text(Some(Field::Name), text),
             Some(("upn", text)) => Wanted::text(Some(Field::Principal), text),
             Some(("mail", text)) => Wanted::text(Some(Field::Mail), text),
@@ -136,17 +163,21 @@ impl Wanted {
         }
     }
 
-    fn verdicts(codes: &str) -> Result<Option<Self>, FilterError> {
-        let verdicts: Vec<Verdict> = codes
-            .split(',')
-            .map(|code| code.trim().to_lowercase().replace(['-', ' '], "_"))
-            .filter(|code| !code.is_empty())
-            .map(|code| Verdict::from_code(&code).ok_or(FilterError::UnknownVerdict { word: code }))
-            .collect::<Result<_, _>>()?;
-        Ok((!verdicts.is_empty()).then_some(Self::Verdicts(verdicts)))
+    fn statuses(codes: &str) -> Result<Option<Self>, FilterError> {
+        let mut statuses = Statuses::default();
+        for code in codes.split(',') {
+            let code = code.trim().to_lowercase().replace(['-', ' '], "_");
+            match Verdict::from_code(&code) {
+                Some(verdict) => statuses.verdicts.push(verdict),
+                None if code == SUSPICIOUS => statuses.suspicious = true,
+                None if code.is_empty() => {}
+                None => return Err(FilterError::UnknownVerdict { word: code }),
+            }
+        }
+        Ok((statuses != Statuses::default()).then_some(Self::Status(statuses)))
     }
 
-    fn holds(&self, person: &SourcePerson, verdict: Verdict) -> bool {
+    fn holds(&self, person: &SourcePerson, verdict: Verdict, is_suspicious: bool) -> bool {
         let text = |field| match field {
             Field::Name => Some(&person.name),
             Field::Principal => Some(&person.principal),
@@ -157,7 +188,7 @@ impl Wanted {
             text(field).is_some_and(|text: &RemoteText| folded(text.raw()).contains(wanted))
         };
         match self {
-            Self::Verdicts(verdicts) => verdicts.contains(&verdict),
+            Self::Status(statuses) => statuses.hold(verdict, is_suspicious),
             Self::In(field, wanted) => contains(*field, wanted),
             Self::Anywhere(wanted) => Field::ALL.into_iter().any(|field| contains(field, wanted)),
         }
@@ -229,7 +260,7 @@ mod tests {
     fn passes(filter: &str) -> bool {
         Filter::parse(filter)
             .expect("a good filter")
-            .matches(&person(), Verdict::Missing)
+            .matches(&person(), Verdict::Missing, false)
     }
 
     #[test]
@@ -246,6 +277,25 @@ mod tests {
         }
         for filter in ["sören zzz", "marketing", "\"res human\""] {
             assert!(!passes(filter), "{filter}");
+        }
+    }
+
+    #[test]
+    fn suspicious_photos_are_asked_for_like_a_verdict() {
+        for (filter, of_suspicious, of_others) in [
+            ("status:suspicious", true, false),
+            ("!status:suspicious", false, true),
+            ("status:missing,suspicious", true, true),
+            ("status:differs,suspicious", true, false),
+            ("status:missing status:suspicious", true, false),
+        ] {
+            let parsed = Filter::parse(filter).expect("a good filter");
+            let passes = |is_suspicious| parsed.matches(&person(), Verdict::Missing, is_suspicious);
+            assert_eq!(
+                (passes(true), passes(false)),
+                (of_suspicious, of_others),
+                "{filter}"
+            );
         }
     }
 

@@ -15,6 +15,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -34,6 +35,9 @@ use super::text::RemoteText;
 use columns::{Ids, Interned, NONE, Numbers, Positions, kept, room};
 use entry::{Address, split_address};
 use keys::SearchKeys;
+
+/// The longest sentence of a suspicion, in bytes.
+const SUSPICION_LIMIT: usize = 400;
 
 /// A position in a listing. It names nobody in another one; [`Listing::find`] and [`Marks::remap`] lead there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -76,6 +80,8 @@ pub struct Listing {
     verdicts: Vec<u8>,
     person_reasons: Numbers,
     reasons: Interned,
+    /// Why some people's photos are probably not their own, by position: few have such a sentence.
+    suspicions: BTreeMap<u32, Box<str>>,
     counts: Counts,
     is_by_name: bool,
     /// Where each id of the source stands; made when somebody is looked for.
@@ -322,6 +328,24 @@ impl Listing {
         }
     }
 
+    /// Notes why somebody's photo is probably not their own; `None` for somebody of whom nothing is suspicious.
+    pub fn set_suspicion(&mut self, row: Row, sentence: Option<&str>) {
+        match sentence {
+            Some(sentence) if row.position() < self.len() => {
+                self.suspicions
+                    .insert(row.0, kept(sentence, SUSPICION_LIMIT).into());
+            }
+            _ => {
+                self.suspicions.remove(&row.0);
+            }
+        }
+    }
+
+    /// How many people have a photo that is probably not their own.
+    pub fn suspicious(&self) -> u32 {
+        self.suspicions.len() as u32
+    }
+
     /// Notes who somebody is in the target, by id and sign-in name; `None` for nobody.
     ///
     /// # Panics
@@ -458,6 +482,7 @@ impl Listing {
             domains: self.domains.clone(),
             departments: self.departments.clone(),
             counts: self.counts.clone(),
+            suspicions: self.suspicions_in(order),
             ..Self::default()
         };
         arranged.text.reserve_exact(self.text.len() - self.unused);
@@ -483,6 +508,18 @@ impl Listing {
         }
         arranged.shrink();
         arranged
+    }
+
+    /// The suspicions by their position in another order.
+    fn suspicions_in(&self, order: &[Row]) -> BTreeMap<u32, Box<str>> {
+        if self.suspicions.is_empty() {
+            return BTreeMap::new();
+        }
+        let moved = order.iter().zip(0..).filter_map(|(row, position)| {
+            let sentence = self.suspicions.get(&row.0)?;
+            Some((position, sentence.clone()))
+        });
+        moved.collect()
     }
 
     /// Gives back memory that was set aside for more people.
@@ -550,6 +587,11 @@ impl Listing {
             + self.departments.size()
             + self.verdicts.capacity()
             + self.reasons.size()
+            + self
+                .suspicions
+                .values()
+                .map(|sentence| sentence.len() + 32)
+                .sum::<usize>()
             + self.positions.get().map_or(0, Positions::size)
     }
 }

@@ -28,6 +28,9 @@ pub struct Policy {
     pub mirror_removals: bool,
     /// Whether the same picture in other bytes is pushed too.
     pub push_same_picture: bool,
+    /// Whether photos are pushed that are probably not the person's own ([`suspicion`](super::suspicion)): somebody
+    /// has looked at them.
+    pub push_suspicious: bool,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             overwrite: OverwritePolicy::Overwrite,
             mirror_removals: false,
             push_same_picture: false,
+            push_suspicious: false,
         }
     }
 }
@@ -99,6 +103,16 @@ pub struct Skip {
     pub reason: String,
 }
 
+/// How the reason of somebody begins whose photo waits for a confirmation.
+const SUSPICIOUS: &str = "suspicious, so not pushed without a confirmation: ";
+
+impl Skip {
+    /// True for somebody who would be pushed if it were confirmed that the photo is their own.
+    pub fn is_held_back(&self) -> bool {
+        self.reason.starts_with(SUSPICIOUS)
+    }
+}
+
 /// What a run would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -134,6 +148,8 @@ pub struct Candidate {
     pub photo_is_unusable: bool,
     /// True if a push would change anything in the target; false for damage that a push does not mend.
     pub push_would_change: bool,
+    /// Why the photo is probably not the person's own, if so.
+    pub suspicion: Option<String>,
     /// SHA-256 of what would be uploaded.
     pub upload: Option<Sha256>,
     /// SHA-256 of what would be replaced.
@@ -163,7 +179,7 @@ pub fn plan(
     let mut steps = Vec::new();
     let mut skips = Vec::new();
     for candidate in candidates {
-        match decide(&candidate, policy, complete) {
+        match held_back(&candidate, policy, decide(&candidate, policy, complete)) {
             Decision::Do(change, expected) => steps.push(Step {
                 person: candidate.person,
                 change,
@@ -195,6 +211,18 @@ enum Decision {
     Do(Change, ChainStamp),
     /// With a reason of its own, or the judgement's.
     Skip(Outcome, Option<String>),
+}
+
+/// A photo that is probably not the person's own waits until somebody has said that it is.
+fn held_back(candidate: &Candidate, policy: Policy, decision: Decision) -> Decision {
+    match (decision, &candidate.suspicion) {
+        (Decision::Do(Change::Add | Change::Replace | Change::Repair, _), Some(suspicion))
+            if !policy.push_suspicious =>
+        {
+            Decision::Skip(Outcome::Skipped, Some(format!("{SUSPICIOUS}{suspicion}")))
+        }
+        (decision, _) => decision,
+    }
 }
 
 fn decide(candidate: &Candidate, policy: Policy, complete: bool) -> Decision {
@@ -361,6 +389,7 @@ mod tests {
             }),
             photo_is_unusable: false,
             push_would_change: true,
+            suspicion: None,
             upload: None,
             replaces: matches!(verdict, Verdict::Differs | Verdict::SamePicture).then(|| Sha256::of(b"old")),
             absence: Absence::Confirmed,
@@ -452,6 +481,50 @@ mod tests {
         assert_eq!(
             planned(candidate(Verdict::OnlyInTarget), Policy::default(), true),
             Err(Outcome::NoPhoto)
+        );
+    }
+
+    #[test]
+    fn a_suspicious_photo_waits_until_somebody_has_confirmed_it() {
+        let confirmed = Policy {
+            push_suspicious: true,
+            mirror_removals: true,
+            ..Policy::default()
+        };
+        let unconfirmed = Policy {
+            push_suspicious: false,
+            ..confirmed
+        };
+        let suspicious = |verdict| Candidate {
+            suspicion: Some("the photo is blank".into()),
+            ..candidate(verdict)
+        };
+        for verdict in [Verdict::Missing, Verdict::Differs, Verdict::Broken] {
+            let made = plan(
+                vec![suspicious(verdict)],
+                unconfirmed,
+                "default",
+                Timestamp::UNIX_EPOCH,
+                true,
+            );
+            let [skip] = &made.skips[..] else {
+                panic!("{verdict:?}")
+            };
+            assert!(skip.is_held_back() && skip.outcome == Outcome::Skipped);
+            assert!(skip.reason.ends_with("the photo is blank"), "{}", skip.reason);
+            assert!(
+                planned(suspicious(verdict), confirmed, true).is_ok(),
+                "{verdict:?}"
+            );
+        }
+        // Nothing is pushed, so nothing waits.
+        assert_eq!(
+            planned(suspicious(Verdict::InSync), unconfirmed, true),
+            Err(Outcome::Unchanged)
+        );
+        assert_eq!(
+            planned(suspicious(Verdict::OnlyInTarget), unconfirmed, true),
+            Ok(Change::Remove)
         );
     }
 

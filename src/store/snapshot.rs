@@ -15,7 +15,7 @@ use super::{StoreError, StorePaths, files};
 use crate::domain::listing::{BlockError, Listed, Listing};
 
 /// Names the format; another one is not read.
-const MAGIC: &[u8; 16] = b"avatar-sync/2\n\0\0";
+const MAGIC: &[u8; 16] = b"avatar-sync/3\n\0\0";
 
 /// Loads the last scan, if there is one that can be read. Needs nothing of the store to be open, so that a screen can
 /// be painted before anything else. Blocks for some tens of milliseconds.

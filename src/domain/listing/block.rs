@@ -4,6 +4,7 @@
 //! number that leads somewhere is checked before it is followed, so that no bytes at all can do more than make
 //! [`Listing::read`] fail, and sizes are compared with what there is to read before memory is set aside.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use super::columns::{Ids, Interned, NONE, Numbers, part};
@@ -57,6 +58,11 @@ impl Listing {
             number(out, interned.len())?;
             out.write_all(interned.ends.0.as_flattened())?;
         }
+        number(out, self.suspicions.len())?;
+        for (position, sentence) in &self.suspicions {
+            out.write_all(&position.to_le_bytes())?;
+            text(out, sentence)?;
+        }
         Ok(())
     }
 
@@ -93,6 +99,14 @@ impl Listing {
             Interned::stored(text, ends).ok_or(BlockError::Damaged)
         };
         let (domains, departments, reasons) = (interned()?, interned()?, interned()?);
+        let mut suspicions = BTreeMap::new();
+        for _ in 0..input.number()? {
+            let position = input.number()?;
+            let sentence = input.text()?.into_boxed_str();
+            if position >= people || suspicions.insert(position, sentence).is_some() {
+                return Err(BlockError::Damaged);
+            }
+        }
         let mut listing = Self {
             text,
             spans,
@@ -107,6 +121,7 @@ impl Listing {
             verdicts,
             person_reasons,
             reasons,
+            suspicions,
             is_by_name,
             ..Self::default()
         };

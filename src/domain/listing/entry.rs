@@ -94,6 +94,14 @@ impl<'a> Entry<'a> {
         self.listing.reasons.get(number).unwrap_or_default()
     }
 
+    /// Why the photo is probably not the person's own ([`crate::domain::suspicion`]).
+    pub fn suspicion(&self) -> Option<&'a str> {
+        self.listing
+            .suspicions
+            .get(&self.row.0)
+            .map(|sentence| &**sentence)
+    }
+
     /// How reports name this person.
     pub fn reference(&self) -> PersonRef {
         PersonRef {

@@ -57,7 +57,7 @@ impl Query {
                 Wanted::In(wanted, part) if *wanted == field => {
                     letters.mark_whole(&mut found, 0..letters.folded.len(), &letters_of(part));
                 }
-                Wanted::In(..) | Wanted::Verdicts(_) => {}
+                Wanted::In(..) | Wanted::Status(_) => {}
             }
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -80,7 +80,7 @@ fn implies(term: &Term, earlier: &Term) -> bool {
         _ => return false,
     };
     match (strong, weak) {
-        (Wanted::Verdicts(some), Wanted::Verdicts(all)) => some.iter().all(|verdict| all.contains(verdict)),
+        (Wanted::Status(some), Wanted::Status(all)) => some.are_within(all),
         // To exclude is to look for the letters as they stand.
         (Wanted::Anywhere(longer), Wanted::Anywhere(shorter)) if term.is_negated => {
             longer.contains(shorter.as_str())

@@ -89,12 +89,12 @@ struct Test<'a> {
 }
 
 enum Exact<'a> {
-    Verdicts([bool; Verdict::ALL.len()]),
-    /// A text in some fields.
-    Contains {
-        fields: &'a [Field],
-        part: Part<'a>,
+    Status {
+        verdicts: [bool; Verdict::ALL.len()],
+        suspicious: bool,
     },
+    /// A text in some fields.
+    Contains { fields: &'a [Field], part: Part<'a> },
 }
 
 /// A word that is looked for fuzzily.
@@ -162,9 +162,10 @@ impl<'a> Plan<'a> {
         let mut tests: Vec<Test<'_>> = Vec::new();
         for term in &query.terms {
             let wanted = match &term.wanted {
-                Wanted::Verdicts(verdicts) => {
-                    Exact::Verdicts(Verdict::ALL.map(|verdict| verdicts.contains(&verdict)))
-                }
+                Wanted::Status(statuses) => Exact::Status {
+                    verdicts: Verdict::ALL.map(|verdict| statuses.verdicts.contains(&verdict)),
+                    suspicious: statuses.suspicious,
+                },
                 Wanted::Anywhere(text) if term.is_negated => Exact::Contains {
                     fields: &Field::ALL,
                     part: Part::new(text, keys),
@@ -181,7 +182,7 @@ impl<'a> Plan<'a> {
             });
         }
         // What the verdict tells costs least.
-        tests.sort_by_key(|test| !matches!(test.wanted, Exact::Verdicts(_)));
+        tests.sort_by_key(|test| !matches!(test.wanted, Exact::Status { .. }));
         let mut words: Vec<&str> = query.words().collect();
         // The longest leaves the fewest for the others.
         words.sort_by_key(|word| (std::cmp::Reverse(word.len()), *word));
@@ -234,7 +235,10 @@ impl<'a> Plan<'a> {
 
     fn holds(&self, wanted: &Exact<'_>, position: usize) -> bool {
         match wanted {
-            Exact::Verdicts(verdicts) => verdicts[usize::from(self.listing.verdicts[position])],
+            Exact::Status { verdicts, suspicious } => {
+                verdicts[usize::from(self.listing.verdicts[position])]
+                    || (*suspicious && self.listing.suspicions.contains_key(&(position as u32)))
+            }
             Exact::Contains { fields, part } => fields.iter().any(|field| match field {
                 Field::Name => {
                     part.may_be_in(self.keys, position) && {

@@ -393,7 +393,8 @@ proptest! {
             .rows()
             .filter(|row| {
                 let person = somebody_of(listing.entry(*row));
-                query.words().all(|word| person.has(word)) && exact.matches(&person.source_person(), person.verdict)
+                query.words().all(|word| person.has(word))
+                    && exact.matches(&person.source_person(), person.verdict, false)
             })
             .collect();
         let found: BTreeSet<Row> = rows(&hits).into_iter().collect();
@@ -517,6 +518,31 @@ fn status_and_field_terms_narrow_a_fuzzy_search() {
     assert_eq!(found(&listing, "ad !byron"), ["Adele Vance"]);
     assert_eq!(found(&listing, "name:vance"), ["Adele Vance"]);
     assert!(Query::parse("status:nonsense").is_err());
+}
+
+#[test]
+fn suspicions_stay_with_their_people_in_every_order_and_on_disk() {
+    let mut listing = under_way(&["Zoe Last", "Ada Byron", "Ben Tall"].map(Somebody::named));
+    let row = |listing: &Listing, name: &str| {
+        listing
+            .rows()
+            .find(|row| listing.entry(*row).name() == name)
+            .expect("is there")
+    };
+    let (zoe, ben) = (row(&listing, "Zoe Last"), row(&listing, "Ben Tall"));
+    listing.set_suspicion(zoe, Some("the photo is blank"));
+    listing.set_suspicion(ben, Some("the same photo as Zoe Last"));
+    listing.set_suspicion(ben, None);
+    let arranged = listing.arranged(&listing.order(Column::Name));
+    let mut bytes = Vec::new();
+    arranged.write(&mut bytes).expect("memory takes everything");
+    let stored = Listing::read(&mut &*bytes, bytes.len() as u64).expect("sound");
+    for listing in [&listing, &arranged, &stored] {
+        assert_eq!(found(listing, "status:suspicious"), ["Zoe Last"]);
+        assert_eq!(found(listing, "a !status:suspicious").len(), 2);
+        let suspicion = listing.entry(row(listing, "Zoe Last")).suspicion();
+        assert_eq!((suspicion, listing.suspicious()), (Some("the photo is blank"), 1));
+    }
 }
 
 #[test]
