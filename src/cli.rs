@@ -122,6 +122,9 @@ pub struct WriteArguments {
     /// One JSON event a line on standard output.
     #[arg(long)]
     pub json: bool,
+    /// Push photos too that are probably not the person's own: you have looked at them.
+    #[arg(long)]
+    pub push_suspicious: bool,
     /// The most requests at a time to each service.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: Option<u16>,

@@ -66,7 +66,8 @@ pub async fn run(
         )
     })?;
     let differs = scan.people.iter().any(|person| {
-        person.judgement.verdict.is_difference() && filter.matches(&person.source, person.judgement.verdict)
+        person.judgement.verdict.is_difference()
+            && filter.matches(&person.source, person.judgement.verdict, false)
     });
     Ok(if arguments.exit_code && differs {
         exit::DIFFERENCES

@@ -32,6 +32,9 @@ pub fn flags(arguments: &WriteArguments) -> FlagValues {
             flags.push((key, "--concurrency", Value::Number(number.into())));
         }
     }
+    if arguments.push_suspicious {
+        flags.push(("policy.push_suspicious", "--push-suspicious", Value::Flag(true)));
+    }
     if let Some(number) = arguments.max_changes {
         flags.push((
             "limits.max_changes",

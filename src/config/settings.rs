@@ -237,6 +237,12 @@ pub const SETTINGS: &[Setting] = &[
         "push a photo that differs in its bytes alone",
     ),
     setting(
+        "policy.push_suspicious",
+        Kind::Flag,
+        "false",
+        "push photos that are probably not the person's own: shared, swapped, blank, a logo",
+    ),
+    setting(
         "policy.mirror_removals",
         Kind::Flag,
         "false",

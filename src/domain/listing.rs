@@ -29,8 +29,10 @@ pub use query::Query;
 pub use search::Hit;
 
 use super::comparison::Verdict;
+use super::filter::folded;
 use super::ids::{SourceId, TargetId};
 use super::person::SourcePerson;
+use super::suspicion::{Faces, Gallery};
 use super::text::RemoteText;
 use columns::{Ids, Interned, NONE, Numbers, Positions, kept, room};
 use entry::{Address, split_address};
@@ -217,24 +219,46 @@ impl Counts {
 
 /// Takes people in any order and gives a listing in the order of their names.
 #[derive(Debug, Default)]
-pub struct Builder(Listing);
+pub struct Builder {
+    listing: Listing,
+    gallery: Gallery,
+}
 
 impl Builder {
     /// Adds a person. Somebody who is there already, by the id of the source, is not added again.
     pub fn push(&mut self, person: &Particulars<'_>) {
-        self.0.push(person);
+        self.push_with(person, Faces::default());
     }
 
-    /// The listing.
-    pub fn finish(mut self) -> Listing {
-        let order = self.0.order(Column::Name);
-        if order.is_sorted() {
-            self.0.shrink();
-        } else {
-            self.0 = self.0.arranged(&order);
+    /// Adds a person with what is known of their pictures.
+    pub fn push_with(&mut self, person: &Particulars<'_>, faces: Faces) {
+        let before = self.listing.len();
+        self.listing.push(person);
+        if self.listing.len() > before {
+            self.gallery.push(faces);
         }
-        self.0.is_by_name = true;
-        self.0
+    }
+
+    /// The listing, with what is suspicious about people's photos.
+    pub fn finish(self) -> Listing {
+        let mut listing = self.listing;
+        let row = |position: usize| Row(position as u32);
+        let suspicions = self
+            .gallery
+            .suspicions(|position| folded(listing.entry(row(position)).raw_name()).into());
+        drop(self.gallery);
+        for (position, suspicion) in suspicions {
+            let sentence = suspicion.sentence(|other| listing.entry(row(other)).name());
+            listing.set_suspicion(row(position), Some(&sentence));
+        }
+        let order = listing.order(Column::Name);
+        if order.is_sorted() {
+            listing.shrink();
+        } else {
+            listing = listing.arranged(&order);
+        }
+        listing.is_by_name = true;
+        listing
     }
 }
 
@@ -246,7 +270,10 @@ impl Listing {
         let people = people.min(1_000_000);
         listing.text.reserve(people * 32);
         listing.spans.reserve(people);
-        Builder(listing)
+        Builder {
+            listing,
+            gallery: Gallery::default(),
+        }
     }
 
     /// How many people there are.

@@ -101,16 +101,10 @@ pub struct Skip {
     pub outcome: Outcome,
     /// Why, in one sentence.
     pub reason: String,
-}
-
-/// How the reason of somebody begins whose photo waits for a confirmation.
-const SUSPICIOUS: &str = "suspicious, so not pushed without a confirmation: ";
-
-impl Skip {
-    /// True for somebody who would be pushed if it were confirmed that the photo is their own.
-    pub fn is_held_back(&self) -> bool {
-        self.reason.starts_with(SUSPICIOUS)
-    }
+    /// True for somebody who would be pushed if it were confirmed that the photo is their own
+    /// ([`Policy::push_suspicious`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_held_back: bool,
 }
 
 /// What a run would do.
@@ -179,7 +173,19 @@ pub fn plan(
     let mut steps = Vec::new();
     let mut skips = Vec::new();
     for candidate in candidates {
-        match held_back(&candidate, policy, decide(&candidate, policy, complete)) {
+        let decision = decide(&candidate, policy, complete);
+        let is_held_back = is_held_back(&candidate, policy, &decision);
+        match decision {
+            Decision::Do(..) if is_held_back => skips.push(Skip {
+                person: candidate.person,
+                verdict: candidate.judgement.verdict,
+                outcome: Outcome::Skipped,
+                reason: format!(
+                    "suspicious: {}; not pushed without a confirmation",
+                    candidate.suspicion.unwrap_or_default()
+                ),
+                is_held_back,
+            }),
             Decision::Do(change, expected) => steps.push(Step {
                 person: candidate.person,
                 change,
@@ -194,6 +200,7 @@ pub fn plan(
                 verdict: candidate.judgement.verdict,
                 outcome,
                 reason: reason.unwrap_or(candidate.judgement.reason),
+                is_held_back: false,
             }),
         }
     }
@@ -214,15 +221,12 @@ enum Decision {
 }
 
 /// A photo that is probably not the person's own waits until somebody has said that it is.
-fn held_back(candidate: &Candidate, policy: Policy, decision: Decision) -> Decision {
-    match (decision, &candidate.suspicion) {
-        (Decision::Do(Change::Add | Change::Replace | Change::Repair, _), Some(suspicion))
-            if !policy.push_suspicious =>
-        {
-            Decision::Skip(Outcome::Skipped, Some(format!("{SUSPICIOUS}{suspicion}")))
-        }
-        (decision, _) => decision,
-    }
+fn is_held_back(candidate: &Candidate, policy: Policy, decision: &Decision) -> bool {
+    let is_push = matches!(
+        decision,
+        Decision::Do(Change::Add | Change::Replace | Change::Repair, _)
+    );
+    is_push && candidate.suspicion.is_some() && !policy.push_suspicious
 }
 
 fn decide(candidate: &Candidate, policy: Policy, complete: bool) -> Decision {
@@ -510,8 +514,8 @@ mod tests {
             let [skip] = &made.skips[..] else {
                 panic!("{verdict:?}")
             };
-            assert!(skip.is_held_back() && skip.outcome == Outcome::Skipped);
-            assert!(skip.reason.ends_with("the photo is blank"), "{}", skip.reason);
+            assert!(skip.is_held_back && skip.outcome == Outcome::Skipped);
+            assert!(skip.reason.contains("the photo is blank"), "{}", skip.reason);
             assert!(
                 planned(suspicious(verdict), confirmed, true).is_ok(),
                 "{verdict:?}"

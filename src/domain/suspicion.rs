@@ -4,8 +4,7 @@
 //! one person alone, so the guard looks at everybody whose pictures have been seen. It accuses nobody: what it finds is a
 //! detail of the verdict, and a push of it waits until somebody has confirmed it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::borrow::Cow;
 
 use super::picture::Fingerprint;
 
@@ -21,7 +20,7 @@ const FEW_SHADES: u8 = 3;
 /// Of a picture that many use only so many are looked at by name.
 const NAMED: usize = 8;
 
-/// What the guard keeps of a picture, 24 bytes.
+/// What the guard keeps of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Face {
     bits: u64,
@@ -46,6 +45,28 @@ impl Face {
             quarters: std::array::from_fn(quarter),
             shades: fingerprint.shades,
         }
+    }
+
+    const SIZE: usize = 21;
+
+    /// No shades, no picture.
+    fn to_bytes(face: Option<Self>) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        if let Some(face) = face {
+            bytes[0] = face.shades.max(1);
+            bytes[1..9].copy_from_slice(&face.bits.to_le_bytes());
+            bytes[9..].copy_from_slice(face.quarters.as_flattened());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; Self::SIZE]) -> Option<Self> {
+        let [shades, a, b, c, d, e, f, g, h, quarters @ ..] = bytes;
+        (shades > 0).then(|| Self {
+            bits: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            quarters: std::array::from_fn(|quarter| std::array::from_fn(|part| quarters[3 * quarter + part])),
+            shades,
+        })
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -108,7 +129,7 @@ impl Suspicion {
     }
 
     /// The suspicion in one sentence without a full stop; `name` gives the cleaned name of a position.
-    pub fn sentence<'a>(self, name: impl Fn(usize) -> std::borrow::Cow<'a, str>) -> String {
+    pub fn sentence<'a>(self, name: impl Fn(usize) -> Cow<'a, str>) -> String {
         match self {
             Self::Blank => "the photo is blank".into(),
             Self::Drawing => {
@@ -132,123 +153,183 @@ impl Suspicion {
     }
 }
 
-/// Looks at everybody; positions in order, each at most once.
-///
-/// `name` gives a person's folded name: two accounts of one name are one person, who may well use one photo twice.
-/// Time grows with people, not with pairs.
-pub fn suspicions<'a>(
-    people: &[Faces],
-    name: impl Fn(usize) -> std::borrow::Cow<'a, str>,
-) -> Vec<(usize, Suspicion)> {
-    let pictures = Pictures::of(people);
-    let found = people.iter().enumerate().filter_map(|(person, faces)| {
-        let face = faces.source?;
-        let suspicion = if face.shades <= 1 {
-            Suspicion::Blank
-        } else if face.shades <= FEW_SHADES {
-            Suspicion::Drawing
-        } else {
-            pictures
-                .swapped(person)
-                .or_else(|| pictures.used_by_others(person, &name))?
-        };
-        Some((person, suspicion))
-    });
-    found.collect()
+/// Everybody's pictures, in as little memory as they need: 42 bytes a person.
+#[derive(Clone, Debug, Default)]
+pub struct Gallery(Vec<[u8; 2 * Face::SIZE]>);
+
+impl Gallery {
+    /// Adds the next person.
+    pub fn push(&mut self, faces: Faces) {
+        let mut bytes = [0; 2 * Face::SIZE];
+        let (source, target) = bytes.split_at_mut(Face::SIZE);
+        source.copy_from_slice(&Face::to_bytes(faces.source));
+        target.copy_from_slice(&Face::to_bytes(faces.target));
+        self.0.push(bytes);
+    }
+
+    fn face(&self, at: Use) -> Option<Face> {
+        let bytes = self.0[at.person()].as_chunks().0;
+        Face::from_bytes(bytes[at.side()])
+    }
+
+    /// Everybody whose photo is probably not their own; positions in order, each at most once.
+    ///
+    /// `name` gives a person's folded name: two accounts of one name are one person, who may well use one photo twice.
+    /// Time grows with people, not with pairs.
+    pub fn suspicions<'a>(&self, name: impl Fn(usize) -> Cow<'a, str>) -> Vec<(usize, Suspicion)> {
+        let pictures = Pictures::of(self);
+        let found = (0..self.0.len()).filter_map(|person| {
+            let face = self.face(Use::source(person))?;
+            let suspicion = if face.shades <= 1 {
+                Suspicion::Blank
+            } else if face.shades <= FEW_SHADES {
+                Suspicion::Drawing
+            } else {
+                pictures
+                    .swapped(person)
+                    .or_else(|| pictures.used_by_others(person, &name))?
+            };
+            Some((person, suspicion))
+        });
+        found.collect()
+    }
 }
 
-/// Who uses which picture on which side. A picture is the number of a group of uses that are alike.
+/// A picture's use: whose, and on which side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Use(u32);
+
+impl Use {
+    fn source(person: usize) -> Self {
+        Self(2 * person as u32)
+    }
+
+    fn target(person: usize) -> Self {
+        Self(2 * person as u32 + 1)
+    }
+
+    fn person(self) -> usize {
+        self.0 as usize / 2
+    }
+
+    fn side(self) -> usize {
+        self.0 as usize % 2
+    }
+}
+
+/// No picture.
+const NONE: u32 = u32::MAX;
+
+/// Who uses which picture. Uses of pictures that are alike have one picture's number.
 struct Pictures {
-    sources: Vec<Option<u32>>,
-    targets: Vec<Option<u32>>,
-    users: Vec<Users>,
-}
-
-#[derive(Default)]
-struct Users {
-    sources: Vec<u32>,
-    targets: Vec<u32>,
+    /// By use.
+    numbers: Vec<u32>,
+    /// All uses, one picture after the other, sources first.
+    uses: Vec<Use>,
+    /// Where each picture's uses begin, and the last one's end.
+    starts: Vec<u32>,
 }
 
 impl Pictures {
-    fn of(people: &[Faces]) -> Self {
-        let mut groups = Groups::default();
-        let number = |groups: &mut Groups, face: Option<Face>| face.map(|face| groups.number(face));
-        let mut sources: Vec<Option<u32>> = people
-            .iter()
-            .map(|faces| number(&mut groups, faces.source))
+    fn of(gallery: &Gallery) -> Self {
+        let mut uses: Vec<Use> = (0..2 * gallery.0.len() as u32)
+            .map(Use)
+            .filter(|at| gallery.face(*at).is_some())
             .collect();
-        let mut targets: Vec<Option<u32>> = people
-            .iter()
-            .map(|faces| number(&mut groups, faces.target))
-            .collect();
-        let of_group = groups.joined();
-        let mut users: Vec<Users> = Vec::new();
-        users.resize_with(of_group.len(), Users::default);
-        for (side, list) in [(&mut sources, true), (&mut targets, false)] {
-            for (person, picture) in side.iter_mut().enumerate() {
-                let Some(picture) = picture else { continue };
-                *picture = of_group[*picture as usize];
-                let users = &mut users[*picture as usize];
-                if list {
-                    &mut users.sources
-                } else {
-                    &mut users.targets
+        let face = |at: Use| gallery.face(at).expect("only uses of pictures are kept");
+        uses.sort_unstable_by_key(|at| (face(*at).bits, at.0));
+
+        let mut numbers = vec![NONE; 2 * gallery.0.len()];
+        // One use of each picture, in the order of the pictures' numbers.
+        let mut examples: Vec<Use> = Vec::new();
+        for same_bits in uses.chunk_by(|one, other| face(*one).bits == face(*other).bits) {
+            let first = examples.len();
+            for at in same_bits {
+                let known = examples[first..]
+                    .iter()
+                    .take(TELLING)
+                    .position(|example| face(*example).is_like(&face(*at)));
+                let number = known.map_or(examples.len(), |known| first + known);
+                if number == examples.len() {
+                    examples.push(*at);
                 }
-                .push(person as u32);
+                numbers[at.0 as usize] = number as u32;
             }
         }
-        Self {
-            sources,
-            targets,
-            users,
+        let leaders = joined(&examples, face);
+        for number in numbers.iter_mut().filter(|number| **number != NONE) {
+            *number = leaders[*number as usize];
         }
+
+        uses.sort_unstable_by_key(|at| (numbers[at.0 as usize], at.side(), at.person()));
+        let mut starts = vec![0; examples.len() + 1];
+        for at in &uses {
+            starts[numbers[at.0 as usize] as usize + 1] += 1;
+        }
+        for picture in 1..starts.len() {
+            starts[picture] += starts[picture - 1];
+        }
+        Self {
+            numbers,
+            uses,
+            starts,
+        }
+    }
+
+    fn picture(&self, at: Use) -> Option<u32> {
+        Some(self.numbers[at.0 as usize]).filter(|number| *number != NONE)
+    }
+
+    /// Everybody who uses a picture: in the source, in the target.
+    fn users(&self, picture: u32) -> (&[Use], &[Use]) {
+        let picture = picture as usize;
+        let users = &self.uses[self.starts[picture] as usize..self.starts[picture + 1] as usize];
+        users.split_at(users.partition_point(|at| at.side() == 0))
     }
 
     fn swapped(&self, person: usize) -> Option<Suspicion> {
-        let (source, target) = (self.sources[person]?, self.targets[person]?);
+        let (source, target) = (
+            self.picture(Use::source(person))?,
+            self.picture(Use::target(person))?,
+        );
         if source == target {
             return None;
         }
-        let mut wearers = self.users[source as usize]
-            .targets
+        let (_, wearers) = self.users(source);
+        let with = wearers
             .iter()
             .take(NAMED)
-            .map(|other| *other as usize);
-        let with = wearers.find(|other| self.sources[*other] == Some(target))?;
+            .map(|at| at.person())
+            .find(|other| self.picture(Use::source(*other)) == Some(target))?;
         Some(Suspicion::Swapped { with })
     }
 
-    fn used_by_others<'a>(
-        &self,
-        person: usize,
-        name: &impl Fn(usize) -> std::borrow::Cow<'a, str>,
-    ) -> Option<Suspicion> {
-        let source = self.sources[person]?;
-        let users = &self.users[source as usize];
+    fn used_by_others<'a>(&self, person: usize, name: &impl Fn(usize) -> Cow<'a, str>) -> Option<Suspicion> {
+        let source = self.picture(Use::source(person))?;
+        let (owners, wearers) = self.users(source);
         let own_name = name(person);
-        let is_other = |other: &usize| *other != person && !is_one_person(&own_name, &name(*other));
-        let as_positions =
-            |list: &[u32]| -> Vec<usize> { list.iter().take(NAMED).map(|other| *other as usize).collect() };
-
-        let others: Vec<usize> = as_positions(&users.sources)
-            .into_iter()
-            .filter(is_other)
-            .collect();
-        if let Some(one) = others.first() {
-            let unnamed = users.sources.len().saturating_sub(NAMED);
+        let others = |users: &[Use]| -> Vec<usize> {
+            users
+                .iter()
+                .take(NAMED)
+                .map(|at| at.person())
+                .filter(|other| *other != person && !is_one_person(&own_name, &name(*other)))
+                .collect()
+        };
+        let also = others(owners);
+        if let Some(one) = also.first() {
             return Some(Suspicion::Shared {
-                others: others.len() + unnamed,
+                others: also.len() + owners.len().saturating_sub(NAMED),
                 one: *one,
             });
         }
-        if self.targets[person] == Some(source) {
+        if self.picture(Use::target(person)) == Some(source) {
             return None;
         }
-        let whom = as_positions(&users.targets)
-            .into_iter()
-            .filter(is_other)
-            .find(|other| self.sources[*other].is_some_and(|picture| picture != source))?;
+        let whom = others(wearers).into_iter().find(|other| {
+            self.picture(Use::source(*other))
+                .is_some_and(|picture| picture != source)
+        })?;
         Some(Suspicion::ShownForAnother { whom })
     }
 }
@@ -274,62 +355,31 @@ fn is_one_person(one: &str, other: &str) -> bool {
     fewer.len() >= 2 && fewer.iter().all(|word| more.contains(word))
 }
 
-/// Different pictures, each with a number, before those that are nearly alike are joined.
-#[derive(Default)]
-struct Groups {
-    faces: Vec<Face>,
-    /// The pictures of each hash.
-    by_bits: HashMap<u64, Vec<u32>>,
-}
-
-impl Groups {
-    fn number(&mut self, face: Face) -> u32 {
-        let next = self.faces.len() as u32;
-        let same_bits = match self.by_bits.entry(face.bits) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(room) => room.insert(Vec::with_capacity(1)),
-        };
-        if let Some(known) = same_bits
-            .iter()
-            .find(|known| self.faces[**known as usize].is_like(&face))
-        {
-            return *known;
-        }
-        if same_bits.len() < TELLING {
-            same_bits.push(next);
-        }
-        self.faces.push(face);
-        next
-    }
-
-    /// The group of each number: pictures whose hashes agree in a telling quarter, and nearly in the rest, are one.
-    fn joined(self) -> Vec<u32> {
-        let mut leader: Vec<u32> = (0..self.faces.len() as u32).collect();
-        for quarter in 0..4 {
-            let mut by_quarter: HashMap<u16, Vec<u32>> = HashMap::new();
-            for (number, face) in self.faces.iter().enumerate() {
-                by_quarter
-                    .entry((face.bits >> (16 * quarter)) as u16)
-                    .or_default()
-                    .push(number as u32);
+/// Which picture stands for each of these: pictures whose hashes agree in a telling quarter, and nearly in the rest,
+/// are one.
+fn joined(examples: &[Use], face: impl Fn(Use) -> Face) -> Vec<u32> {
+    let mut leaders: Vec<u32> = (0..examples.len() as u32).collect();
+    let mut order = leaders.clone();
+    for quarter in 0..4 {
+        let part = |number: u32| (face(examples[number as usize]).bits >> (16 * quarter)) as u16;
+        order.sort_unstable_by_key(|number| part(*number));
+        for alike in order.chunk_by(|one, other| part(*one) == part(*other)) {
+            if alike.len() > TELLING {
+                continue;
             }
-            for alike in by_quarter
-                .into_values()
-                .filter(|alike| (2..=TELLING).contains(&alike.len()))
-            {
-                for (position, one) in alike.iter().enumerate() {
-                    for other in &alike[position + 1..] {
-                        if self.faces[*one as usize].is_like(&self.faces[*other as usize]) {
-                            join(&mut leader, *one, *other);
-                        }
+            for (position, one) in alike.iter().enumerate() {
+                let own = face(examples[*one as usize]);
+                for other in &alike[position + 1..] {
+                    if own.is_like(&face(examples[*other as usize])) {
+                        join(&mut leaders, *one, *other);
                     }
                 }
             }
         }
-        (0..leader.len() as u32)
-            .map(|number| led_by(&mut leader, number))
-            .collect()
     }
+    (0..leaders.len() as u32)
+        .map(|number| led_by(&mut leaders, number))
+        .collect()
 }
 
 fn join(leader: &mut [u32], one: u32, other: u32) {

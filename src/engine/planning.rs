@@ -52,6 +52,7 @@ impl Engine {
             push_would_change: state.chain.as_ref().is_some_and(|chain| {
                 push_would_change(self.target.as_ref(), chain, upload, &state.displayed)
             }),
+            suspicion: None,
             upload,
             replaces: state.chain.as_ref().and_then(|chain| {
                 let hash = chain.served_picture()?.sha256;

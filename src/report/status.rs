@@ -25,7 +25,7 @@ pub fn counts(scan: &Scan, filter: &Filter) -> BTreeMap<Verdict, u64> {
 }
 
 fn passes(person: &PersonState, filter: &Filter) -> bool {
-    filter.matches(&person.source, person.judgement.verdict)
+    filter.matches(&person.source, person.judgement.verdict, false)
 }
 
 /// Writes the one JSON object.

@@ -124,6 +124,7 @@ async fn everybody_gets_their_picture_and_the_next_scan_downloads_nothing() {
         verdict: Verdict::Excluded,
         outcome: Outcome::Skipped,
         reason: "opted out".into(),
+        is_held_back: false,
     });
     let (report, _) = scene.run(plan, &RunControl::new()).await;
     assert_eq!((report.summary.updated, report.summary.skipped), (12, 1));

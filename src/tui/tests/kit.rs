@@ -561,6 +561,7 @@ pub fn candidate(name: &str, verdict: Verdict) -> Candidate {
         photo: (!matches!(verdict, Verdict::Neither | Verdict::OnlyInTarget)).then(stamp),
         photo_is_unusable: false,
         push_would_change: true,
+        suspicion: None,
         upload: Some(Sha256::of(&picture(name))),
         replaces: has_avatar.then(|| Sha256::of(&picture(&format!("{name}, of old")))),
         absence: Absence::Confirmed,
