@@ -167,6 +167,17 @@ impl Gallery {
         self.0.push(bytes);
     }
 
+    /// A picture's hash, which is all that sorting needs; nonsense where there is no picture.
+    fn bits(&self, at: Use) -> u64 {
+        let start = at.side() * Face::SIZE + 1;
+        let bytes = self.0[at.person()][start..].first_chunk();
+        u64::from_le_bytes(*bytes.expect("eight bytes behind the shades"))
+    }
+
+    fn has_face(&self, at: Use) -> bool {
+        self.0[at.person()][at.side() * Face::SIZE] > 0
+    }
+
     fn face(&self, at: Use) -> Option<Face> {
         let bytes = self.0[at.person()].as_chunks().0;
         Face::from_bytes(bytes[at.side()])
@@ -234,15 +245,15 @@ impl Pictures {
     fn of(gallery: &Gallery) -> Self {
         let mut uses: Vec<Use> = (0..2 * gallery.0.len() as u32)
             .map(Use)
-            .filter(|at| gallery.face(*at).is_some())
+            .filter(|at| gallery.has_face(*at))
             .collect();
         let face = |at: Use| gallery.face(at).expect("only uses of pictures are kept");
-        uses.sort_unstable_by_key(|at| (face(*at).bits, at.0));
+        uses.sort_unstable_by_key(|at| (gallery.bits(*at), at.0));
 
         let mut numbers = vec![NONE; 2 * gallery.0.len()];
         // One use of each picture, in the order of the pictures' numbers.
         let mut examples: Vec<Use> = Vec::new();
-        for same_bits in uses.chunk_by(|one, other| face(*one).bits == face(*other).bits) {
+        for same_bits in uses.chunk_by(|one, other| gallery.bits(*one) == gallery.bits(*other)) {
             let first = examples.len();
             for at in same_bits {
                 let known = examples[first..]
@@ -256,7 +267,7 @@ impl Pictures {
                 numbers[at.0 as usize] = number as u32;
             }
         }
-        let leaders = joined(&examples, face);
+        let leaders = joined(&examples, gallery);
         for number in numbers.iter_mut().filter(|number| **number != NONE) {
             *number = leaders[*number as usize];
         }
@@ -319,7 +330,13 @@ impl Pictures {
         let also = others(owners);
         if let Some(one) = also.first() {
             return Some(Suspicion::Shared {
-                others: also.len() + owners.len().saturating_sub(NAMED),
+                // Whoever is not looked at by name counts as somebody else.
+                others: also.len()
+                    + owners
+                        .iter()
+                        .skip(NAMED)
+                        .filter(|at| at.person() != person)
+                        .count(),
                 one: *one,
             });
         }
@@ -357,20 +374,25 @@ fn is_one_person(one: &str, other: &str) -> bool {
 
 /// Which picture stands for each of these: pictures whose hashes agree in a telling quarter, and nearly in the rest,
 /// are one.
-fn joined(examples: &[Use], face: impl Fn(Use) -> Face) -> Vec<u32> {
+fn joined(examples: &[Use], gallery: &Gallery) -> Vec<u32> {
     let mut leaders: Vec<u32> = (0..examples.len() as u32).collect();
     let mut order = leaders.clone();
     for quarter in 0..4 {
-        let part = |number: u32| (face(examples[number as usize]).bits >> (16 * quarter)) as u16;
+        let part = |number: u32| (gallery.bits(examples[number as usize]) >> (16 * quarter)) as u16;
         order.sort_unstable_by_key(|number| part(*number));
         for alike in order.chunk_by(|one, other| part(*one) == part(*other)) {
             if alike.len() > TELLING {
                 continue;
             }
             for (position, one) in alike.iter().enumerate() {
-                let own = face(examples[*one as usize]);
+                let bits = gallery.bits(examples[*one as usize]);
                 for other in &alike[position + 1..] {
-                    if own.is_like(&face(examples[*other as usize])) {
+                    let (at, other_at) = (examples[*one as usize], examples[*other as usize]);
+                    let is_near = (bits ^ gallery.bits(other_at)).count_ones() <= BITS;
+                    if is_near
+                        && let (Some(face), Some(other_face)) = (gallery.face(at), gallery.face(other_at))
+                        && face.is_like(&other_face)
+                    {
                         join(&mut leaders, *one, *other);
                     }
                 }
