@@ -251,7 +251,7 @@ async fn a_scan_without_a_change_costs_pages_stamps_and_one_sweep() {
         ("target.people", 5),
         ("target.count", 1),
         ("source.stamps", 40),
-        ("target.all_chains", 1),
+        ("target.sweep_chains", 1),
         ("source.group_members", 0),
         ("source.lookup", 0),
         ("target.lookup", 0),
@@ -349,7 +349,7 @@ async fn a_scan_fails_when_a_side_refuses_or_lists_nobody() {
             true,
         ),
         (
-            "target.all_chains",
+            "target.sweep_chains",
             1,
             ErrorKind::WrongSpeaker(Speaker::Hibernating),
             false,
@@ -371,7 +371,7 @@ async fn a_scan_fails_when_a_side_refuses_or_lists_nobody() {
 async fn when_the_sweep_of_avatars_fails_nobody_is_called_missing() {
     let world = World::with([person("ada").photo(picture(1)), person("bob").only_in_source()]);
     let engine = world.engine();
-    world.fail("target.all_chains", 1, ErrorKind::Unavailable);
+    world.fail("target.sweep_chains", 1, ErrorKind::Unavailable);
     let scan = scan(&engine, Depth::Deep).await;
     assert_eq!(
         verdicts(&scan),
@@ -778,7 +778,7 @@ async fn a_few_people_are_judged_as_a_full_scan_judges_them() {
         assert_eq!(state.standing, expected.standing, "{name}");
         assert_eq!(state.judgement, expected.judgement, "{name}");
     }
-    for call in ["source.people", "target.people", "target.all_chains"] {
+    for call in ["source.people", "target.people", "target.sweep_chains"] {
         assert_eq!(world.calls(call), 0, "{call}");
     }
 }
