@@ -36,12 +36,12 @@ pub trait PhotoSource: Send + Sync {
 
     /// The cheap stamps of many people's photos, each person once, in the order in which answers arrive. A failure
     /// that concerns one person is a [`SourcePhoto::Unreadable`]; the stream ends early, with an error, only when
-    /// going on is pointless.
-    fn stamps(
-        &self,
-        people: Vec<SourceId>,
+    /// going on is pointless. `people` are taken when their turn comes, so that they need not be in memory at once.
+    fn stamps<'a>(
+        &'a self,
+        people: PeopleToAsk<'a>,
         priority: Priority,
-    ) -> BoxStream<'_, Result<(SourceId, SourcePhoto), ConnectorError>>;
+    ) -> BoxStream<'a, Result<(SourceId, SourcePhoto), ConnectorError>>;
 
     /// The bytes of one photo in the configured size, or the largest there is when that size does not exist.
     /// `None` when the source says that there is none. The bytes are unchecked.
@@ -83,12 +83,8 @@ pub trait AvatarTarget: Send + Sync {
         self.lookup(wanted).await
     }
 
-    /// The avatar chains of everybody in `people`, by sweeping the tables: cost grows with rows, not with people.
-    /// One entry per person, in the order of `people`.
-    async fn all_chains(
-        &self,
-        people: &[TargetPerson],
-    ) -> Result<Vec<(TargetId, AvatarChain)>, ConnectorError>;
+    /// Reads the avatar chains of everybody in `people` by sweeping the tables: cost grows with rows, not with people.
+    async fn sweep_chains(&self, people: SweptPeople<'_>) -> Result<Box<dyn SweptChains>, ConnectorError>;
 
     /// Fresh avatar chains of a few people, nothing remembered; reads of callers that wait at the same time share
     /// requests. A person who is gone is missing from the answer.
@@ -153,6 +149,19 @@ pub trait AvatarTarget: Send + Sync {
 
     /// How the traffic to this service is doing right now.
     fn lanes(&self) -> Vec<LaneState>;
+}
+
+/// People whose stamps are wanted, one after the other.
+pub type PeopleToAsk<'a> = Box<dyn Iterator<Item = SourceId> + Send + 'a>;
+
+/// People whose chains are wanted, each once, with what the picture column of their own record held when they were
+/// listed.
+pub type SweptPeople<'a> = Box<dyn Iterator<Item = (TargetId, Column)> + Send + 'a>;
+
+/// The avatar chains that a sweep has brought, kept in few bytes and put together one at a time.
+pub trait SweptChains: Send + Sync {
+    /// The chain of one of the people of the sweep. `None`: the target no longer knows the person.
+    fn chain(&self, person: &TargetPerson) -> Option<AvatarChain>;
 }
 
 /// Whose request goes first when both wait. Nobody goes through a pause.

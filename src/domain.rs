@@ -7,6 +7,7 @@ pub mod comparison;
 pub mod filter;
 pub mod ids;
 pub mod listing;
+pub mod packing;
 pub mod pairing;
 pub mod person;
 pub mod photo;

@@ -21,6 +21,7 @@ mod find;
 mod load;
 mod look;
 mod memory;
+mod packed;
 mod pictures;
 mod planning;
 mod push;
@@ -43,19 +44,21 @@ use jiff::tz::TimeZone;
 
 use crate::connector::{AvatarTarget, ConnectorError, ErrorKind, LaneState, PhotoSource};
 use crate::domain::comparison::{Content, Judgement, SourceContent};
-use crate::domain::listing::{Listing, Particulars};
+use crate::domain::listing::{Listed, Particulars};
 use crate::domain::pairing::{Ambiguity, MatchRule};
 use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::photo::{AvatarChain, SourcePhoto};
 use crate::domain::plan::Policy;
 use crate::domain::run::PersonRef;
 use crate::domain::scope::{Exclusion, OptOut};
+use crate::domain::suspicion::{Face, Faces, Suspicions};
 use crate::store::Store;
 
 pub use apply::{ApplyError, RunControl, RunReport};
 pub use find::{FindError, Found, FoundCandidate};
 pub use look::Look;
 pub use pictures::{SidePicture, SidePictures};
+pub use planning::Candidates;
 pub use recover::RecoverError;
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 
@@ -259,7 +262,7 @@ pub enum Depth {
     Deep,
 }
 
-/// Everybody, as one scan saw them.
+/// People as one scan saw them, with everything that is known of each.
 #[derive(Clone, Debug)]
 pub struct Scan {
     /// When it was finished.
@@ -270,6 +273,33 @@ pub struct Scan {
     pub problems: Vec<String>,
     /// One entry per source person, in the source's order.
     pub people: Vec<PersonState>,
+    /// Target people in scope whom no source person matches.
+    pub target_only: u64,
+    /// Whose photo is probably not their own, and why.
+    pub suspicions: Suspicions,
+}
+
+/// Takes the people of a scan and decides what is kept of them.
+///
+/// They come one after the other, so that a scan of hundreds of thousands never holds them all.
+pub trait ScanSink: Send + 'static {
+    /// Takes somebody who has been judged. `position` is their place in the source's order: people come in that order,
+    /// but those whose pictures have to be downloaded come last, in whatever order they are settled.
+    fn take(&mut self, position: u32, person: PersonState);
+}
+
+/// Nothing is kept beyond what every scan keeps: [`Scanned`].
+impl ScanSink for () {
+    fn take(&mut self, _: u32, _: PersonState) {}
+}
+
+/// What every scan of everybody brings, whatever else is kept.
+#[derive(Clone, Debug)]
+pub struct Scanned {
+    /// Everybody in one compact block, with when it was and whether a listing was cut short.
+    pub listed: Listed,
+    /// What went wrong without ending the scan, in words.
+    pub problems: Vec<String>,
     /// Target people in scope whom no source person matches.
     pub target_only: u64,
 }
@@ -316,18 +346,6 @@ pub enum Standing {
     Excluded(Exclusion),
 }
 
-impl Scan {
-    /// Everybody in one compact block, in the order of their names. Takes some hundred milliseconds for a few hundred
-    /// thousand people.
-    pub fn listing(&self) -> Listing {
-        let mut listing = Listing::builder(self.people.len());
-        for person in &self.people {
-            listing.push(&person.particulars());
-        }
-        listing.finish()
-    }
-}
-
 impl PersonState {
     /// What a listing is told about this person.
     pub fn particulars(&self) -> Particulars<'_> {
@@ -336,6 +354,18 @@ impl PersonState {
             verdict: self.judgement.verdict,
             reason: &self.judgement.reason,
             ..Particulars::of(&self.source)
+        }
+    }
+
+    /// What the wrong-face guard is told about this person: the pictures whose bytes have been seen.
+    pub fn faces(&self) -> Faces {
+        let face = |content: &Content| match content {
+            Content::Sound(facts) => Some(Face::of(&facts.fingerprint)),
+            Content::Unseen | Content::Unsound(_) => None,
+        };
+        Faces {
+            source: face(&self.content.original),
+            target: face(&self.displayed),
         }
     }
 

@@ -43,11 +43,12 @@ pub async fn run(
         .people
         .first()
         .ok_or_else(|| Failure::usage(format!("nobody is called {:?}", clean(&arguments.person))))?;
+    let suspicion = scan.suspicions.of(&state.source.id);
     if arguments.json {
-        output.data(|out| json::line(out, &StatusPerson::of(state)))?;
+        output.data(|out| json::line(out, &StatusPerson::of(state, suspicion)))?;
         return Ok(exit::OK);
     }
-    output.data(|out| write_words(out, output.look, state))?;
+    output.data(|out| write_words(out, output.look, state, suspicion))?;
     if global.no_images {
         return Ok(exit::OK);
     }
@@ -96,7 +97,12 @@ fn words_for_photo(photo: &SourcePhoto) -> &'static str {
     }
 }
 
-fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) -> std::io::Result<()> {
+fn write_words(
+    out: &mut dyn std::io::Write,
+    look: Look,
+    state: &PersonState,
+    suspicion: Option<&str>,
+) -> std::io::Result<()> {
     let person = &state.source;
     let optional = |text: &Option<crate::domain::text::RemoteText>| {
         text.as_ref()
@@ -119,7 +125,10 @@ fn write_words(out: &mut dyn std::io::Write, look: Look, state: &PersonState) ->
         look.verdict(verdict),
         state.judgement.reason
     )?;
-    let json = StatusPerson::of(state);
+    if let Some(suspicion) = suspicion {
+        writeln!(out, "suspicious: {suspicion}")?;
+    }
+    let json = StatusPerson::of(state, suspicion);
     match &json.entra {
         Some(photo) => {
             let bytes = photo

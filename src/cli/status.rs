@@ -65,10 +65,10 @@ pub async fn run(
             listing,
         )
     })?;
-    let differs = scan.people.iter().any(|person| {
-        person.judgement.verdict.is_difference()
-            && filter.matches(&person.source, person.judgement.verdict, false)
-    });
+    let differs = scan
+        .people
+        .iter()
+        .any(|person| person.judgement.verdict.is_difference() && status::passes(&scan, person, &filter));
     Ok(if arguments.exit_code && differs {
         exit::DIFFERENCES
     } else {

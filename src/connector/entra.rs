@@ -23,7 +23,10 @@ use parking_lot::Mutex;
 
 use self::sign_in::ClientSecret;
 use super::http::{Caller, Failure, Lane, LaneSettings, Origin, Reason, Secret, TokenCache, Transport};
-use super::{ConnectorError, ErrorKind, FetchedPhoto, LaneState, PhotoSource, Priority, Probe, SourceLookup};
+use super::{
+    ConnectorError, ErrorKind, FetchedPhoto, LaneState, PeopleToAsk, PhotoSource, Priority, Probe,
+    SourceLookup,
+};
 use crate::domain::ids::SourceId;
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::SourcePhoto;
@@ -257,11 +260,11 @@ impl PhotoSource for EntraSource {
         self.members_of(group).await
     }
 
-    fn stamps(
-        &self,
-        people: Vec<SourceId>,
+    fn stamps<'a>(
+        &'a self,
+        people: PeopleToAsk<'a>,
         priority: Priority,
-    ) -> BoxStream<'_, Result<(SourceId, SourcePhoto), ConnectorError>> {
+    ) -> BoxStream<'a, Result<(SourceId, SourcePhoto), ConnectorError>> {
         self.read_stamps(people, priority)
     }
 

@@ -16,6 +16,7 @@ mod settings;
 mod shared;
 mod sign_in;
 mod sweep;
+mod swept;
 mod writes;
 
 pub use instance::{InstanceNameError, instance_origin};
@@ -33,7 +34,10 @@ use self::failure::Nonsense;
 use self::query::Filter;
 use self::reads::Reads;
 use super::http::{Caller, Failure, Lane, LaneSettings, Transport};
-use super::{AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, TargetLookup};
+use super::{
+    AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, SweptChains, SweptPeople,
+    TargetLookup,
+};
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Column, Place, StoredPicture};
@@ -121,11 +125,8 @@ impl AvatarTarget for ServiceNowTarget {
         Ok(self.reads.lookup_in_scope(wanted).await?)
     }
 
-    async fn all_chains(
-        &self,
-        people: &[TargetPerson],
-    ) -> Result<Vec<(TargetId, AvatarChain)>, ConnectorError> {
-        Ok(self.reads.all_chains(people).await?)
+    async fn sweep_chains(&self, people: SweptPeople<'_>) -> Result<Box<dyn SweptChains>, ConnectorError> {
+        Ok(self.reads.sweep_chains(people).await?)
     }
 
     async fn chains(

@@ -32,7 +32,7 @@ use super::comparison::Verdict;
 use super::filter::folded;
 use super::ids::{SourceId, TargetId};
 use super::person::SourcePerson;
-use super::suspicion::{Faces, Gallery};
+use super::suspicion::{Faces, Gallery, Suspicions};
 use super::text::RemoteText;
 use columns::{Ids, Interned, NONE, Numbers, Positions, kept, room};
 use entry::{Address, split_address};
@@ -366,6 +366,15 @@ impl Listing {
                 self.suspicions.remove(&row.0);
             }
         }
+    }
+
+    /// Everybody whose photo is probably not their own.
+    pub fn suspicions(&self) -> Suspicions {
+        let mut suspicions = Suspicions::default();
+        for (position, sentence) in &self.suspicions {
+            suspicions.add(self.entry(Row(*position)).source(), sentence);
+        }
+        suspicions
     }
 
     /// How many people have a photo that is probably not their own.

@@ -4,7 +4,8 @@
 //! for equality; nothing cleverer. For each person the first rule that hits anybody decides. A person who hits several,
 //! or whose match is claimed by somebody else at least as strongly, is ambiguous and is not pushed.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -129,81 +130,223 @@ impl Ambiguity {
     }
 }
 
+/// The people of one side by their positions, however they are kept.
+pub trait Side {
+    /// What names a person of this side.
+    type Id;
+
+    /// How many people there are.
+    fn count(&self) -> usize;
+
+    /// The id of the person at a position.
+    fn id(&self, position: usize) -> Self::Id;
+
+    /// The value that a rule compares, as this side has it.
+    fn value(&self, position: usize, rule: MatchRule) -> Option<Cow<'_, str>>;
+}
+
+impl Side for [&SourcePerson] {
+    type Id = SourceId;
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn id(&self, position: usize) -> SourceId {
+        self[position].id.clone()
+    }
+
+    fn value(&self, position: usize, rule: MatchRule) -> Option<Cow<'_, str>> {
+        rule.source_value(self[position]).map(Cow::Borrowed)
+    }
+}
+
+impl Side for [TargetPerson] {
+    type Id = TargetId;
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn id(&self, position: usize) -> TargetId {
+        self[position].id.clone()
+    }
+
+    fn value(&self, position: usize, rule: MatchRule) -> Option<Cow<'_, str>> {
+        rule.target_value(&self[position]).map(Cow::Borrowed)
+    }
+}
+
 /// Pairs every source person. The answer has one entry per source person, in their order.
-pub fn pair(sources: &[&SourcePerson], targets: &[TargetPerson], rules: &[MatchRule]) -> Vec<Match> {
-    let mut matches: Vec<Match> = vec![Match::Nobody; sources.len()];
-    let mut claims: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
-    let mut open: Vec<usize> = (0..sources.len()).collect();
+pub fn pair<S, T>(sources: &S, targets: &T, rules: &[MatchRule]) -> Matches
+where
+    S: Side<Id = SourceId> + ?Sized,
+    T: Side<Id = TargetId> + ?Sized,
+{
+    let mut matches = Matches {
+        found: vec![Found::Nobody; sources.count()],
+        ambiguities: Vec::new(),
+    };
+    let mut claims = Vec::new();
+    let mut open: Vec<u32> = (0..sources.count() as u32).collect();
 
     for (strength, rule) in rules.iter().copied().enumerate() {
-        let index = index_by(rule, targets);
+        let index = Index::new(rule, targets);
         open.retain(|&source| {
-            let key = rule.source_value(sources[source]).map(fold).unwrap_or_default();
-            match index.get(key.as_str()).map(Vec::as_slice) {
-                None | Some([]) => true,
-                Some(&[target]) => {
-                    matches[source] = Match::One { target, rule };
-                    claims.entry(target).or_default().push((strength, source));
-                    false
+            let hits = index.hits(&folded(sources.value(source as usize, rule)));
+            match hits.as_slice() {
+                [] => return true,
+                &[target] => {
+                    matches.found[source as usize] = Found::One { target, rule };
+                    claims.push(Claim {
+                        target,
+                        strength: strength as u8,
+                        source,
+                    });
                 }
-                Some(several) => {
-                    let candidates = several.iter().map(|&target| targets[target].id.clone()).collect();
-                    matches[source] = Match::Ambiguous(Ambiguity::SeveralTargets { rule, candidates });
-                    false
+                several => {
+                    let candidates = several
+                        .iter()
+                        .map(|target| targets.id(*target as usize))
+                        .collect();
+                    matches.set_ambiguous(source, Ambiguity::SeveralTargets { rule, candidates });
                 }
             }
+            false
         });
     }
-    settle_rival_claims(&claims, sources, targets, &mut matches);
+    settle_rival_claims(claims, sources, targets, &mut matches);
     matches
 }
 
-fn index_by(rule: MatchRule, targets: &[TargetPerson]) -> HashMap<String, Vec<usize>> {
-    let mut index: HashMap<String, Vec<usize>> = HashMap::with_capacity(targets.len());
-    for (position, target) in targets.iter().enumerate() {
-        let key = rule.target_value(target).map(fold).unwrap_or_default();
-        if !key.is_empty() {
-            index.entry(key).or_default().push(position);
+/// Whom every source person was found to be, in few bytes.
+#[derive(Clone, Debug)]
+pub struct Matches {
+    found: Vec<Found>,
+    ambiguities: Vec<Ambiguity>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    Nobody,
+    One { target: u32, rule: MatchRule },
+    Ambiguous(u32),
+}
+
+impl Matches {
+    /// Whom the source person at a position was found to be.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such position.
+    pub fn get(&self, source: usize) -> Match {
+        match self.found[source] {
+            Found::Nobody => Match::Nobody,
+            Found::One { target, rule } => Match::One {
+                target: target as usize,
+                rule,
+            },
+            Found::Ambiguous(number) => Match::Ambiguous(self.ambiguities[number as usize].clone()),
         }
     }
-    index
+
+    /// All of them.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Match> {
+        (0..self.found.len()).map(|source| self.get(source))
+    }
+
+    /// Why the matches that cannot be told cannot be told.
+    pub fn ambiguities(&self) -> &[Ambiguity] {
+        &self.ambiguities
+    }
+
+    fn set_ambiguous(&mut self, source: u32, ambiguity: Ambiguity) {
+        self.found[source as usize] = Found::Ambiguous(self.ambiguities.len() as u32);
+        self.ambiguities.push(ambiguity);
+    }
+}
+
+fn folded(value: Option<Cow<'_, str>>) -> String {
+    value.map(|value| fold(&value)).unwrap_or_default()
+}
+
+/// Target people by the value of one rule. Keeps hashes only: the values are where they were.
+struct Index<'a, T: ?Sized> {
+    targets: &'a T,
+    rule: MatchRule,
+    /// Keyed at random, because the values come from outside.
+    hasher: RandomState,
+    /// Hash and position of everybody who has a value, sorted.
+    hashes: Vec<(u64, u32)>,
+}
+
+impl<'a, T: Side + ?Sized> Index<'a, T> {
+    fn new(rule: MatchRule, targets: &'a T) -> Self {
+        let hasher = RandomState::new();
+        let mut hashes: Vec<(u64, u32)> = (0..targets.count())
+            .filter_map(|position| {
+                let key = folded(targets.value(position, rule));
+                (!key.is_empty()).then(|| (hasher.hash_one(key.as_str()), position as u32))
+            })
+            .collect();
+        hashes.sort_unstable();
+        Self {
+            targets,
+            rule,
+            hasher,
+            hashes,
+        }
+    }
+
+    /// The positions of everybody who has this value, in order.
+    fn hits(&self, key: &str) -> Vec<u32> {
+        if key.is_empty() {
+            return Vec::new();
+        }
+        let wanted = self.hasher.hash_one(key);
+        let start = self.hashes.partition_point(|(hash, _)| *hash < wanted);
+        self.hashes[start..]
+            .iter()
+            .take_while(|(hash, _)| *hash == wanted)
+            .map(|(_, position)| *position)
+            .filter(|position| folded(self.targets.value(*position as usize, self.rule)) == key)
+            .collect()
+    }
+}
+
+/// A source person who matches one target person; the order is that of the target people, the strongest claim first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    target: u32,
+    /// The position of the rule: less is stronger.
+    strength: u8,
+    source: u32,
 }
 
 /// The strongest claim on a target person wins; equally strong ones are all ambiguous.
-fn settle_rival_claims(
-    claims: &HashMap<usize, Vec<(usize, usize)>>,
-    sources: &[&SourcePerson],
-    targets: &[TargetPerson],
-    matches: &mut [Match],
-) {
-    for (&target, claimants) in claims {
-        if claimants.len() < 2 {
+fn settle_rival_claims<S, T>(mut claims: Vec<Claim>, sources: &S, targets: &T, matches: &mut Matches)
+where
+    S: Side<Id = SourceId> + ?Sized,
+    T: Side<Id = TargetId> + ?Sized,
+{
+    claims.sort_unstable();
+    for claimants in claims.chunk_by(|one, other| one.target == other.target) {
+        let [first, second, ..] = claimants else {
             continue;
-        }
-        let strongest = claimants
-            .iter()
-            .map(|(strength, _)| *strength)
-            .min()
-            .unwrap_or_default();
-        let winners = claimants
-            .iter()
-            .filter(|(strength, _)| *strength == strongest)
-            .count();
-        for &(strength, source) in claimants {
-            if strength == strongest && winners == 1 {
+        };
+        let has_winner = first.strength < second.strength;
+        for claim in claimants {
+            if has_winner && claim == first {
                 continue;
             }
-            let rival = claimants
-                .iter()
-                .filter(|(_, other)| *other != source)
-                .min()
-                .map(|(_, other)| sources[*other].id.clone());
-            if let (Match::One { rule, .. }, Some(other)) = (matches[source].clone(), rival) {
-                matches[source] = Match::Ambiguous(Ambiguity::ClaimedTwice {
+            let rival = if claim == first { second } else { first };
+            if let Found::One { rule, .. } = matches.found[claim.source as usize] {
+                let ambiguity = Ambiguity::ClaimedTwice {
                     rule,
-                    candidate: targets[target].id.clone(),
-                    other,
-                });
+                    candidate: targets.id(claim.target as usize),
+                    other: sources.id(rival.source as usize),
+                };
+                matches.set_ambiguous(claim.source, ambiguity);
             }
         }
     }
@@ -244,11 +387,10 @@ mod tests {
     }
 
     fn pair_all(sources: &[SourcePerson], targets: &[TargetPerson]) -> Vec<Match> {
-        pair(
-            &sources.iter().collect::<Vec<_>>(),
-            targets,
-            &MatchRule::DEFAULT_ORDER,
-        )
+        let sources: Vec<_> = sources.iter().collect();
+        pair(sources.as_slice(), targets, &MatchRule::DEFAULT_ORDER)
+            .iter()
+            .collect()
     }
 
     #[test]

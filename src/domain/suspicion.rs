@@ -5,7 +5,9 @@
 //! detail of the verdict, and a push of it waits until somebody has confirmed it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
+use super::ids::SourceId;
 use super::picture::Fingerprint;
 
 /// Hash bits that may differ in two uses of one picture. Fewer than for telling one person's two sides apart
@@ -150,6 +152,32 @@ impl Suspicion {
             }
             Self::ShownForAnother { whom } => format!("ServiceNow shows this photo for {}", name(whom)),
         }
+    }
+}
+
+/// Whose photo is probably not their own, and why in one sentence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suspicions(HashMap<SourceId, Box<str>>);
+
+impl Suspicions {
+    /// Adds somebody; what is known already stays.
+    pub fn add(&mut self, person: SourceId, sentence: &str) {
+        self.0.entry(person).or_insert_with(|| sentence.into());
+    }
+
+    /// Why this person's photo is probably not their own.
+    pub fn of(&self, person: &SourceId) -> Option<&str> {
+        self.0.get(person).map(|sentence| &**sentence)
+    }
+
+    /// How many people are suspected.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if nobody is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -28,8 +28,8 @@ use super::{Engine, EngineSettings};
 pub(crate) use watched::{Watched, When};
 
 use crate::connector::{
-    AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, PhotoSource, Priority, Probe,
-    ProbeResult, SourceLookup, TargetLookup,
+    AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, PeopleToAsk, PhotoSource, Priority,
+    Probe, ProbeResult, SourceLookup, SweptChains, SweptPeople, TargetLookup,
 };
 use crate::domain::ids::{PictureId, RecordId, SourceId, TargetId};
 use crate::domain::pairing::{MatchRule, fold};
@@ -820,11 +820,11 @@ impl PhotoSource for World {
         })
     }
 
-    fn stamps(
-        &self,
-        people: Vec<SourceId>,
+    fn stamps<'a>(
+        &'a self,
+        people: PeopleToAsk<'a>,
         _: Priority,
-    ) -> BoxStream<'_, Result<(SourceId, SourcePhoto), ConnectorError>> {
+    ) -> BoxStream<'a, Result<(SourceId, SourcePhoto), ConnectorError>> {
         stream::iter(people)
             .map(move |person| {
                 self.begin("source.stamps")?;
@@ -900,6 +900,14 @@ fn refusal(operation: &str, kind: ErrorKind) -> ConnectorError {
     }
 }
 
+struct Swept(HashMap<TargetId, AvatarChain>);
+
+impl SweptChains for Swept {
+    fn chain(&self, person: &TargetPerson) -> Option<AvatarChain> {
+        self.0.get(&person.id).cloned()
+    }
+}
+
 #[async_trait]
 impl AvatarTarget for World {
     fn name(&self) -> &'static str {
@@ -961,16 +969,11 @@ impl AvatarTarget for World {
         Ok(people)
     }
 
-    async fn all_chains(
-        &self,
-        people: &[TargetPerson],
-    ) -> Result<Vec<(TargetId, AvatarChain)>, ConnectorError> {
-        self.begin("target.all_chains")?;
+    async fn sweep_chains(&self, people: SweptPeople<'_>) -> Result<Box<dyn SweptChains>, ConnectorError> {
+        self.begin("target.sweep_chains")?;
         let state = self.0.lock();
-        Ok(people
-            .iter()
-            .map(|person| (person.id.clone(), state.chain(&person.id)))
-            .collect())
+        let chains = people.map(|(person, _)| (person.clone(), state.chain(&person)));
+        Ok(Box::new(Swept(chains.collect())))
     }
 
     async fn chains(

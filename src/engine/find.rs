@@ -14,14 +14,17 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::roster::{Roster, Slot};
-use super::scan::{Ignore, Looking, Problems};
+use super::packed::{PackedSources, PackedTargets};
+use super::roster::{Exclusions, Roster};
+use super::scan::{Everybody, Ignore, Looking, Problems};
 use super::{Depth, Engine, EngineError, Scan, Standing};
 use crate::connector::{ConnectorError, Priority, SourceLookup, TargetLookup};
 use crate::domain::ids::{SourceId, TargetId};
+use crate::domain::listing::Listing;
 use crate::domain::pairing::{Match, MatchRule, fold, pair};
 use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::scope::Exclusion;
+use crate::domain::suspicion::Suspicions;
 use crate::domain::text::{RemoteText, clean};
 
 /// Somebody found.
@@ -93,24 +96,8 @@ impl Engine {
     /// Ids are tried first, then sign-in names, then addresses; the first kind that hits anybody decides.
     pub async fn find(&self, person: &str) -> Result<Found, EngineError> {
         let roster = self.identify(&[person.to_owned()]).await?;
-        let Roster {
-            sources,
-            slots,
-            targets,
-            rules,
-            ..
-        } = roster;
-        let (person, slot) = sources
-            .into_iter()
-            .zip(slots)
-            .next()
-            .expect("whoever is typed is found, or it is an error");
-        let standing = match (slot, targets.into_iter().next()) {
-            (Slot::Paired(rule), Some(target)) => Standing::Paired { target, rule },
-            (slot, _) => slot
-                .into_unpaired(&rules)
-                .map_or(Standing::Unmatched, |(standing, _)| standing),
-        };
+        let portion = roster.take(0);
+        let (person, standing) = roster.unpack(portion.get(0));
         Ok(Found { person, standing })
     }
 
@@ -127,11 +114,34 @@ impl Engine {
             cancel: &cancel,
         };
         let roster = self.identify(people).await?;
-        let scan = self.look_at(roster, true, &looking).await?;
-        Ok(Scan {
-            problems: problems.into_list(),
-            ..scan
-        })
+        let (seen, everybody) = self.look_at(roster, true, &looking, Everybody::default()).await?;
+        let suspicions = self.suspicions_of_some(&everybody).await;
+        Ok(everybody.into_scan(seen, problems.into_list(), suspicions))
+    }
+
+    /// What is suspicious about a few people's photos: what can be told from them alone, and what the last scan of
+    /// everybody has found.
+    async fn suspicions_of_some(&self, people: &Everybody) -> Suspicions {
+        let mut among_them = Listing::builder(0);
+        for person in people.people() {
+            among_them.push_with(&person.particulars(), person.faces());
+        }
+        let mut suspicions = among_them.finish().suspicions();
+        match self.store.load_snapshot().await {
+            Ok(Some(last)) => {
+                for person in people.people() {
+                    if let Some(row) = last.listing.find(&person.source.id)
+                        && let Some(sentence) = last.listing.entry(row).suspicion()
+                    {
+                        suspicions.add(person.source.id.clone(), sentence);
+                    }
+                }
+            }
+            Ok(None) => {}
+            // It can be made again, and the push itself looks at every photo.
+            Err(error) => tracing::debug!(error = error.sentence(), "the last scan cannot be read"),
+        }
+        suspicions
     }
 
     /// Who the typed names mean, in their order, each person once.
@@ -446,9 +456,9 @@ impl Known {
             .iter()
             .map(|position| &circle.sources[*position])
             .collect();
-        let matches = pair(&people, &circle.targets, &circle.rules);
+        let matches = pair(people.as_slice(), circle.targets.as_slice(), &circle.rules);
         Self {
-            matches: considered.into_iter().zip(matches).collect(),
+            matches: considered.into_iter().zip(matches.iter()).collect(),
             sources: circle.sources,
             targets: circle.targets,
             exclusions,
@@ -524,21 +534,26 @@ impl Known {
     }
 
     fn into_roster(mut self, chosen: &[usize]) -> Roster {
-        let sources = chosen
-            .iter()
-            .map(|position| self.sources[*position].clone())
-            .collect();
-        let exclusions = chosen
-            .iter()
-            .map(|position| self.exclusions[*position].take())
-            .collect();
-        let matches = chosen
-            .iter()
-            .filter_map(|position| self.matches.remove(position))
-            .collect();
-        Roster {
-            target_only: 0,
-            ..Roster::new(sources, exclusions, matches, self.targets, self.rules, false)
+        let mut sources = PackedSources::default();
+        let mut exclusions = Exclusions::default();
+        let mut matches = Vec::new();
+        for position in chosen {
+            sources.add(&self.sources[*position]);
+            exclusions.push(self.exclusions[*position].take());
+            matches.extend(self.matches.remove(position));
         }
+        let mut targets = PackedTargets::default();
+        self.targets.iter().for_each(|person| targets.add(person));
+        let mut roster = Roster::new(
+            sources,
+            exclusions,
+            matches.into_iter(),
+            targets,
+            self.rules,
+            false,
+        );
+        // Who else is there was not asked.
+        roster.target_only = 0;
+        roster
     }
 }

@@ -9,21 +9,28 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::decoding::UploadForm;
-use super::scan::{Looking, in_background};
-use super::{Engine, PersonState, Scan};
-use crate::connector::{Priority, Probe, ProbeResult};
-use crate::domain::comparison::{Content, SourceContent, Verdict, judge};
+use super::load::Sightings;
+use super::scan::Looking;
+use super::{Engine, PersonState};
+use crate::connector::{Probe, ProbeResult};
+use crate::domain::comparison::{Content, SourceContent, judge};
 use crate::domain::ids::{PictureId, SourceId};
 use crate::domain::listing::Listed;
 use crate::domain::photo::{Sha256, SourcePhoto};
-use crate::domain::picture::PictureProblem;
 use crate::store::memory::{RememberedPhoto, UnhashedPicture};
 use crate::store::{Access, StoreError};
 
-/// How many displayed pictures are recalled at once.
+/// How many people are recalled at once.
 const RECALLED_AT_ONCE: usize = 1000;
 /// How many lessons are kept before they are written down.
 const LESSONS_AT_ONCE: usize = 256;
+
+/// Recalling people, some at a time.
+#[derive(Debug, Default)]
+pub(super) struct Recalling {
+    /// Once it cannot be read it is not asked again, and told once.
+    has_failed: bool,
+}
 
 /// Something learnt from bytes.
 #[derive(Clone, Debug)]
@@ -150,19 +157,27 @@ impl Engine {
     }
 
     /// Fills in what is remembered, and judges again.
-    pub(super) async fn recall(&self, people: &mut [PersonState], looking: &Looking<'_>) {
-        let recalled = async {
-            self.recall_photos(people, looking.priority).await?;
-            for some in people.chunks_mut(RECALLED_AT_ONCE) {
-                self.recall_displayed(some).await?;
+    pub(super) async fn recall(
+        &self,
+        people: &mut [PersonState],
+        recalling: &mut Recalling,
+        looking: &Looking<'_>,
+    ) {
+        if !recalling.has_failed {
+            let recalled = async {
+                for some in people.chunks_mut(RECALLED_AT_ONCE) {
+                    self.recall_photos(some).await?;
+                    self.recall_displayed(some).await?;
+                }
+                Ok::<_, StoreError>(())
+            };
+            if let Err(error) = recalled.await {
+                recalling.has_failed = true;
+                looking.problems.note(format!(
+                    "what earlier scans learnt about pictures cannot be read, so they are downloaded again: {}",
+                    error.sentence()
+                ));
             }
-            Ok::<_, StoreError>(())
-        };
-        if let Err(error) = recalled.await {
-            looking.problems.note(format!(
-                "what earlier scans learnt about pictures cannot be read, so they are downloaded again: {}",
-                error.sentence()
-            ));
         }
         for state in people {
             if state.chain.is_some() {
@@ -176,30 +191,20 @@ impl Engine {
         }
     }
 
-    async fn recall_photos(&self, people: &mut [PersonState], priority: Priority) -> Result<(), StoreError> {
-        let memory = self.store.memory();
-        let key = self.photo_key();
-        // Everybody's at once for everybody, one by one for a few.
-        let mut everybody = match priority {
-            Priority::Background => Some(memory.photos(&key).await?),
-            Priority::Foreground => None,
-        };
+    async fn recall_photos(&self, people: &mut [PersonState]) -> Result<(), StoreError> {
+        let wanted = people.iter().filter(|state| state.etag().is_some());
+        let wanted: Vec<SourceId> = wanted.map(|state| state.source.id.clone()).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let remembered = self.store.memory().photos(&self.photo_key(), wanted).await?;
         for state in people {
-            let SourcePhoto::Present(stamp) = &state.photo else {
-                continue;
-            };
-            let Some(etag) = &stamp.etag else { continue };
-            let remembered = match &mut everybody {
-                Some(everybody) => everybody.remove(&state.source.id),
-                None => memory.photo(&key, &state.source.id).await?,
-            };
-            if let Some(RememberedPhoto {
-                etag: Some(known),
-                content,
-            }) = remembered
-                && is_same_version(&known, etag)
+            if let Some(etag) = state.etag()
+                && let Some(photo) = remembered.get(&state.source.id)
+                && let Some(known) = &photo.etag
+                && is_same_version(known, etag)
             {
-                state.content = content;
+                state.content = photo.content.clone();
             }
         }
         Ok(())
@@ -241,33 +246,13 @@ impl Engine {
 
     /// Remembers who was seen without a photo, for those whose avatar might be removed for it one day, and forgets it
     /// of those who have one again.
-    pub(super) async fn record_sightings(
-        &self,
-        people: &[PersonState],
-        at: Timestamp,
-        looking: &Looking<'_>,
-    ) {
-        let memory = self.store.memory();
+    pub(super) async fn record_sightings(&self, sightings: Sightings, at: Timestamp, looking: &Looking<'_>) {
         let recorded = async {
-            let known = memory.absences().await?;
-            let mut without = Vec::new();
-            let mut with = Vec::new();
-            for state in people {
-                match (state.judgement.verdict, &state.photo, &state.content.original) {
-                    (Verdict::OnlyInTarget, _, _) => without.push(state.source.id.clone()),
-                    (_, SourcePhoto::Present(_), content)
-                        if *content != Content::Unsound(PictureProblem::Placeholder)
-                            && known.contains_key(&state.source.id) =>
-                    {
-                        with.push(state.source.id.clone());
-                    }
-                    _ => {}
-                }
-            }
+            let (without, with) = sightings.into_lists()?;
             if without.is_empty() && with.is_empty() {
                 return Ok(());
             }
-            memory.see_absences(at, without, with).await
+            self.store.memory().see_absences(at, without, with).await
         };
         if let Err(error) = recorded.await {
             let error: StoreError = error;
@@ -299,26 +284,15 @@ impl Engine {
             .collect())
     }
 
-    /// Keeps a scan of everybody for the next first screen, and gives it back. The error says in words that it could
-    /// not be kept.
-    pub(super) async fn remember_scan(&self, scan: Scan) -> (Scan, Result<(), String>) {
-        let (scan, listed) = in_background(move || {
-            let listed = Listed {
-                scanned_at: scan.scanned_at,
-                complete: scan.complete,
-                listing: scan.listing(),
-            };
-            (scan, listed)
-        })
-        .await;
-        let saved = self.store.save_snapshot(Arc::new(listed)).await;
-        let remembered = saved.map_err(|error| {
+    /// Keeps a scan of everybody for the next first screen. The error says in words that it could not be kept.
+    pub(super) async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
+        let saved = self.store.save_snapshot(listed).await;
+        saved.map_err(|error| {
             format!(
                 "the scan could not be kept for the next first screen: {}",
                 error.sentence()
             )
-        });
-        (scan, remembered)
+        })
     }
 
     /// A picture that is kept on this side; `None` if it is not, or its copy is damaged.
@@ -359,6 +333,14 @@ impl Engine {
 }
 
 impl PersonState {
+    /// The version of the photo, where it names one.
+    fn etag(&self) -> Option<&String> {
+        match &self.photo {
+            SourcePhoto::Present(stamp) => stamp.etag.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The row that is displayed, with the hash that the target states.
     fn displayed_row(&self) -> Option<(&PictureId, Option<Sha256>)> {
         let picture = self.chain.as_ref()?.served_picture()?;

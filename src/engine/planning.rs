@@ -1,17 +1,20 @@
 //! From a scan to a plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::push::aim::{self, Learned, Wanted};
-use super::{Engine, PersonState, Scan};
+use super::{Engine, PersonState, Scan, ScanSink};
 use crate::connector::AvatarTarget;
 use crate::domain::comparison::{Content, Verdict};
 use crate::domain::ids::SourceId;
 use crate::domain::photo::{AvatarChain, Sha256, SourcePhoto, StoredPicture};
 use crate::domain::picture::PictureProblem;
 use crate::domain::plan::{Absence, Candidate, Plan, plan};
+use crate::domain::suspicion::Suspicions;
 
 impl Engine {
     /// What a run would do with these people. Asks no service and writes nothing.
@@ -19,59 +22,59 @@ impl Engine {
     /// Whoever is still *undecided* is skipped, so make plans from scans of [`Depth::Settled`](super::Depth::Settled)
     /// or deeper.
     pub async fn plan(&self, scan: &Scan) -> Plan {
-        let absences = self.absences(scan).await;
-        let candidates = scan
-            .people
-            .iter()
-            .map(|state| self.candidate(state, absences.of(state, scan.scanned_at)))
-            .collect();
+        let mut candidates = self.candidates();
+        for (position, state) in (0..).zip(&scan.people) {
+            candidates.consider(position, state);
+        }
+        self.plan_for(candidates, scan.scanned_at, scan.complete, &scan.suspicions)
+            .await
+    }
+
+    /// For [`Engine::scan_into`]: keeps of everybody what a plan needs, which is a fraction.
+    pub fn candidates(&self) -> Candidates {
+        Candidates {
+            target: Arc::clone(&self.target),
+            only: None,
+            people: Vec::new(),
+        }
+    }
+
+    /// What a run would do with these people; see [`Engine::plan`].
+    pub async fn plan_for(
+        &self,
+        candidates: Candidates,
+        scanned_at: Timestamp,
+        complete: bool,
+        suspicions: &Suspicions,
+    ) -> Plan {
+        let mut people = candidates.people;
+        people.sort_by_key(|(position, _)| *position);
+        let mut people: Vec<Candidate> = people.into_iter().map(|(_, candidate)| candidate).collect();
+        let absences = self.absences(&people).await;
+        for candidate in people.iter_mut().filter(|candidate| may_be_removed(candidate)) {
+            candidate.absence = absences.of(&candidate.person.source, scanned_at);
+        }
+        for candidate in &mut people {
+            candidate.suspicion = suspicions.of(&candidate.person.source).map(str::to_owned);
+        }
         plan(
-            candidates,
+            people,
             self.settings.policy,
             &self.settings.profile,
             self.now(),
-            scan.complete,
+            complete,
         )
     }
 
-    fn candidate(&self, state: &PersonState, absence: Absence) -> Candidate {
-        let photo = match (&state.photo, &state.content.original) {
-            // One pixel is the source's way to say "no photo".
-            (_, Content::Unsound(PictureProblem::Placeholder)) => None,
-            (SourcePhoto::Present(stamp), _) => Some(stamp.clone()),
-            _ => None,
-        };
-        let upload = state.content.upload_hash();
-        Candidate {
-            person: state.reference(),
-            judgement: state.judgement.clone(),
-            expected: state.chain.as_ref().map(AvatarChain::stamp),
-            photo_is_unusable: matches!(state.photo, SourcePhoto::OutOfReach(_))
-                || photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
-            photo,
-            push_would_change: state.chain.as_ref().is_some_and(|chain| {
-                push_would_change(self.target.as_ref(), chain, upload, &state.displayed)
-            }),
-            suspicion: None,
-            upload,
-            replaces: state.chain.as_ref().and_then(|chain| {
-                let hash = chain.served_picture()?.sha256;
-                hash.or_else(|| hash_of(&state.displayed))
-            }),
-            absence,
-        }
-    }
-
     /// Since when the people who would lose their avatar have been seen without a photo.
-    async fn absences(&self, scan: &Scan) -> Absences {
+    async fn absences(&self, people: &[Candidate]) -> Absences {
         if !self.settings.policy.mirror_removals {
             return Absences::NotAsked;
         }
-        let people: Vec<SourceId> = scan
-            .people
+        let people: Vec<SourceId> = people
             .iter()
-            .filter(|state| state.judgement.verdict == Verdict::OnlyInTarget)
-            .map(|state| state.source.id.clone())
+            .filter(|candidate| may_be_removed(candidate))
+            .map(|candidate| candidate.person.source.clone())
             .collect();
         match self.first_sightings(&people).await {
             Ok(since) => Absences::Known {
@@ -80,6 +83,82 @@ impl Engine {
             },
             Err(why) => Absences::Unknown(why),
         }
+    }
+}
+
+/// What a plan needs of everybody who was handed on.
+pub struct Candidates {
+    target: Arc<dyn AvatarTarget>,
+    /// Nobody else, if set.
+    only: Option<HashSet<SourceId>>,
+    people: Vec<(u32, Candidate)>,
+}
+
+impl Candidates {
+    /// Of these people and nobody else.
+    #[must_use]
+    pub fn only(mut self, people: impl IntoIterator<Item = SourceId>) -> Self {
+        self.only = Some(people.into_iter().collect());
+        self
+    }
+
+    fn consider(&mut self, position: u32, state: &PersonState) {
+        if self
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(&state.source.id))
+        {
+            let candidate = candidate(self.target.as_ref(), state);
+            self.people.push((position, candidate));
+        }
+    }
+}
+
+impl ScanSink for Candidates {
+    fn take(&mut self, position: u32, person: PersonState) {
+        self.consider(position, &person);
+    }
+}
+
+impl fmt::Debug for Candidates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidates")
+            .field("people", &self.people.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn may_be_removed(candidate: &Candidate) -> bool {
+    candidate.judgement.verdict == Verdict::OnlyInTarget
+}
+
+fn candidate(target: &dyn AvatarTarget, state: &PersonState) -> Candidate {
+    let photo = match (&state.photo, &state.content.original) {
+        // One pixel is the source's way to say "no photo".
+        (_, Content::Unsound(PictureProblem::Placeholder)) => None,
+        (SourcePhoto::Present(stamp), _) => Some(stamp.clone()),
+        _ => None,
+    };
+    let upload = state.content.upload_hash();
+    Candidate {
+        person: state.reference(),
+        judgement: state.judgement.clone(),
+        expected: state.chain.as_ref().map(AvatarChain::stamp),
+        photo_is_unusable: matches!(state.photo, SourcePhoto::OutOfReach(_))
+            || photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
+        photo,
+        push_would_change: state
+            .chain
+            .as_ref()
+            .is_some_and(|chain| push_would_change(target, chain, upload, &state.displayed)),
+        upload,
+        replaces: state.chain.as_ref().and_then(|chain| {
+            let hash = chain.served_picture()?.sha256;
+            hash.or_else(|| hash_of(&state.displayed))
+        }),
+        // Known once everybody has been seen, both.
+        suspicion: None,
+        absence: Absence::Unconfirmed(String::new()),
     }
 }
 
@@ -97,14 +176,14 @@ enum Absences {
 }
 
 impl Absences {
-    fn of(&self, state: &PersonState, now: Timestamp) -> Absence {
+    fn of(&self, person: &SourceId, now: Timestamp) -> Absence {
         match self {
             Self::NotAsked => Absence::Unconfirmed("removing avatars is not switched on".into()),
             Self::Unknown(why) => Absence::Unconfirmed(format!(
                 "whether the photo was absent before cannot be read, so the avatar stays: {why}"
             )),
             Self::Known { since, apart } => {
-                let Some(first) = since.get(&state.source.id) else {
+                let Some(first) = since.get(person) else {
                     return Absence::Unconfirmed(format!(
                         "the photo is seen to be absent for the first time; the avatar is removed if that is so in {} hours",
                         apart.as_hours()

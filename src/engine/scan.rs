@@ -1,20 +1,34 @@
 //! One look at everybody: discover, pair, load, settle, judge.
+//!
+//! ```text
+//! pages ─► packed ─► roster, in portions of two thousand
+//! stamps of portion n+1, n+2 … under way ┐
+//! portion n with its stamps ──► chains, recall, judge ─► sink
+//!                                      └► needs bytes: packed again ─► settle ─► sink
+//! ```
+//!
+//! Only the people of a portion, and those whose pictures are on their way, are ever there in full.
 
 use std::collections::HashSet;
-use std::hash::Hash;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::roster::{Roster, Scope};
-use super::{Depth, Engine, EngineError, Scan, in_words, is_access};
+use super::load::Seen;
+use super::packed::{Considered, PackedSources, PackedTargets};
+use super::roster::{Exclusions, Roster, Scope};
+use super::{Depth, Engine, EngineError, PersonState, Scan, ScanSink, Scanned, in_words, is_access};
 use crate::connector::{ConnectorError, Priority};
 use crate::domain::ids::SourceId;
+use crate::domain::listing::{self, Listed, Listing};
+use crate::domain::packing::SeenIds;
 use crate::domain::pairing::{MatchRule, pair};
 use crate::domain::person::{SourcePerson, TargetPerson};
-use crate::domain::scope::{Exclusion, SourceScope};
+use crate::domain::scope::SourceScope;
+use crate::domain::suspicion::Suspicions;
 
 /// Something a scan has got done. Plain values; a page's people are lent.
 #[derive(Debug)]
@@ -84,17 +98,38 @@ impl ScanObserver for Ignore {
 }
 
 impl Engine {
-    /// Looks at everybody on both sides.
-    ///
-    /// What goes wrong for one person is that person's verdict; what cuts a listing short makes the scan incomplete.
-    /// An error means that there is nothing to show: a refused sign-in, a missing right, a side of which nobody could
-    /// be listed, or `cancel`.
+    /// Looks at everybody on both sides, and keeps everything that is seen of each: for a few thousand people. See
+    /// [`Engine::scan_into`] for hundreds of thousands.
     pub async fn scan(
         &self,
         depth: Depth,
         progress: &dyn ScanObserver,
         cancel: &CancellationToken,
     ) -> Result<Scan, EngineError> {
+        let (scanned, everybody) = self
+            .scan_into(depth, Everybody::default(), progress, cancel)
+            .await?;
+        let seen = Seen {
+            scanned_at: scanned.listed.scanned_at,
+            complete: scanned.listed.complete,
+            target_only: scanned.target_only,
+        };
+        let suspicions = scanned.listed.listing.suspicions();
+        Ok(everybody.into_scan(seen, scanned.problems, suspicions))
+    }
+
+    /// Looks at everybody on both sides, and hands one after the other to `sink`, which decides what is kept.
+    ///
+    /// What goes wrong for one person is that person's verdict; what cuts a listing short makes the scan incomplete.
+    /// An error means that there is nothing to show, whatever the sink was given: a refused sign-in, a missing right,
+    /// a side of which nobody could be listed, or `cancel`.
+    pub async fn scan_into<S: ScanSink>(
+        &self,
+        depth: Depth,
+        sink: S,
+        progress: &dyn ScanObserver,
+        cancel: &CancellationToken,
+    ) -> Result<(Scanned, S), EngineError> {
         let problems = Problems::new(progress);
         let looking = Looking {
             depth,
@@ -110,31 +145,44 @@ impl Engine {
         let complete = listed.sources_cut_short.is_none() && listed.targets_cut_short.is_none();
         let roster = in_background(move || listed.into_roster()).await;
         progress.on(ScanEvent::Paired {
-            paired: roster.targets.len() as u64,
-            people: roster.sources.len() as u64,
+            paired: roster.paired(),
+            people: roster.people,
         });
-        let scan = self.look_at(roster, complete, &looking).await?;
-        let (scan, remembered) = self.remember_scan(scan).await;
-        if let Err(error) = remembered {
-            problems.note(error);
+        let listing = Listing::builder(roster.people as usize);
+        let (seen, AndListing { sink, listing }) = self
+            .look_at(roster, complete, &looking, AndListing { sink, listing })
+            .await?;
+        let listed = Arc::new(Listed {
+            scanned_at: seen.scanned_at,
+            complete: seen.complete,
+            listing: in_background(move || listing.finish()).await,
+        });
+        if let Err(problem) = self.remember_scan(Arc::clone(&listed)).await {
+            problems.note(problem);
         }
-        Ok(Scan {
+        let scanned = Scanned {
+            listed: Arc::unwrap_or_clone(listed),
             problems: problems.into_list(),
-            ..scan
-        })
+            target_only: seen.target_only,
+        };
+        Ok((scanned, sink))
     }
 
     /// Everybody on both sides, and who is in scope: all listings side by side.
-    async fn discover(&self, looking: &Looking<'_>) -> Result<Listed, EngineError> {
+    async fn discover(&self, looking: &Looking<'_>) -> Result<BothSides, EngineError> {
         let progress = looking.progress;
         let sources = list(
             self.source.people(),
-            |person: &SourcePerson| person.id.clone(),
+            PackedSources::default(),
+            |person: &SourcePerson| person.id.as_str(),
+            PackedSources::add,
             |people, listed| progress.on(ScanEvent::SourcePage { people, listed }),
         );
         let targets = list(
             self.target.people(),
-            |person: &TargetPerson| person.id.clone(),
+            PackedTargets::default(),
+            |person: &TargetPerson| person.id.as_str(),
+            PackedTargets::add,
             |people, listed| progress.on(ScanEvent::TargetPage { people, listed }),
         );
         let count = async { Ok::<_, EngineError>(self.target.count().await) };
@@ -166,7 +214,7 @@ impl Engine {
                 in_words(&error)
             )),
         }
-        Ok(Listed {
+        Ok(BothSides {
             sources: sources.people,
             sources_cut_short: sources.cut_short,
             targets: targets.people,
@@ -241,77 +289,116 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// One side's listing.
-struct Listing<P> {
-    people: Vec<P>,
+/// One side's listing, packed.
+struct OneSide<L> {
+    people: L,
     /// Why it ended before its end.
     cut_short: Option<String>,
 }
 
 /// Reads all pages. Somebody who is listed twice, because the listing moved meanwhile, counts once.
-async fn list<P, K: Eq + Hash>(
+async fn list<P, L>(
     mut pages: BoxStream<'_, Result<Vec<P>, ConnectorError>>,
-    key: impl Fn(&P) -> K,
+    mut people: L,
+    id: impl Fn(&P) -> &str,
+    add: impl Fn(&mut L, &P),
     arrived: impl Fn(&[P], u64),
-) -> Result<Listing<P>, EngineError> {
-    let mut people = Vec::new();
-    let mut seen = HashSet::new();
+) -> Result<OneSide<L>, EngineError> {
+    let mut seen = SeenIds::default();
     while let Some(page) = pages.next().await {
         match page {
             Ok(mut page) => {
-                page.retain(|person| seen.insert(key(person)));
-                arrived(&page, (people.len() + page.len()) as u64);
-                people.append(&mut page);
+                page.retain(|person| seen.insert(id(person)));
+                arrived(&page, seen.len() as u64);
+                page.iter().for_each(|person| add(&mut people, person));
             }
-            Err(error) if people.is_empty() || error.kind.stops_run() || is_access(&error.kind) => {
+            Err(error) if seen.is_empty() || error.kind.stops_run() || is_access(&error.kind) => {
                 return Err(error.into());
             }
             Err(error) => {
-                return Ok(Listing {
+                return Ok(OneSide {
                     people,
                     cut_short: Some(in_words(&error)),
                 });
             }
         }
     }
-    Ok(Listing {
+    Ok(OneSide {
         people,
         cut_short: None,
     })
 }
 
 /// Both listings.
-struct Listed {
-    sources: Vec<SourcePerson>,
+struct BothSides {
+    sources: PackedSources,
     sources_cut_short: Option<String>,
-    targets: Vec<TargetPerson>,
+    targets: PackedTargets,
     targets_cut_short: Option<String>,
     scope: Scope,
     rules: Vec<MatchRule>,
 }
 
-impl Listed {
+impl BothSides {
     fn into_roster(self) -> Roster {
-        let exclusions: Vec<Option<Exclusion>> = self
-            .sources
-            .iter()
-            .map(|person| self.scope.exclusion(person))
-            .collect();
-        let considered: Vec<&SourcePerson> = self
-            .sources
-            .iter()
-            .zip(&exclusions)
-            .filter_map(|(person, exclusion)| exclusion.is_none().then_some(person))
-            .collect();
+        let mut exclusions = Exclusions::default();
+        for position in 0..self.sources.len() {
+            exclusions.push(self.scope.exclusion(&self.sources.view(position).unpack()));
+        }
+        let considered = Considered {
+            sources: &self.sources,
+            positions: &exclusions.considered(),
+        };
         let matches = pair(&considered, &self.targets, &self.rules);
         Roster::new(
             self.sources,
             exclusions,
-            matches,
+            matches.iter(),
             self.targets,
             self.rules,
             self.targets_cut_short.is_some(),
         )
+    }
+}
+
+/// Keeps everybody.
+#[derive(Default)]
+pub(super) struct Everybody(Vec<(u32, PersonState)>);
+
+impl ScanSink for Everybody {
+    fn take(&mut self, position: u32, person: PersonState) {
+        self.0.push((position, person));
+    }
+}
+
+impl Everybody {
+    pub(super) fn into_scan(mut self, seen: Seen, problems: Vec<String>, suspicions: Suspicions) -> Scan {
+        self.0.sort_by_key(|(position, _)| *position);
+        Scan {
+            scanned_at: seen.scanned_at,
+            complete: seen.complete,
+            problems,
+            people: self.0.into_iter().map(|(_, person)| person).collect(),
+            target_only: seen.target_only,
+            suspicions,
+        }
+    }
+
+    pub(super) fn people(&self) -> impl Iterator<Item = &PersonState> {
+        self.0.iter().map(|(_, person)| person)
+    }
+}
+
+/// Puts everybody into a listing on their way.
+struct AndListing<S> {
+    sink: S,
+    listing: listing::Builder,
+}
+
+impl<S: ScanSink> ScanSink for AndListing<S> {
+    fn take(&mut self, position: u32, person: PersonState) {
+        self.listing.push_with(&person.particulars(), person.faces());
+        self.sink.take(position, person);
     }
 }
 

@@ -15,18 +15,23 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decoding::UploadForm;
-use super::memory::{Learning, Lesson};
+use super::load::{Assembling, Handing};
+use super::memory::{Learning, Lesson, Recalling};
+use super::packed::{Records, read_photo, write_photo};
 use super::scan::{Looking, ScanEvent};
-use super::{Depth, Engine, EngineError, PersonState, in_words};
+use super::{Depth, Engine, EngineError, PersonState, ScanSink, in_words};
 use crate::connector::{ConnectorError, ErrorKind, Priority};
 use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge};
 use crate::domain::ids::SourceId;
+use crate::domain::packing::{Pool, Reader};
 use crate::domain::photo::{AvatarChain, PhotoStamp, Sha256, SourcePhoto};
 use crate::domain::picture;
 use crate::store::Access;
 
 /// People under way at once.
 pub(super) const PEOPLE_IN_FLIGHT: usize = 64;
+/// People unpacked at once while others are under way.
+const UNPACKED_AT_ONCE: usize = 256;
 /// Bytes of pictures held at once, in KiB, going by the sizes that the services state.
 const KIB_IN_FLIGHT: u32 = 64 * 1024;
 /// A picture counts for at least this much, in KiB.
@@ -34,58 +39,98 @@ const LEAST_KIB: u32 = 64;
 /// So many refusals in a row are a missing right, not a few odd people (`reliability.md` 3).
 const REFUSALS_IN_A_ROW: u32 = 20;
 
+/// People whose verdict takes bytes, packed until their turn comes.
+#[derive(Default)]
+pub(super) struct Open {
+    positions: Vec<u32>,
+    /// Two records a person: the roster's, and the photo's.
+    records: Records,
+    texts: Pool,
+}
+
+impl Open {
+    /// Adds somebody, with what a portion has packed of them.
+    pub(super) fn add(&mut self, position: u32, record: &[u8], photo: &[u8], photo_texts: &Pool) {
+        self.positions.push(position);
+        self.records.add(|writer| writer.bytes(record));
+        let photo = read_photo(Reader(photo), photo_texts);
+        self.records
+            .add(|writer| write_photo(writer, &photo, &mut self.texts));
+    }
+
+    fn person(&self, number: usize, assembling: &Assembling) -> (u32, PersonState) {
+        let photo = || read_photo(Reader(self.records.get(2 * number + 1)), &self.texts);
+        let state = assembling.person(self.records.get(2 * number), photo);
+        (self.positions[number], state)
+    }
+}
+
 impl Engine {
-    /// Downloads and judges everybody whose verdict needs it at this depth.
-    pub(super) async fn settle(
+    /// Downloads and judges everybody whose verdict needs it at this depth, and hands them on.
+    pub(super) async fn settle<S: ScanSink>(
         &self,
-        people: &mut [PersonState],
+        open: Open,
+        assembling: &Assembling,
+        recalling: &mut Recalling,
+        handing: &mut Handing<S>,
         looking: &Looking<'_>,
     ) -> Result<(), EngineError> {
-        let mut waiting = {
-            let depth = looking.depth;
-            let open: Vec<u32> = people
-                .iter()
-                .enumerate()
-                .filter(|(_, state)| needs_bytes(state, depth))
-                .map(|(position, _)| position as u32)
-                .collect();
-            open.into_iter()
-        };
-        let total = waiting.len() as u64;
+        let total = open.positions.len() as u64;
         if total == 0 {
             return Ok(());
         }
         let kib = Arc::new(Semaphore::new(KIB_IN_FLIGHT as usize));
         let mut learning = Learning::new(self);
         let mut under_way = FuturesUnordered::new();
+        let mut unpacked = Vec::new().into_iter();
+        let mut next_number = 0;
         let mut done = 0;
         let mut refused_in_a_row = 0;
         looking.progress.on(ScanEvent::Settling { done, total });
         let result = loop {
-            while under_way.len() < PEOPLE_IN_FLIGHT
-                && let Some(position) = waiting.next()
-                && let Some(case) = Case::of(&people[position as usize])
-            {
+            while under_way.len() < PEOPLE_IN_FLIGHT {
+                let Some((position, state)) = unpacked.next() else {
+                    let end = (next_number + UNPACKED_AT_ONCE).min(open.positions.len());
+                    if next_number == end {
+                        break;
+                    }
+                    let (positions, mut people): (Vec<u32>, Vec<PersonState>) = (next_number..end)
+                        .map(|number| open.person(number, assembling))
+                        .unzip();
+                    next_number = end;
+                    self.recall(&mut people, recalling, looking).await;
+                    unpacked = positions.into_iter().zip(people).collect::<Vec<_>>().into_iter();
+                    continue;
+                };
                 let kib = Arc::clone(&kib);
-                under_way.push(async move { (position, self.settle_one(case, looking.priority, kib).await) });
+                under_way.push(async move {
+                    let seen = match Case::of(&state) {
+                        // The same avatar may have been learnt from somebody else meanwhile.
+                        Some(case) if needs_bytes(&state, looking.depth) => {
+                            Some(self.settle_one(case, looking.priority, kib).await)
+                        }
+                        _ => None,
+                    };
+                    (position, state, seen)
+                });
             }
             let Some(next) = looking.cancel.run_until_cancelled(under_way.next()).await else {
                 break Err(EngineError::Cancelled);
             };
-            let Some((position, seen)) = next else {
+            let Some((position, mut state, seen)) = next else {
                 break Ok(());
             };
-            let state = &mut people[position as usize];
             match seen {
-                Ok(seen) => {
+                None => {}
+                Some(Ok(seen)) => {
                     refused_in_a_row = 0;
-                    seen.apply(state);
+                    seen.apply(&mut state);
                     for lesson in seen.lessons {
                         learning.add(lesson).await;
                     }
                 }
-                Err(error) if error.kind.stops_run() => break Err(error.into()),
-                Err(error) => {
+                Some(Err(error)) if error.kind.stops_run() => break Err(error.into()),
+                Some(Err(error)) => {
                     if matches!(error.kind, ErrorKind::NotAllowed { .. }) {
                         refused_in_a_row += 1;
                     }
@@ -98,6 +143,7 @@ impl Engine {
                     };
                 }
             }
+            handing.hand_on(position, state);
             done += 1;
             looking.progress.on(ScanEvent::Settling { done, total });
         };
@@ -209,7 +255,7 @@ impl Engine {
 }
 
 /// True if a verdict at this depth takes bytes that nobody has looked at.
-fn needs_bytes(state: &PersonState, depth: Depth) -> bool {
+pub(super) fn needs_bytes(state: &PersonState, depth: Depth) -> bool {
     let is_open = match (depth, state.judgement.verdict) {
         (Depth::Stamps, _) => false,
         (_, Verdict::Undecided) => true,

@@ -251,7 +251,7 @@ async fn a_scan_without_a_change_costs_pages_stamps_and_one_sweep() {
         ("target.people", 5),
         ("target.count", 1),
         ("source.stamps", 40),
-        ("target.all_chains", 1),
+        ("target.sweep_chains", 1),
         ("source.group_members", 0),
         ("source.lookup", 0),
         ("target.lookup", 0),
@@ -349,7 +349,7 @@ async fn a_scan_fails_when_a_side_refuses_or_lists_nobody() {
             true,
         ),
         (
-            "target.all_chains",
+            "target.sweep_chains",
             1,
             ErrorKind::WrongSpeaker(Speaker::Hibernating),
             false,
@@ -371,7 +371,7 @@ async fn a_scan_fails_when_a_side_refuses_or_lists_nobody() {
 async fn when_the_sweep_of_avatars_fails_nobody_is_called_missing() {
     let world = World::with([person("ada").photo(picture(1)), person("bob").only_in_source()]);
     let engine = world.engine();
-    world.fail("target.all_chains", 1, ErrorKind::Unavailable);
+    world.fail("target.sweep_chains", 1, ErrorKind::Unavailable);
     let scan = scan(&engine, Depth::Deep).await;
     assert_eq!(
         verdicts(&scan),
@@ -778,7 +778,7 @@ async fn a_few_people_are_judged_as_a_full_scan_judges_them() {
         assert_eq!(state.standing, expected.standing, "{name}");
         assert_eq!(state.judgement, expected.judgement, "{name}");
     }
-    for call in ["source.people", "target.people", "target.all_chains"] {
+    for call in ["source.people", "target.people", "target.sweep_chains"] {
         assert_eq!(world.calls(call), 0, "{call}");
     }
 }
@@ -1071,4 +1071,29 @@ fn a_scan_can_run_on_any_thread() {
     is_send(engine.scan(Depth::Deep, &Ignore, &CancellationToken::new()));
     is_send(engine.scan_people(&[], Depth::Deep));
     is_send(engine.find(""));
+}
+
+#[tokio::test]
+async fn faces_that_are_probably_somebody_elses_wait_for_a_confirmation() {
+    let world = World::with([
+        person("ada").photo(picture(1)).avatar(picture(2)),
+        person("ben").photo(picture(2)).avatar(picture(1)),
+        person("cleo").photo(picture(3)).avatar(picture(4)),
+    ]);
+    let engine = world.engine();
+    let scan = scan(&engine, Depth::Settled).await;
+    let plan = engine.plan(&scan).await;
+    assert_eq!(plan.steps.len(), 1, "{:?}", plan.steps);
+    assert_eq!(&*plan.steps[0].person.name.shown(), "cleo");
+    for (name, other) in [("ada", "ben"), ("ben", "ada")] {
+        let skip = skipped(&plan, name);
+        assert!(skip.is_held_back, "{skip:?}");
+        assert!(skip.reason.contains(&format!("swapped with {other}")), "{}", skip.reason);
+    }
+    // One of them alone is no less suspicious: the last scan of everybody is remembered.
+    let alone = engine
+        .scan_people(&["ada@x.example".to_owned()], Depth::Settled)
+        .await
+        .expect("found");
+    assert_eq!(engine.plan(&alone).await.skips.len(), 1);
 }

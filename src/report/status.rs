@@ -18,14 +18,16 @@ use crate::engine::{PersonState, Scan, Standing};
 /// How many people have each verdict.
 pub fn counts(scan: &Scan, filter: &Filter) -> BTreeMap<Verdict, u64> {
     let mut counts = BTreeMap::new();
-    for person in scan.people.iter().filter(|person| passes(person, filter)) {
+    for person in scan.people.iter().filter(|person| passes(scan, person, filter)) {
         *counts.entry(person.judgement.verdict).or_default() += 1;
     }
     counts
 }
 
-fn passes(person: &PersonState, filter: &Filter) -> bool {
-    filter.matches(&person.source, person.judgement.verdict, false)
+/// True if the filter lets this person of the scan through.
+pub fn passes(scan: &Scan, person: &PersonState, filter: &Filter) -> bool {
+    let is_suspicious = scan.suspicions.of(&person.source.id).is_some();
+    filter.matches(&person.source, person.judgement.verdict, is_suspicious)
 }
 
 /// Writes the one JSON object.
@@ -76,9 +78,10 @@ impl Serialize for PeopleOf<'_> {
             .scan
             .people
             .iter()
-            .filter(|person| passes(person, self.0.filter))
+            .filter(|person| passes(self.0.scan, person, self.0.filter))
         {
-            sequence.serialize_element(&StatusPerson::of(person))?;
+            let suspicion = self.0.scan.suspicions.of(&person.source.id);
+            sequence.serialize_element(&StatusPerson::of(person, suspicion))?;
         }
         sequence.end()
     }
@@ -99,6 +102,9 @@ pub struct StatusPerson {
     pub verdict: Verdict,
     /// Why.
     pub reason: String,
+    /// Why the photo is probably not the person's own, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<String>,
     /// By which rule they were matched.
     pub matched_by: Option<String>,
     /// Everybody in ServiceNow who might be meant, when that cannot be told.
@@ -142,7 +148,9 @@ pub struct StatusAvatar {
 
 impl StatusPerson {
     /// What the JSON says about a person.
-    pub fn of(state: &PersonState) -> Self {
+    ///
+    /// `suspicion`: why the photo is probably not the person's own, if so.
+    pub fn of(state: &PersonState, suspicion: Option<&str>) -> Self {
         let seen = match &state.content.original {
             Content::Sound(facts) => Some(facts),
             _ => None,
@@ -190,6 +198,7 @@ impl StatusPerson {
             person: state.reference(),
             verdict: state.judgement.verdict,
             reason: state.judgement.reason.clone(),
+            suspicion: suspicion.map(str::to_owned),
             matched_by,
             candidates,
             entra,
@@ -272,8 +281,12 @@ fn write_people(
     let people: Vec<&PersonState> = scan
         .people
         .iter()
-        .filter(|person| listing == Listing::Everybody || needs_a_look(person.judgement.verdict))
-        .filter(|person| passes(person, filter))
+        .filter(|person| {
+            listing == Listing::Everybody
+                || needs_a_look(person.judgement.verdict)
+                || scan.suspicions.of(&person.source.id).is_some()
+        })
+        .filter(|person| passes(scan, person, filter))
         .collect();
     let listed = people.len() as u64;
     if listed == 0 {
@@ -304,7 +317,10 @@ fn write_people(
     for person in people {
         let style = verdict_style(person.judgement.verdict);
         // Never cut: the reason is what the line is for.
-        let why = &person.judgement.reason;
+        let mut why = person.judgement.reason.clone();
+        if let Some(suspicion) = scan.suspicions.of(&person.source.id) {
+            why = format!("{why}; suspicious: {suspicion}");
+        }
         writeln!(
             out,
             "{}  {}  {style}{}{style:#}  {why}",

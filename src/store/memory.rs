@@ -6,7 +6,7 @@
 
 mod encoding;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,6 +86,10 @@ pub struct Memory {
     jobs: mpsc::Sender<Job>,
 }
 
+/// One person's photo.
+const PHOTO: &str = "SELECT etag, content, prepared FROM photos
+                     WHERE source = ?1 AND size = ?2 AND prepare_version = ?3";
+
 /// How many questions may wait for the thread.
 const QUEUE: usize = 64;
 
@@ -113,17 +117,24 @@ impl Memory {
         Self { jobs }
     }
 
-    /// Everything remembered about photos of this size, as the rules of today would prepare them.
-    pub async fn photos(&self, size: &str) -> Result<HashMap<SourceId, RememberedPhoto>, StoreError> {
+    /// What is remembered about these people's photos of this size, as the rules of today would prepare them; whoever is
+    /// not remembered is missing.
+    pub async fn photos(
+        &self,
+        size: &str,
+        wanted: Vec<SourceId>,
+    ) -> Result<HashMap<SourceId, RememberedPhoto>, StoreError> {
         let size = size.to_owned();
         self.run("read the cache", move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT source, etag, content, prepared FROM photos WHERE size = ?1 AND prepare_version = ?2",
-            )?;
-            let rows = statement.query_map((size, PREPARE_VERSION), |row| {
-                Ok((SourceId::new(text(row, 0)?), photo(row, 1)?))
-            })?;
-            rows.collect()
+            let mut statement = connection.prepare_cached(PHOTO)?;
+            let mut found = HashMap::new();
+            for person in wanted {
+                let remembered = statement
+                    .query_row((person.as_str(), &size, PREPARE_VERSION), |row| photo(row, 0))
+                    .optional()?;
+                found.extend(remembered.map(|remembered| (person, remembered)));
+            }
+            Ok(found)
         })
         .await
     }
@@ -133,10 +144,7 @@ impl Memory {
         let key = (person.as_str().to_owned(), size.to_owned(), PREPARE_VERSION);
         self.run("read the cache", move |connection| {
             connection
-                .prepare_cached(
-                    "SELECT etag, content, prepared FROM photos
-                     WHERE source = ?1 AND size = ?2 AND prepare_version = ?3",
-                )?
+                .prepare_cached(PHOTO)?
                 .query_row(key, |row| photo(row, 0))
                 .optional()
         })
@@ -265,6 +273,16 @@ impl Memory {
                 };
                 Ok((SourceId::new(text(row, 0)?), sighting))
             })?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// Who has been seen without a photo and not with one since.
+    pub async fn absent(&self) -> Result<HashSet<SourceId>, StoreError> {
+        self.run("read the cache", |connection| {
+            let mut statement = connection.prepare_cached("SELECT source FROM absences")?;
+            let rows = statement.query_map([], |row| Ok(SourceId::new(text(row, 0)?)))?;
             rows.collect()
         })
         .await
@@ -403,8 +421,9 @@ mod tests {
         let newer = remembered("2", Content::Unsound(PictureProblem::Truncated));
         let photos = vec![(ada(), newer.clone())];
         memory.remember_photos("360x360", photos).await.expect("written");
-        let all = memory.photos("360x360").await.expect("read");
-        assert_eq!(all, HashMap::from([(ada(), newer)]));
+        let both = vec![ada(), SourceId::new("bob")];
+        let found = memory.photos("360x360", both).await.expect("read");
+        assert_eq!(found, HashMap::from([(ada(), newer)]));
     }
 
     #[tokio::test]
@@ -496,8 +515,9 @@ mod tests {
                 )
             })
             .collect();
+        let people = photos.iter().map(|(person, _)| person.clone()).collect();
         memory.remember_photos("360x360", photos).await.expect("written");
-        let all = memory.photos("360x360").await.expect("read");
+        let all = memory.photos("360x360", people).await.expect("read");
         assert_eq!(all.len(), 300_000);
         assert_eq!(
             all[&SourceId::new(format!("{:036}", 77))],

@@ -20,12 +20,11 @@ use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Trouble
 use crate::connector::http::{RequestLog, RequestRecord};
 use crate::connector::{LaneState, Priority};
 use crate::domain::comparison::Verdict;
-use crate::domain::ids::SourceId;
 use crate::domain::listing::{Listed, Listing};
 use crate::domain::plan::{Limits, Plan};
 use crate::domain::run::PersonRef;
 use crate::domain::text::clean;
-use crate::engine::{Depth, Engine, EngineError, Scan, ScanEvent, in_words};
+use crate::engine::{Depth, Engine, EngineError, ScanEvent, in_words};
 use crate::graphics::Canvas;
 use crate::store::StorePaths;
 use painting::Painting;
@@ -208,9 +207,12 @@ impl Effects {
                     }
                 }
             };
-            let result = engine.scan(Depth::Stamps, &observer, &cancel).await;
+            let result = engine.scan_into(Depth::Stamps, (), &observer, &cancel).await;
             let result = match result {
-                Ok(scan) => Ok(Box::new(in_few_words(scan).await)),
+                Ok((scanned, ())) => Ok(Box::new(Scanned {
+                    listed: scanned.listed,
+                    problems: scanned.problems,
+                })),
                 Err(error) => Err(trouble(&error)),
             };
             mailbox.post(Message::Scanned(result));
@@ -371,23 +373,27 @@ async fn plan(
     observer: &dyn crate::engine::ScanObserver,
     cancel: &CancellationToken,
 ) -> Result<Plan, EngineError> {
-    let scan = match who {
-        Who::Everybody => engine.scan(Depth::Settled, observer, cancel).await?,
+    let candidates = match who {
+        Who::Everybody => engine.candidates(),
         Who::People(people) if people.len() <= SCAN_INSTEAD => {
             let ids: Vec<String> = people.iter().map(ToString::to_string).collect();
-            cancel
+            let scan = cancel
                 .run_until_cancelled(engine.scan_people(&ids, Depth::Settled))
                 .await
-                .ok_or(EngineError::Cancelled)??
+                .ok_or(EngineError::Cancelled)??;
+            return Ok(engine.plan(&scan).await);
         }
-        Who::People(people) => {
-            let wanted: std::collections::HashSet<SourceId> = people.into_iter().collect();
-            let mut scan = engine.scan(Depth::Settled, observer, cancel).await?;
-            scan.people.retain(|state| wanted.contains(&state.source.id));
-            scan
-        }
+        Who::People(people) => engine.candidates().only(people),
     };
-    Ok(engine.plan(&scan).await)
+    let (scanned, candidates) = engine
+        .scan_into(Depth::Settled, candidates, observer, cancel)
+        .await?;
+    let (scanned_at, complete) = (scanned.listed.scanned_at, scanned.listed.complete);
+    let suspicions = scanned.listed.listing.suspicions();
+    drop(scanned);
+    Ok(engine
+        .plan_for(candidates, scanned_at, complete, &suspicions)
+        .await)
 }
 
 async fn compare_some(engine: &Engine, people: &[PersonRef]) -> Result<Vec<Compared>, EngineError> {
@@ -408,23 +414,6 @@ async fn compare_some(engine: &Engine, people: &[PersonRef]) -> Result<Vec<Compa
             },
         })
         .collect())
-}
-
-/// A scan as the table keeps it: a fraction of its size. Takes a processor for a moment, so not on a worker.
-async fn in_few_words(scan: Scan) -> Scanned {
-    let made = tokio::task::spawn_blocking(move || Scanned {
-        listed: Listed {
-            scanned_at: scan.scanned_at,
-            complete: scan.complete,
-            listing: scan.listing(),
-        },
-        problems: scan.problems,
-    });
-    match made.await {
-        Ok(scanned) => scanned,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => std::future::pending().await,
-    }
 }
 
 fn scan_news(event: &ScanEvent<'_>) -> Option<ScanNews> {

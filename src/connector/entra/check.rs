@@ -113,7 +113,7 @@ impl EntraSource {
             });
         }
         let (mut present, mut absent, mut unreadable) = (0, 0, Vec::new());
-        let mut stamps = self.read_stamps(people, Priority::Foreground);
+        let mut stamps = self.read_stamps(Box::new(people.into_iter()), Priority::Foreground);
         while let Some(stamp) = stamps.next().await {
             match stamp {
                 Ok((_, SourcePhoto::Present(_))) => present += 1,

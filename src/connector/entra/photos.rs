@@ -14,7 +14,7 @@ use super::outcome::{Asked, PhotoOutcome, photo_outcome};
 use super::people::person_id;
 use super::{EntraSource, PhotoSize, SYSTEM, priority_value, throttle_priority};
 use crate::connector::http::{Answer, Call, Expect, Failure, Inside, Reason, Repeat, back_off, retry_after};
-use crate::connector::{ConnectorError, ErrorKind, FetchedPhoto, Priority};
+use crate::connector::{ConnectorError, ErrorKind, FetchedPhoto, PeopleToAsk, Priority};
 use crate::domain::ids::SourceId;
 use crate::domain::photo::{PhotoStamp, SourcePhoto};
 use crate::domain::text::clean;
@@ -65,12 +65,15 @@ struct Permission {
 
 impl EntraSource {
     /// The stamps of many people's photos, as answers arrive.
-    pub(super) fn read_stamps(
-        &self,
-        people: Vec<SourceId>,
+    pub(super) fn read_stamps<'a>(
+        &'a self,
+        mut people: PeopleToAsk<'a>,
         priority: Priority,
-    ) -> BoxStream<'_, Result<Stamp, ConnectorError>> {
-        let chunks: Vec<Vec<SourceId>> = people.chunks(BATCH).map(<[SourceId]>::to_vec).collect();
+    ) -> BoxStream<'a, Result<Stamp, ConnectorError>> {
+        let chunks = std::iter::from_fn(move || {
+            let chunk: Vec<SourceId> = people.by_ref().take(BATCH).collect();
+            (!chunk.is_empty()).then_some(chunk)
+        });
         let batches = stream::iter(chunks)
             .map(move |chunk| self.read_chunk(chunk, priority))
             .buffer_unordered(self.batches_in_flight)
@@ -78,7 +81,7 @@ impl EntraSource {
         let state = (batches, Permission::default(), Vec::new().into_iter());
         stream::try_unfold(
             Some(state),
-            |state: Option<(BoxStream<'_, _>, Permission, std::vec::IntoIter<Stamp>)>| async move {
+            |state: Option<(BoxStream<'a, _>, Permission, std::vec::IntoIter<Stamp>)>| async move {
                 let Some((mut batches, mut permission, mut ready)) = state else {
                     return Ok(None);
                 };

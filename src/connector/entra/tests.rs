@@ -131,7 +131,10 @@ async fn stamps(
 ) -> Result<HashMap<SourceId, SourcePhoto>, ConnectorError> {
     let people: Vec<SourceId> = people.into_iter().map(person).collect();
     let expected = people.len();
-    let stamps: Vec<_> = source.stamps(people, Priority::Background).try_collect().await?;
+    let stamps: Vec<_> = source
+        .stamps(Box::new(people.into_iter()), Priority::Background)
+        .try_collect()
+        .await?;
     assert_eq!(stamps.len(), expected, "each person once");
     Ok(stamps.into_iter().collect())
 }
@@ -684,7 +687,7 @@ async fn an_id_that_is_no_guid_is_never_part_of_an_address() {
         .await
         .expect_err("refused");
     let stamps: Vec<_> = source
-        .stamps(vec![evil], Priority::Background)
+        .stamps(Box::new([evil].into_iter()), Priority::Background)
         .try_collect()
         .await
         .expect("understood");
@@ -932,7 +935,7 @@ async fn it_all_works_over_sockets() {
     let people = everybody(&source).await.expect("listed");
     let ids: Vec<SourceId> = people.iter().map(|person| person.id.clone()).collect();
     let stamps: Vec<_> = source
-        .stamps(ids.clone(), Priority::Background)
+        .stamps(Box::new(ids.clone().into_iter()), Priority::Background)
         .try_collect()
         .await
         .expect("read");

@@ -26,17 +26,9 @@ impl Attachments {
         }
     }
 
-    /// Remembers only that a row exists: it is stored at the record of somebody nobody asked for.
+    /// Remembers only that a row exists, wherever it is stored.
     pub(super) fn add_existing(&mut self, id: PictureId) {
         self.known.insert(id);
-    }
-
-    /// Takes over everything from another collection.
-    pub(super) fn extend(&mut self, other: Self) {
-        self.known.extend(other.known);
-        for (record, rows) in other.stored {
-            self.stored.entry(record).or_default().extend(rows);
-        }
     }
 
     /// True if a row with this id was seen.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, try_join};
+use parking_lot::Mutex;
 
 use self::loaders::{Loaders, Spot, fetch_displayed, fetch_people};
 use super::SYSTEM;
@@ -18,8 +19,9 @@ use super::rows::{BadRow, Profile, Row};
 use super::settings::ServiceNowSettings;
 use super::shared::SharedReads;
 use super::sweep::Sweep;
+use super::swept::{Few, Gathered};
 use crate::connector::http::Failure;
-use crate::connector::{ConnectorError, ErrorKind, Priority, TargetLookup};
+use crate::connector::{ConnectorError, ErrorKind, Priority, SweptChains, SweptPeople, TargetLookup};
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Column, Place};
@@ -321,64 +323,38 @@ impl Reads {
     }
 
     /// The chains of everybody in `people`.
-    pub(super) async fn all_chains(
+    pub(super) async fn sweep_chains(
         &self,
-        people: &[TargetPerson],
-    ) -> Result<Vec<(TargetId, AvatarChain)>, Failure> {
-        let columns = || {
-            people
-                .iter()
-                .map(|person| (person.id.clone(), person.column.clone()))
-        };
-        if people.len() <= CHUNK_START {
-            let ids = people.iter().map(|person| person.id.clone()).collect();
+        people: SweptPeople<'_>,
+    ) -> Result<Box<dyn SweptChains>, Failure> {
+        let mut people = people;
+        let first: Vec<(TargetId, Column)> = people.by_ref().take(CHUNK_START + 1).collect();
+        if first.len() <= CHUNK_START {
+            let ids = first.iter().map(|(id, _)| id.clone()).collect();
             let profiles = self.background.profiles.load(ids).await?;
-            return assemble_few(&self.background, columns().collect(), profiles).await;
+            let chains = assemble_few(&self.background, first, profiles).await?;
+            return Ok(Box::new(Few(chains.into_iter().collect())));
         }
-        let wanted: HashSet<&TargetId> = people.iter().map(|person| &person.id).collect();
-        let (mut profiles, images, plain) = try_join!(
-            self.sweep_profiles(&wanted),
-            self.sweep_attachments(image_filter(), &wanted),
-            self.sweep_plain(&wanted),
+        let gathered = Mutex::new(Gathered::new(first.into_iter().chain(people)));
+        try_join!(
+            self.sweep_profiles(&gathered),
+            self.sweep_attachments(image_filter(), &gathered),
+            self.sweep_plain(&gathered),
         )?;
-        let mut attachments = images;
-        attachments.extend(plain);
+        let mut gathered = gathered.into_inner();
 
         // Columns may name rows that no sweep looks for; whether those exist decides what is displayed.
-        let named = columns()
-            .map(|(_, column)| column)
-            .chain(profiles.values().flatten().map(|profile| profile.column.clone()));
-        let unknown: HashSet<Spot> = named
-            .filter_map(|column| match column {
-                Column::Names(id) if !attachments.contains(&id) => Some(Spot::Picture(id)),
-                _ => None,
-            })
-            .collect();
-        let elsewhere = self
-            .background
-            .attachments
-            .load(unknown.into_iter().collect())
-            .await?;
-        elsewhere
-            .into_values()
-            .flatten()
-            .for_each(|attachment| attachments.add(attachment));
-
-        let mut done = HashSet::with_capacity(people.len());
-        Ok(columns()
-            .filter(|(id, _)| done.insert(id.clone()))
-            .map(|(id, column)| {
-                let own = profiles.remove(&id).unwrap_or_default();
-                let chain = assemble(&id, column, own, &mut attachments);
-                (id, chain)
-            })
-            .collect())
+        let mut unknown = gathered.unknown();
+        let spots = unknown.iter().cloned().map(Spot::Picture).collect();
+        let elsewhere = self.background.attachments.load(spots).await?;
+        for attachment in elsewhere.into_values().flatten() {
+            unknown.remove(&attachment.picture.id);
+            gathered.add(attachment);
+        }
+        Ok(Box::new(gathered.finish(unknown)))
     }
 
-    async fn sweep_profiles(
-        &self,
-        wanted: &HashSet<&TargetId>,
-    ) -> Result<HashMap<TargetId, Vec<Profile>>, Failure> {
+    async fn sweep_profiles(&self, gathered: &Mutex<Gathered>) -> Result<(), Failure> {
         let mut sweep = Sweep::new(
             &self.client,
             profile_subject(),
@@ -387,9 +363,9 @@ impl Reads {
         );
         let parse = |row: &Row<'_>| {
             let profile = row.profile()?;
-            Ok(profile.filter(|profile| wanted.contains(&profile.user)))
+            let gathered = gathered.lock();
+            Ok(profile.filter(|profile| gathered.wants(profile.user.as_str())))
         };
-        let mut profiles: HashMap<TargetId, Vec<Profile>> = HashMap::new();
         loop {
             let page = match sweep.next_page(&parse).await {
                 Err(failure) if self.profiles_optional && is_table_missing(&failure) => None,
@@ -397,36 +373,33 @@ impl Reads {
             };
             warn_if_unstable(&sweep, page.is_none());
             let Some(page) = page else {
-                return Ok(profiles);
+                return Ok(());
             };
+            let mut gathered = gathered.lock();
             for profile in page {
-                profiles.entry(profile.user.clone()).or_default().push(profile);
+                gathered.add_profile(profile);
             }
         }
     }
 
     /// Images under the paperclip of users and profiles: what the well-known article stores.
-    async fn sweep_plain(&self, wanted: &HashSet<&TargetId>) -> Result<Attachments, Failure> {
+    async fn sweep_plain(&self, gathered: &Mutex<Gathered>) -> Result<(), Failure> {
         let by_start = Filter::fixed(
             "table_nameINsys_user,live_profile^content_typeSTARTSWITHimage/",
             &[],
         );
-        match self.sweep_attachments(by_start, wanted).await {
+        match self.sweep_attachments(by_start, gathered).await {
             Err(failure) if is_query_refused(&failure) => {
                 let by_name = format!("table_nameINsys_user,live_profile^content_typeIN{IMAGE_TYPES}");
-                self.sweep_attachments(Filter::fixed(&by_name, &[]), wanted).await
+                self.sweep_attachments(Filter::fixed(&by_name, &[]), gathered)
+                    .await
             }
             swept => swept,
         }
     }
 
-    async fn sweep_attachments(
-        &self,
-        filter: Filter,
-        wanted: &HashSet<&TargetId>,
-    ) -> Result<Attachments, Failure> {
+    async fn sweep_attachments(&self, filter: Filter, gathered: &Mutex<Gathered>) -> Result<(), Failure> {
         let mut sweep = Sweep::new(&self.client, attachment_subject(), filter, Priority::Background);
-        let mut attachments = Attachments::default();
         let parse = |row: &Row<'_>| {
             let attachment = row.attachment()?;
             if attachment.stored_at.is_none() {
@@ -436,18 +409,13 @@ impl Reads {
             Ok(Some(attachment))
         };
         while let Some(page) = sweep.next_page(&parse).await? {
+            let mut gathered = gathered.lock();
             for attachment in page {
-                let is_strangers = attachment.stored_at == Some(Place::SYS_USER)
-                    && !wanted.contains(&TargetId::new(attachment.record.as_str()));
-                if is_strangers {
-                    attachments.add_existing(attachment.picture.id);
-                } else {
-                    attachments.add(attachment);
-                }
+                gathered.add(attachment);
             }
         }
         warn_if_unstable(&sweep, true);
-        Ok(attachments)
+        Ok(())
     }
 
     /// Which picture the instance says it displays.

@@ -4,8 +4,6 @@
 //! so a short page, and even an empty one, may have rows behind it: the listing ends at an empty page of which the
 //! instance says that nothing follows. Where the instance refuses to compare or sort by the key, pages go by offset.
 
-use std::collections::HashSet;
-
 use tokio::time::Instant;
 
 use super::SYSTEM;
@@ -15,6 +13,7 @@ use super::query::{Filter, TableRead};
 use super::rows::Row;
 use crate::connector::http::Failure;
 use crate::connector::{ErrorKind, Priority};
+use crate::domain::packing::SeenIds;
 use crate::domain::text::clean;
 
 /// More rows than any instance has people, profiles and pictures.
@@ -317,29 +316,4 @@ struct Listed<T> {
     /// Which columns of the filter it shows.
     shown: Vec<bool>,
     parsed: Option<T>,
-}
-
-/// Keys seen so far; nearly all are 32 hexadecimal digits and take 16 bytes each.
-#[derive(Clone, Debug, Default)]
-struct SeenIds {
-    hexadecimal: HashSet<u128>,
-    other: HashSet<Box<str>>,
-}
-
-impl SeenIds {
-    /// False if the key was there already.
-    fn insert(&mut self, id: &str) -> bool {
-        let is_plain = id.len() == 32
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        match u128::from_str_radix(id, 16) {
-            Ok(number) if is_plain => self.hexadecimal.insert(number),
-            _ => self.other.insert(id.into()),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.hexadecimal.len() + self.other.len()
-    }
 }

@@ -6,6 +6,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
+pub(super) use crate::domain::packing::Positions;
+use crate::domain::packing::{IdForm, pack_id, unpack_id};
+
 /// Stands for "nothing" where a number names a text.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -50,82 +53,6 @@ impl Numbers {
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = u32> {
         self.0.iter().map(|bytes| u32::from_le_bytes(*bytes))
-    }
-}
-
-/// Finds positions by what stands there: a hash table of positions alone, the values stay where they are.
-///
-/// The hash is keyed at random, because what is looked up comes from outside.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Positions {
-    slots: Box<[u32]>,
-    used: usize,
-    hasher: RandomState,
-}
-
-impl Positions {
-    /// A table of `count` values; the hash of each is asked for by its position.
-    pub(super) fn of(count: usize, hash_of: impl Fn(&RandomState, u32) -> u64) -> Self {
-        let mut table = Self::default();
-        table.grow_for(count, &hash_of);
-        for position in 0..count as u32 {
-            table.insert(position, &hash_of);
-        }
-        table
-    }
-
-    /// Bytes in memory.
-    pub(super) fn size(&self) -> usize {
-        self.slots.len() * size_of::<u32>()
-    }
-
-    pub(super) fn hasher(&self) -> &RandomState {
-        &self.hasher
-    }
-
-    /// The position whose value has this hash and passes.
-    pub(super) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut slot = hash as usize & mask;
-        loop {
-            match self.slots[slot] {
-                NONE => return None,
-                position if is_it(position) => return Some(position),
-                _ => slot = (slot + 1) & mask,
-            }
-        }
-    }
-
-    /// Adds a position that is not there.
-    pub(super) fn insert(&mut self, position: u32, hash_of: &impl Fn(&RandomState, u32) -> u64) {
-        self.grow_for(self.used + 1, hash_of);
-        let hash = hash_of(&self.hasher, position);
-        self.put(position, hash);
-        self.used += 1;
-    }
-
-    fn put(&mut self, position: u32, hash: u64) {
-        let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
-        while self.slots[slot] != NONE {
-            slot = (slot + 1) & mask;
-        }
-        self.slots[slot] = position;
-    }
-
-    /// Keeps at least a quarter of the slots free.
-    fn grow_for(&mut self, count: usize, hash_of: &impl Fn(&RandomState, u32) -> u64) {
-        if count * 4 <= self.slots.len() * 3 {
-            return;
-        }
-        let size = (count * 4 / 3 + 1).next_power_of_two().max(16);
-        let old = std::mem::replace(&mut self.slots, vec![NONE; size].into());
-        for position in old {
-            if position != NONE {
-                let hash = hash_of(&self.hasher, position);
-                self.put(position, hash);
-            }
-        }
     }
 }
 
@@ -241,9 +168,6 @@ pub(super) struct Ids {
     pub(super) text: String,
 }
 
-/// Where the hyphens of a GUID stand.
-const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-
 impl Ids {
     /// Puts together what was stored; `None` if something in it does not fit.
     pub(super) fn stored(
@@ -287,8 +211,8 @@ impl Ids {
         let value = &self.values[position];
         match Form::of(self.forms[position])? {
             Form::None => None,
-            Form::Guid => Some(digits(value, &HYPHENS)),
-            Form::Hexadecimal => Some(digits(value, &[])),
+            Form::Guid => Some(unpack_id(IdForm::Guid, value)),
+            Form::Hexadecimal => Some(unpack_id(IdForm::Hexadecimal, value)),
             Form::Text => self.text(value).map(str::to_owned),
         }
     }
@@ -388,39 +312,14 @@ fn hash_of(hasher: &RandomState, id: &str) -> u64 {
     }
 }
 
-/// The sixteen bytes of a GUID or of 32 digits; `None` for any other id, and for one in upper case.
+/// The form and the sixteen bytes of an id that has them.
 fn packed(id: &str) -> Option<(Form, [u8; 16])> {
-    let id = id.as_bytes();
-    let (form, hyphens) = match id.len() {
-        36 => (Form::Guid, &HYPHENS[..]),
-        32 => (Form::Hexadecimal, &[][..]),
-        _ => return None,
+    let (form, value) = pack_id(id)?;
+    let form = match form {
+        IdForm::Guid => Form::Guid,
+        IdForm::Hexadecimal => Form::Hexadecimal,
     };
-    let mut value = [0; 16];
-    let mut count = 0;
-    for (at, byte) in id.iter().enumerate() {
-        let digit = match byte {
-            b'-' if hyphens.contains(&at) => continue,
-            _ if hyphens.contains(&at) => return None,
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        value[count / 2] |= if count % 2 == 0 { digit << 4 } else { digit };
-        count += 1;
-    }
     Some((form, value))
-}
-
-fn digits(value: &[u8; 16], hyphens: &[usize]) -> String {
-    let mut text = String::with_capacity(36);
-    for digit in value.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-        if hyphens.contains(&text.len()) {
-            text.push('-');
-        }
-        text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-    }
-    text
 }
 
 #[cfg(test)]

@@ -273,11 +273,8 @@ impl AvatarTarget for Watched {
             .await
     }
 
-    async fn all_chains(
-        &self,
-        people: &[TargetPerson],
-    ) -> Result<Vec<(TargetId, AvatarChain)>, ConnectorError> {
-        self.world.all_chains(people).await
+    async fn sweep_chains(&self, people: SweptPeople<'_>) -> Result<Box<dyn SweptChains>, ConnectorError> {
+        self.world.sweep_chains(people).await
     }
 
     async fn chains(
