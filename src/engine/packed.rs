@@ -655,7 +655,8 @@ mod tests {
                 let view = packed.view(position);
                 prop_assert_eq!(&view.unpack(), person);
                 for rule in MatchRule::DEFAULT_ORDER {
-                    prop_assert_eq!(view.value(rule).as_deref(), rule.source_value(person));
+                    let value = view.value(rule);
+                    prop_assert_eq!(value.as_deref(), rule.source_value(person));
                 }
             }
             let mut packed = PackedTargets::default();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use serde::ser::{SerializeSeq, Serializer};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -13,37 +13,111 @@ use crate::domain::comparison::{Content, Verdict};
 use crate::domain::filter::Filter;
 use crate::domain::photo::{Place, Sha256, SourcePhoto};
 use crate::domain::run::PersonRef;
-use crate::engine::{PersonState, Scan, Standing};
+use crate::engine::{PersonState, Scan, ScanSink, Scanned, Standing};
 
-/// How many people have each verdict.
-pub fn counts(scan: &Scan, filter: &Filter) -> BTreeMap<Verdict, u64> {
-    let mut counts = BTreeMap::new();
-    for person in scan.people.iter().filter(|person| passes(person, filter)) {
-        *counts.entry(person.judgement.verdict).or_default() += 1;
-    }
-    counts
+/// What a status says: numbers of everybody who passes the filter, and those who are listed.
+#[derive(Debug)]
+pub struct Status {
+    scanned_at: Timestamp,
+    complete: bool,
+    problems: Vec<String>,
+    target_only: u64,
+    is_filtered: bool,
+    counts: BTreeMap<Verdict, u64>,
+    people: Vec<StatusPerson>,
 }
 
-fn passes(person: &PersonState, filter: &Filter) -> bool {
-    filter.matches(&person.source, person.judgement.verdict)
+/// Chooses what a status says while a scan goes on, and keeps nothing else.
+#[derive(Debug)]
+pub struct Selection {
+    filter: Filter,
+    listing: Listing,
+    counts: BTreeMap<Verdict, u64>,
+    people: Vec<(u32, StatusPerson)>,
+}
+
+impl Selection {
+    /// People who pass `filter`, as far as `listing` wants them.
+    pub fn new(filter: Filter, listing: Listing) -> Self {
+        Self {
+            filter,
+            listing,
+            counts: BTreeMap::new(),
+            people: Vec::new(),
+        }
+    }
+
+    fn consider(&mut self, position: u32, person: &PersonState) {
+        let verdict = person.judgement.verdict;
+        if !self.filter.matches(&person.source, verdict) {
+            return;
+        }
+        *self.counts.entry(verdict).or_default() += 1;
+        if self.listing == Listing::Everybody || needs_a_look(verdict) {
+            self.people.push((position, StatusPerson::of(person)));
+        }
+    }
+
+    /// The status, once the scan is over.
+    pub fn finish(mut self, scanned: Scanned) -> Status {
+        self.people.sort_by_key(|(position, _)| *position);
+        Status {
+            scanned_at: scanned.listed.scanned_at,
+            complete: scanned.listed.complete,
+            problems: scanned.problems,
+            target_only: scanned.target_only,
+            is_filtered: !self.filter.is_empty(),
+            counts: self.counts,
+            people: self.people.into_iter().map(|(_, person)| person).collect(),
+        }
+    }
+}
+
+impl ScanSink for Selection {
+    fn take(&mut self, position: u32, person: PersonState) {
+        self.consider(position, &person);
+    }
+}
+
+impl Status {
+    /// Of a scan that has kept everybody.
+    pub fn of(scan: &Scan, filter: Filter, listing: Listing) -> Self {
+        let mut selection = Selection::new(filter, listing);
+        for (position, person) in (0..).zip(&scan.people) {
+            selection.consider(position, person);
+        }
+        Self {
+            scanned_at: scan.scanned_at,
+            complete: scan.complete,
+            problems: scan.problems.clone(),
+            target_only: scan.target_only,
+            is_filtered: !selection.filter.is_empty(),
+            counts: selection.counts,
+            people: selection.people.into_iter().map(|(_, person)| person).collect(),
+        }
+    }
+
+    /// True if anybody who passes the filter differs.
+    pub fn has_differences(&self) -> bool {
+        self.counts.keys().any(|verdict| verdict.is_difference())
+    }
+}
+
+fn needs_a_look(verdict: Verdict) -> bool {
+    !matches!(
+        verdict,
+        Verdict::InSync | Verdict::SamePicture | Verdict::Neither | Verdict::Excluded
+    )
 }
 
 /// Writes the one JSON object.
-pub fn write_json(out: &mut dyn Write, profile: &str, scan: &Scan, filter: &Filter) -> io::Result<()> {
-    json::line(
-        out,
-        &StatusDocument {
-            profile,
-            scan,
-            filter,
-        },
-    )
+pub fn write_json(out: &mut dyn Write, profile: &str, status: &Status) -> io::Result<()> {
+    json::line(out, &StatusDocument { profile, status })
 }
 
 struct StatusDocument<'a> {
     profile: &'a str,
-    scan: &'a Scan,
-    filter: &'a Filter,
+    status: &'a Status,
 }
 
 impl Serialize for StatusDocument<'_> {
@@ -52,35 +126,18 @@ impl Serialize for StatusDocument<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", "avatar-sync/status/1")?;
         map.serialize_entry("profile", self.profile)?;
-        map.serialize_entry("scanned_at", &whole_seconds(self.scan.scanned_at))?;
-        map.serialize_entry("complete", &self.scan.complete)?;
-        map.serialize_entry("problems", &self.scan.problems)?;
-        let counts: BTreeMap<&str, u64> = counts(self.scan, self.filter)
-            .into_iter()
-            .map(|(verdict, count)| (verdict.code(), count))
+        map.serialize_entry("scanned_at", &whole_seconds(self.status.scanned_at))?;
+        map.serialize_entry("complete", &self.status.complete)?;
+        map.serialize_entry("problems", &self.status.problems)?;
+        let counts: BTreeMap<&str, u64> = self
+            .status
+            .counts
+            .iter()
+            .map(|(verdict, count)| (verdict.code(), *count))
             .collect();
         map.serialize_entry("counts", &counts)?;
-        map.serialize_entry("people", &PeopleOf(self))?;
+        map.serialize_entry("people", &self.status.people)?;
         map.end()
-    }
-}
-
-/// The people one by one, so that 300,000 are never a second copy in memory.
-struct PeopleOf<'a>(&'a StatusDocument<'a>);
-
-impl Serialize for PeopleOf<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(None)?;
-        for person in self
-            .0
-            .scan
-            .people
-            .iter()
-            .filter(|person| passes(person, self.0.filter))
-        {
-            sequence.serialize_element(&StatusPerson::of(person))?;
-        }
-        sequence.end()
     }
 }
 
@@ -212,35 +269,32 @@ pub fn write_human(
     out: &mut dyn Write,
     look: Look,
     headline: &str,
-    scan: &Scan,
-    filter: &Filter,
-    listing: Listing,
+    status: &Status,
 ) -> io::Result<()> {
-    let counts = counts(scan, filter);
-    let total: u64 = counts.values().sum();
+    let total: u64 = status.counts.values().sum();
     let dot = look.dot();
     writeln!(
         out,
         "{headline}{dot}{}{dot}scanned {}",
         people(total),
-        moment(scan.scanned_at)
+        moment(status.scanned_at)
     )?;
-    if !scan.complete {
+    if !status.complete {
         writeln!(out, "The listing is incomplete:")?;
     }
-    for problem in &scan.problems {
+    for problem in &status.problems {
         writeln!(out, "  {problem}")?;
     }
     writeln!(out)?;
-    write_counts(out, look, &counts)?;
-    if filter.is_empty() && scan.target_only > 0 {
-        let only = number(scan.target_only);
+    write_counts(out, look, &status.counts)?;
+    if !status.is_filtered && status.target_only > 0 {
+        let only = number(status.target_only);
         writeln!(
             out,
             "\n{only} users in ServiceNow's scope are nobody's match in Entra ID."
         )?;
     }
-    write_people(out, look, scan, filter, listing, total)
+    write_people(out, look, &status.people, total)
 }
 
 fn write_counts(out: &mut dyn Write, look: Look, counts: &BTreeMap<Verdict, u64>) -> io::Result<()> {
@@ -258,23 +312,9 @@ fn write_counts(out: &mut dyn Write, look: Look, counts: &BTreeMap<Verdict, u64>
 fn write_people(
     out: &mut dyn Write,
     look: Look,
-    scan: &Scan,
-    filter: &Filter,
-    listing: Listing,
+    people: &[StatusPerson],
     total: u64,
 ) -> io::Result<()> {
-    let needs_a_look = |verdict| {
-        !matches!(
-            verdict,
-            Verdict::InSync | Verdict::SamePicture | Verdict::Neither | Verdict::Excluded
-        )
-    };
-    let people: Vec<&PersonState> = scan
-        .people
-        .iter()
-        .filter(|person| listing == Listing::Everybody || needs_a_look(person.judgement.verdict))
-        .filter(|person| passes(person, filter))
-        .collect();
     let listed = people.len() as u64;
     if listed == 0 {
         return Ok(());
@@ -288,7 +328,7 @@ fn write_people(
             number(total)
         )?;
     }
-    let longest = |value: &dyn Fn(&PersonState) -> usize, title: usize, most: usize| {
+    let longest = |value: &dyn Fn(&StatusPerson) -> usize, title: usize, most: usize| {
         people
             .iter()
             .map(|person| value(person))
@@ -297,20 +337,20 @@ fn write_people(
             .clamp(title, most)
     };
     use unicode_width::UnicodeWidthStr;
-    let name_width = longest(&|person| person.source.name.shown().width(), 4, 28);
-    let upn_width = longest(&|person| person.source.principal.shown().width(), 7, 36);
+    let name_width = longest(&|person| person.person.name.shown().width(), 4, 28);
+    let upn_width = longest(&|person| person.person.upn.shown().width(), 7, 36);
     let (title_name, title_upn) = (look.cell("NAME", name_width), look.cell("SIGN-IN", upn_width));
     writeln!(out, "{title_name}  {title_upn}  {}  WHY", look.cell("STATUS", 20))?;
     for person in people {
-        let style = verdict_style(person.judgement.verdict);
+        let style = verdict_style(person.verdict);
         // Never cut: the reason is what the line is for.
-        let why = &person.judgement.reason;
+        let why = &person.reason;
         writeln!(
             out,
             "{}  {}  {style}{}{style:#}  {why}",
-            look.cell(&person.source.name.shown(), name_width),
-            look.cell(&person.source.principal.shown(), upn_width),
-            look.cell(&look.verdict(person.judgement.verdict), 20),
+            look.cell(&person.person.name.shown(), name_width),
+            look.cell(&person.person.upn.shown(), upn_width),
+            look.cell(&look.verdict(person.verdict), 20),
         )?;
     }
     Ok(())
