@@ -18,9 +18,12 @@ use crate::connector::http::{Origin, RequestLog, Transport, TransportSettings};
 use crate::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
 };
-use crate::domain::plan::Limits;
+use crate::domain::plan::{Limits, Plan};
 use crate::domain::text::clean;
-use crate::engine::{Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent};
+use crate::engine::{
+    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent, ScanObserver,
+    ScanSink, Scanned,
+};
 use crate::report::progress::{self, Progress};
 use crate::report::text::Look;
 use crate::store::{Access, Store, StoreError, StorePaths};
@@ -154,8 +157,47 @@ impl Session {
         )
     }
 
-    /// A full scan with progress; Ctrl-C ends it.
+    /// A full scan with progress, everybody kept; Ctrl-C ends it.
     pub async fn scan(&self, output: &Output, depth: Depth) -> Result<Scan, Failure> {
+        self.following(output, async |progress, cancel| {
+            self.engine.scan(depth, progress, cancel).await
+        })
+        .await
+    }
+
+    /// A full scan with progress, handed to `sink`; Ctrl-C ends it.
+    pub async fn scan_into<S: ScanSink>(
+        &self,
+        output: &Output,
+        depth: Depth,
+        sink: S,
+    ) -> Result<(Scanned, S), Failure> {
+        self.following(output, async |progress, cancel| {
+            self.engine.scan_into(depth, sink, progress, cancel).await
+        })
+        .await
+    }
+
+    /// A plan for everybody, with progress, and what went wrong without ending the scan; Ctrl-C ends it.
+    pub async fn plan(&self, output: &Output) -> Result<(Plan, Vec<String>), Failure> {
+        let candidates = self.engine.candidates();
+        let (scanned, candidates) = self.scan_into(output, Depth::Settled, candidates).await?;
+        let Scanned { listed, problems, .. } = scanned;
+        let (scanned_at, complete) = (listed.scanned_at, listed.complete);
+        let suspicions = listed.listing.suspicions();
+        drop(listed);
+        let plan = self
+            .engine
+            .plan_for(candidates, scanned_at, complete, &suspicions)
+            .await;
+        Ok((plan, problems))
+    }
+
+    async fn following<T>(
+        &self,
+        output: &Output,
+        scan: impl AsyncFnOnce(&dyn ScanObserver, &CancellationToken) -> Result<T, EngineError>,
+    ) -> Result<T, Failure> {
         let progress = output.progress(true);
         let cancel = CancellationToken::new();
         let interrupt = on_interrupt({
@@ -165,7 +207,7 @@ impl Session {
         let is_ascii = output.look.is_ascii;
         let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
         let scanned = self
-            .watching_waits(&progress, is_ascii, self.engine.scan(depth, &observer, &cancel))
+            .watching_waits(&progress, is_ascii, scan(&observer, &cancel))
             .await
             .map_err(engine_failure);
         interrupt.abort();

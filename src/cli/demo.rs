@@ -13,7 +13,7 @@ use crate::config::settings::SETTINGS;
 use crate::config::{Configuration, Effective, Origin, Value};
 use crate::domain::filter::Filter;
 use crate::engine::{Depth, Scan};
-use crate::report::status::{self, Listing};
+use crate::report::status::{self, Listing, Status};
 use crate::sandbox::{self, Sandbox, SandboxOptions};
 use crate::store::Access;
 use crate::store::journal::RunKind;
@@ -80,14 +80,8 @@ async fn show_status(output: &Output, session: &Session) -> Result<Scan, Failure
     let scan = session.scan(output, Depth::Deep).await?;
     output.data(|out| {
         let headline = session.headline(output.look);
-        status::write_human(
-            out,
-            output.look,
-            &headline,
-            &scan,
-            &Filter::default(),
-            Listing::NeedsALook,
-        )
+        let status = Status::of(&scan, Filter::default(), Listing::NeedsALook);
+        status::write_human(out, output.look, &headline, &status)
     })?;
     Ok(scan)
 }

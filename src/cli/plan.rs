@@ -40,12 +40,12 @@ pub async fn run(
 ) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let session = Session::open(&configuration, Access::Read)?;
-    let scan = if arguments.people.is_empty() {
-        session.scan(output, Depth::Settled).await?
+    let plan = if arguments.people.is_empty() {
+        session.plan(output).await?.0
     } else {
-        session.scan_people(&arguments.people, Depth::Settled).await?
+        let scan = session.scan_people(&arguments.people, Depth::Settled).await?;
+        session.engine.plan(&scan).await
     };
-    let plan = session.engine.plan(&scan).await;
     let to_stdout = arguments.json
         || arguments
             .output

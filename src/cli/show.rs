@@ -45,7 +45,11 @@ pub async fn run(
         .ok_or_else(|| Failure::usage(format!("nobody is called {:?}", clean(&arguments.person))))?;
     let suspicion = scan.suspicions.of(&state.source.id);
     if arguments.json {
-        output.data(|out| json::line(out, &StatusPerson::of(state, suspicion)))?;
+        let person = StatusPerson {
+            suspicion: suspicion.map(str::to_owned),
+            ..StatusPerson::of(state)
+        };
+        output.data(|out| json::line(out, &person))?;
         return Ok(exit::OK);
     }
     output.data(|out| write_words(out, output.look, state, suspicion))?;
@@ -128,7 +132,7 @@ fn write_words(
     if let Some(suspicion) = suspicion {
         writeln!(out, "suspicious: {suspicion}")?;
     }
-    let json = StatusPerson::of(state, suspicion);
+    let json = StatusPerson::of(state);
     match &json.entra {
         Some(photo) => {
             let bytes = photo

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::{GlobalArguments, exit};
 use crate::domain::filter::Filter;
 use crate::engine::Depth;
-use crate::report::status::{self, Listing};
+use crate::report::status::{self, Listing, Selection};
 use crate::store::Access;
 
 /// What to print.
@@ -45,31 +45,22 @@ pub async fn run(
     } else {
         Depth::Stamps
     };
-    let scan = session.scan(output, depth).await?;
+    let listing = if arguments.json || arguments.all || !filter.is_empty() {
+        Listing::Everybody
+    } else {
+        Listing::NeedsALook
+    };
+    let selection = Selection::new(filter, listing);
+    let (scanned, selection) = session.scan_into(output, depth, selection).await?;
+    let status = selection.finish(scanned);
 
     output.data(|out| {
         if arguments.json {
-            return status::write_json(out, &configuration.profile, &scan, &filter);
+            return status::write_json(out, &configuration.profile, &status);
         }
-        let listing = if arguments.all || !filter.is_empty() {
-            Listing::Everybody
-        } else {
-            Listing::NeedsALook
-        };
-        status::write_human(
-            out,
-            output.look,
-            &session.headline(output.look),
-            &scan,
-            &filter,
-            listing,
-        )
+        status::write_human(out, output.look, &session.headline(output.look), &status)
     })?;
-    let differs = scan
-        .people
-        .iter()
-        .any(|person| person.judgement.verdict.is_difference() && status::passes(&scan, person, &filter));
-    Ok(if arguments.exit_code && differs {
+    Ok(if arguments.exit_code && status.has_differences() {
         exit::DIFFERENCES
     } else {
         exit::OK

@@ -6,7 +6,6 @@ use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, writing};
-use crate::engine::Depth;
 use crate::store::journal::RunKind;
 
 /// A full run.
@@ -25,11 +24,9 @@ pub async fn run(
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     session.recover(output).await?;
-    let scan = session.scan(output, Depth::Settled).await?;
-    for problem in &scan.problems {
+    let (plan, problems) = session.plan(output).await?;
+    for problem in &problems {
         output.talk(&format!("warning: {}", crate::domain::text::clean(problem)));
     }
-    let plan = session.engine.plan(&scan).await;
-    drop(scan);
     writing::carry_out(output, &session, plan, RunKind::Sync, &arguments.write).await
 }

@@ -1088,7 +1088,11 @@ async fn faces_that_are_probably_somebody_elses_wait_for_a_confirmation() {
     for (name, other) in [("ada", "ben"), ("ben", "ada")] {
         let skip = skipped(&plan, name);
         assert!(skip.is_held_back, "{skip:?}");
-        assert!(skip.reason.contains(&format!("swapped with {other}")), "{}", skip.reason);
+        assert!(
+            skip.reason.contains(&format!("swapped with {other}")),
+            "{}",
+            skip.reason
+        );
     }
     // One of them alone is no less suspicious: the last scan of everybody is remembered.
     let alone = engine

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use serde::ser::{SerializeSeq, Serializer};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::json;
@@ -13,39 +13,160 @@ use crate::domain::comparison::{Content, Verdict};
 use crate::domain::filter::Filter;
 use crate::domain::photo::{Place, Sha256, SourcePhoto};
 use crate::domain::run::PersonRef;
-use crate::engine::{PersonState, Scan, Standing};
+use crate::domain::suspicion::Suspicions;
+use crate::engine::{PersonState, Scan, ScanSink, Scanned, Standing};
 
-/// How many people have each verdict.
-pub fn counts(scan: &Scan, filter: &Filter) -> BTreeMap<Verdict, u64> {
-    let mut counts = BTreeMap::new();
-    for person in scan.people.iter().filter(|person| passes(scan, person, filter)) {
-        *counts.entry(person.judgement.verdict).or_default() += 1;
-    }
-    counts
+/// What a status says: numbers of everybody who passes the filter, and those who are listed.
+#[derive(Debug)]
+pub struct Status {
+    scanned_at: Timestamp,
+    complete: bool,
+    problems: Vec<String>,
+    target_only: u64,
+    is_filtered: bool,
+    counts: BTreeMap<Verdict, u64>,
+    people: Vec<StatusPerson>,
 }
 
-/// True if the filter lets this person of the scan through.
-pub fn passes(scan: &Scan, person: &PersonState, filter: &Filter) -> bool {
-    let is_suspicious = scan.suspicions.of(&person.source.id).is_some();
-    filter.matches(&person.source, person.judgement.verdict, is_suspicious)
+/// Chooses what a status says while a scan goes on, and keeps nothing else.
+#[derive(Debug)]
+pub struct Selection {
+    filter: Filter,
+    listing: Listing,
+    counts: BTreeMap<Verdict, u64>,
+    people: Vec<Selected>,
+}
+
+/// Somebody who is listed, or may be.
+#[derive(Debug)]
+struct Selected {
+    position: u32,
+    person: StatusPerson,
+    /// The filter wants this to be so; what is suspicious is known only when everybody has been seen.
+    wanted_suspicious: Option<bool>,
+    is_listed: bool,
+}
+
+impl Selection {
+    /// People who pass `filter`, as far as `listing` wants them.
+    pub fn new(filter: Filter, listing: Listing) -> Self {
+        Self {
+            filter,
+            listing,
+            counts: BTreeMap::new(),
+            people: Vec::new(),
+        }
+    }
+
+    fn consider(&mut self, position: u32, person: &PersonState) {
+        let verdict = person.judgement.verdict;
+        let passes = |is_suspicious| self.filter.matches(&person.source, verdict, is_suspicious);
+        // Nothing is suspected of a photo that nobody has seen.
+        let may_be_suspicious = person.faces().source.is_some();
+        let wanted_suspicious = match (passes(false), may_be_suspicious && passes(true)) {
+            (true, true) => None,
+            (true, false) if !may_be_suspicious => None,
+            (true, false) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => return,
+        };
+        let is_listed = self.listing == Listing::Everybody || needs_a_look(verdict);
+        if wanted_suspicious.is_none() {
+            *self.counts.entry(verdict).or_default() += 1;
+        }
+        if is_listed || wanted_suspicious.is_some() {
+            self.people.push(Selected {
+                position,
+                person: StatusPerson::of(person),
+                wanted_suspicious,
+                is_listed,
+            });
+        }
+    }
+
+    /// Numbers and people, now that it is known whose photos are suspicious.
+    fn decide(mut self, suspicions: &Suspicions) -> (BTreeMap<Verdict, u64>, Vec<StatusPerson>) {
+        self.people.sort_by_key(|selected| selected.position);
+        let mut people = Vec::with_capacity(self.people.len());
+        for mut selected in self.people {
+            let suspicion = suspicions.of(&selected.person.person.source);
+            if let Some(wanted) = selected.wanted_suspicious {
+                if wanted != suspicion.is_some() {
+                    continue;
+                }
+                *self.counts.entry(selected.person.verdict).or_default() += 1;
+            }
+            if selected.is_listed {
+                selected.person.suspicion = suspicion.map(str::to_owned);
+                people.push(selected.person);
+            }
+        }
+        (self.counts, people)
+    }
+
+    /// The status, once the scan is over.
+    pub fn finish(self, scanned: Scanned) -> Status {
+        let is_filtered = !self.filter.is_empty();
+        let (counts, people) = self.decide(&scanned.listed.listing.suspicions());
+        Status {
+            scanned_at: scanned.listed.scanned_at,
+            complete: scanned.listed.complete,
+            problems: scanned.problems,
+            target_only: scanned.target_only,
+            is_filtered,
+            counts,
+            people,
+        }
+    }
+}
+
+impl ScanSink for Selection {
+    fn take(&mut self, position: u32, person: PersonState) {
+        self.consider(position, &person);
+    }
+}
+
+impl Status {
+    /// Of a scan that has kept everybody.
+    pub fn of(scan: &Scan, filter: Filter, listing: Listing) -> Self {
+        let mut selection = Selection::new(filter, listing);
+        for (position, person) in (0..).zip(&scan.people) {
+            selection.consider(position, person);
+        }
+        let is_filtered = !selection.filter.is_empty();
+        let (counts, people) = selection.decide(&scan.suspicions);
+        Self {
+            scanned_at: scan.scanned_at,
+            complete: scan.complete,
+            problems: scan.problems.clone(),
+            target_only: scan.target_only,
+            is_filtered,
+            counts,
+            people,
+        }
+    }
+
+    /// True if anybody who passes the filter differs.
+    pub fn has_differences(&self) -> bool {
+        self.counts.keys().any(|verdict| verdict.is_difference())
+    }
+}
+
+fn needs_a_look(verdict: Verdict) -> bool {
+    !matches!(
+        verdict,
+        Verdict::InSync | Verdict::SamePicture | Verdict::Neither | Verdict::Excluded
+    )
 }
 
 /// Writes the one JSON object.
-pub fn write_json(out: &mut dyn Write, profile: &str, scan: &Scan, filter: &Filter) -> io::Result<()> {
-    json::line(
-        out,
-        &StatusDocument {
-            profile,
-            scan,
-            filter,
-        },
-    )
+pub fn write_json(out: &mut dyn Write, profile: &str, status: &Status) -> io::Result<()> {
+    json::line(out, &StatusDocument { profile, status })
 }
 
 struct StatusDocument<'a> {
     profile: &'a str,
-    scan: &'a Scan,
-    filter: &'a Filter,
+    status: &'a Status,
 }
 
 impl Serialize for StatusDocument<'_> {
@@ -54,36 +175,18 @@ impl Serialize for StatusDocument<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", "avatar-sync/status/1")?;
         map.serialize_entry("profile", self.profile)?;
-        map.serialize_entry("scanned_at", &whole_seconds(self.scan.scanned_at))?;
-        map.serialize_entry("complete", &self.scan.complete)?;
-        map.serialize_entry("problems", &self.scan.problems)?;
-        let counts: BTreeMap<&str, u64> = counts(self.scan, self.filter)
-            .into_iter()
-            .map(|(verdict, count)| (verdict.code(), count))
+        map.serialize_entry("scanned_at", &whole_seconds(self.status.scanned_at))?;
+        map.serialize_entry("complete", &self.status.complete)?;
+        map.serialize_entry("problems", &self.status.problems)?;
+        let counts: BTreeMap<&str, u64> = self
+            .status
+            .counts
+            .iter()
+            .map(|(verdict, count)| (verdict.code(), *count))
             .collect();
         map.serialize_entry("counts", &counts)?;
-        map.serialize_entry("people", &PeopleOf(self))?;
+        map.serialize_entry("people", &self.status.people)?;
         map.end()
-    }
-}
-
-/// The people one by one, so that 300,000 are never a second copy in memory.
-struct PeopleOf<'a>(&'a StatusDocument<'a>);
-
-impl Serialize for PeopleOf<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(None)?;
-        for person in self
-            .0
-            .scan
-            .people
-            .iter()
-            .filter(|person| passes(self.0.scan, person, self.0.filter))
-        {
-            let suspicion = self.0.scan.suspicions.of(&person.source.id);
-            sequence.serialize_element(&StatusPerson::of(person, suspicion))?;
-        }
-        sequence.end()
     }
 }
 
@@ -102,7 +205,7 @@ pub struct StatusPerson {
     pub verdict: Verdict,
     /// Why.
     pub reason: String,
-    /// Why the photo is probably not the person's own, if so.
+    /// Why the photo is probably not the person's own, if so; known once everybody has been seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<String>,
     /// By which rule they were matched.
@@ -148,9 +251,7 @@ pub struct StatusAvatar {
 
 impl StatusPerson {
     /// What the JSON says about a person.
-    ///
-    /// `suspicion`: why the photo is probably not the person's own, if so.
-    pub fn of(state: &PersonState, suspicion: Option<&str>) -> Self {
+    pub fn of(state: &PersonState) -> Self {
         let seen = match &state.content.original {
             Content::Sound(facts) => Some(facts),
             _ => None,
@@ -198,7 +299,7 @@ impl StatusPerson {
             person: state.reference(),
             verdict: state.judgement.verdict,
             reason: state.judgement.reason.clone(),
-            suspicion: suspicion.map(str::to_owned),
+            suspicion: None,
             matched_by,
             candidates,
             entra,
@@ -217,39 +318,31 @@ pub enum Listing {
 }
 
 /// Writes the report for people.
-pub fn write_human(
-    out: &mut dyn Write,
-    look: Look,
-    headline: &str,
-    scan: &Scan,
-    filter: &Filter,
-    listing: Listing,
-) -> io::Result<()> {
-    let counts = counts(scan, filter);
-    let total: u64 = counts.values().sum();
+pub fn write_human(out: &mut dyn Write, look: Look, headline: &str, status: &Status) -> io::Result<()> {
+    let total: u64 = status.counts.values().sum();
     let dot = look.dot();
     writeln!(
         out,
         "{headline}{dot}{}{dot}scanned {}",
         people(total),
-        moment(scan.scanned_at)
+        moment(status.scanned_at)
     )?;
-    if !scan.complete {
+    if !status.complete {
         writeln!(out, "The listing is incomplete:")?;
     }
-    for problem in &scan.problems {
+    for problem in &status.problems {
         writeln!(out, "  {problem}")?;
     }
     writeln!(out)?;
-    write_counts(out, look, &counts)?;
-    if filter.is_empty() && scan.target_only > 0 {
-        let only = number(scan.target_only);
+    write_counts(out, look, &status.counts)?;
+    if !status.is_filtered && status.target_only > 0 {
+        let only = number(status.target_only);
         writeln!(
             out,
             "\n{only} users in ServiceNow's scope are nobody's match in Entra ID."
         )?;
     }
-    write_people(out, look, scan, filter, listing, total)
+    write_people(out, look, &status.people, total)
 }
 
 fn write_counts(out: &mut dyn Write, look: Look, counts: &BTreeMap<Verdict, u64>) -> io::Result<()> {
@@ -264,30 +357,7 @@ fn write_counts(out: &mut dyn Write, look: Look, counts: &BTreeMap<Verdict, u64>
     Ok(())
 }
 
-fn write_people(
-    out: &mut dyn Write,
-    look: Look,
-    scan: &Scan,
-    filter: &Filter,
-    listing: Listing,
-    total: u64,
-) -> io::Result<()> {
-    let needs_a_look = |verdict| {
-        !matches!(
-            verdict,
-            Verdict::InSync | Verdict::SamePicture | Verdict::Neither | Verdict::Excluded
-        )
-    };
-    let people: Vec<&PersonState> = scan
-        .people
-        .iter()
-        .filter(|person| {
-            listing == Listing::Everybody
-                || needs_a_look(person.judgement.verdict)
-                || scan.suspicions.of(&person.source.id).is_some()
-        })
-        .filter(|person| passes(scan, person, filter))
-        .collect();
+fn write_people(out: &mut dyn Write, look: Look, people: &[StatusPerson], total: u64) -> io::Result<()> {
     let listed = people.len() as u64;
     if listed == 0 {
         return Ok(());
@@ -301,7 +371,7 @@ fn write_people(
             number(total)
         )?;
     }
-    let longest = |value: &dyn Fn(&PersonState) -> usize, title: usize, most: usize| {
+    let longest = |value: &dyn Fn(&StatusPerson) -> usize, title: usize, most: usize| {
         people
             .iter()
             .map(|person| value(person))
@@ -310,23 +380,23 @@ fn write_people(
             .clamp(title, most)
     };
     use unicode_width::UnicodeWidthStr;
-    let name_width = longest(&|person| person.source.name.shown().width(), 4, 28);
-    let upn_width = longest(&|person| person.source.principal.shown().width(), 7, 36);
+    let name_width = longest(&|person| person.person.name.shown().width(), 4, 28);
+    let upn_width = longest(&|person| person.person.upn.shown().width(), 7, 36);
     let (title_name, title_upn) = (look.cell("NAME", name_width), look.cell("SIGN-IN", upn_width));
     writeln!(out, "{title_name}  {title_upn}  {}  WHY", look.cell("STATUS", 20))?;
     for person in people {
-        let style = verdict_style(person.judgement.verdict);
+        let style = verdict_style(person.verdict);
         // Never cut: the reason is what the line is for.
-        let mut why = person.judgement.reason.clone();
-        if let Some(suspicion) = scan.suspicions.of(&person.source.id) {
-            why = format!("{why}; suspicious: {suspicion}");
-        }
+        let why = match &person.suspicion {
+            Some(suspicion) => format!("{}; suspicious: {suspicion}", person.reason),
+            None => person.reason.clone(),
+        };
         writeln!(
             out,
             "{}  {}  {style}{}{style:#}  {why}",
-            look.cell(&person.source.name.shown(), name_width),
-            look.cell(&person.source.principal.shown(), upn_width),
-            look.cell(&look.verdict(person.judgement.verdict), 20),
+            look.cell(&person.person.name.shown(), name_width),
+            look.cell(&person.person.upn.shown(), upn_width),
+            look.cell(&look.verdict(person.verdict), 20),
         )?;
     }
     Ok(())
