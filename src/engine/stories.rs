@@ -872,19 +872,19 @@ async fn a_few_people_cost_a_few_requests() {
 async fn a_plan_has_a_step_for_what_a_push_would_mend_and_a_reason_for_the_rest() {
     let world = World::with([
         person("add").photo(picture(1)),
-        person("replace").photo(picture(1)).avatar(picture(2)),
+        person("replace").photo(picture(2)).avatar(picture(3)),
         person("repair")
-            .photo(picture(1))
-            .avatar(picture(1))
-            .avatar(picture(2)),
-        person("re-encoded").photo(picture(1)).avatar(picture_again(1)),
+            .photo(picture(4))
+            .avatar(picture(4))
+            .avatar(picture(5)),
+        person("re-encoded").photo(picture(6)).avatar(picture_again(6)),
         person("two profiles")
-            .photo(picture(1))
+            .photo(picture(7))
             .profiles(2)
-            .avatar(picture(1))
-            .stored(Place::SYS_USER, picture(1)),
-        person("cut off").photo(cut_off(1)).avatar(picture(2)),
-        person("gone").avatar(picture(1)),
+            .avatar(picture(7))
+            .stored(Place::SYS_USER, picture(7)),
+        person("cut off").photo(cut_off(8)).avatar(picture(9)),
+        person("gone").avatar(picture(10)),
     ]);
     let engine = world.engine();
     let scan = scan(&engine, Depth::Settled).await;
@@ -911,7 +911,7 @@ async fn a_plan_has_a_step_for_what_a_push_would_mend_and_a_reason_for_the_rest(
     );
     assert_eq!(
         plan.steps[1].replaces,
-        Some(crate::domain::photo::Sha256::of(&picture(2)))
+        Some(crate::domain::photo::Sha256::of(&picture(3)))
     );
     assert_eq!(plan.steps[1].expected, world.chain("replace").stamp());
 }
