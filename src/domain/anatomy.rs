@@ -21,8 +21,6 @@ pub struct Anatomy {
     pub elsewhere: Vec<StoredPicture>,
     /// What the target says it displays: `None` if it does not say, `Some(None)` for nothing.
     pub displayed: Option<Option<PictureId>>,
-    /// True if there is more than was read: hundreds of attachments at one person.
-    pub is_cut_short: bool,
 }
 
 /// Who touched a record, and when; as far as readable.
@@ -66,7 +64,6 @@ impl Anatomy {
             thumbnails: Vec::new(),
             elsewhere: Vec::new(),
             displayed,
-            is_cut_short: false,
         }
     }
 
@@ -90,8 +87,10 @@ pub struct PhotoDetails {
     pub sizes: Vec<(u32, u32)>,
     /// Where the photo seems to be kept.
     pub store: Option<PhotoStore>,
-    /// The shape of the answer, in words: which generation of the service answered.
+    /// The answer in words: its code where there is no photo, else which generation of the service gave it.
     pub answer: Option<String>,
+    /// True if the answer is the picture of one pixel that stands for "no photo" (`entra.md` 1.6, P6).
+    pub is_placeholder: bool,
 }
 
 /// Where a source keeps photos (`entra.md` 1.5). It does not say; this is told from the sizes it serves.
