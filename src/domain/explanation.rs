@@ -5,9 +5,14 @@
 //! value of its own, the [`Xray`], from which both a drawing in characters and a screen with pictures are made.
 
 mod cause;
+mod derive;
+mod exposure;
+mod facts;
+mod steps;
 mod xray;
 
 pub use cause::Cause;
+pub use facts::{Action, Facts, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts};
 pub use xray::{Author, Link, LinkColumn, LinkPicture, LinkThumbnail, Served, Staleness, Xray};
 
 use jiff::Timestamp;
@@ -41,6 +46,30 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// Makes the explanation. Pure: the same facts always give the same one.
+    pub fn of(facts: &Facts) -> Self {
+        let xray = facts.anatomy().map(|anatomy| exposure::expose(facts, anatomy));
+        let causes = derive::causes(facts, xray.as_ref());
+        let cause = causes
+            .iter()
+            .copied()
+            .find(|cause| cause.can_decide())
+            .unwrap_or(Cause::NothingWrong);
+        let also = causes.into_iter().filter(|other| *other != cause).collect();
+        let steps = steps::steps(facts, xray.as_ref(), cause);
+        Self {
+            person: facts.explained(),
+            looked_at: facts.now,
+            judgement: facts.judgement.clone(),
+            cause,
+            also,
+            summary: derive::summary(facts, xray.as_ref(), cause),
+            next: derive::next(facts, cause),
+            steps,
+            xray,
+        }
+    }
+
     /// One of the five steps.
     pub fn step(&self, kind: StepKind) -> Option<&ExplainedStep> {
         self.steps.iter().find(|step| step.kind == kind)

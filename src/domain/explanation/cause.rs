@@ -69,10 +69,10 @@ pub enum Cause {
     Missing,
     /// The user record holds the right picture, but the profile holds another one and wins.
     ShadowedByProfile,
-    /// This program stored the photo, and somebody has put another picture there since.
-    Overwritten,
     /// The person put a picture there themselves.
     ChosenByPerson,
+    /// This program stored the photo, and somebody has put another picture there since.
+    Overwritten,
     /// The target displays another picture than the source has.
     Outdated,
     /// The target displays a picture, the source has none.
@@ -99,6 +99,8 @@ pub enum Cause {
     ProfileOnly,
     /// The picture's row states no hash, so its bytes have to be compared.
     NoHash,
+    /// The avatar is an ordinary attachment that a column names, as the well-known article stores it.
+    StoredAsAttachment,
     /// Sign-in name and e-mail address differ.
     MailDiffers,
     /// Neither side has a picture.
@@ -143,7 +145,7 @@ const fn remark(code: &'static str, step: StepKind, words: &'static str) -> Row 
 
 impl Cause {
     /// Every cause, the weightiest first.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::NotInEntra,
         Self::OptedOut,
         Self::Guest,
@@ -174,8 +176,8 @@ impl Cause {
         Self::Unprefixed,
         Self::Missing,
         Self::ShadowedByProfile,
-        Self::Overwritten,
         Self::ChosenByPerson,
+        Self::Overwritten,
         Self::Outdated,
         Self::OnlyInServiceNow,
         Self::NotScanned,
@@ -189,6 +191,7 @@ impl Cause {
         Self::UserOnly,
         Self::ProfileOnly,
         Self::NoHash,
+        Self::StoredAsAttachment,
         Self::MailDiffers,
         Self::NoPhoto,
         Self::NothingWrong,
@@ -355,6 +358,11 @@ impl Cause {
             Self::UserOnly => remark("user_only", Chain, "only sys_user has a picture"),
             Self::ProfileOnly => remark("profile_only", Chain, "only live_profile has a picture"),
             Self::NoHash => remark("no_hash", Chain, "the stored picture states no hash"),
+            Self::StoredAsAttachment => remark(
+                "stored_as_attachment",
+                Chain,
+                "the avatar is an ordinary attachment that a column names",
+            ),
             Self::MailDiffers => remark(
                 "mail_differs",
                 FoundInSource,
