@@ -8,6 +8,7 @@
 //! find      PERSON argument ─► one person of the source, looked up on both sides
 //! planning  a scan ─► a plan; pure but for the sightings of absences
 //! look      a few people anew, with both pictures, for the screen
+//! explain   one person ─► why their picture is what it is
 //! pictures  both sides' bytes of one person
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
 //! recover   what an interrupted run has left ─► finished or taken back
@@ -17,6 +18,7 @@
 mod apply;
 mod check;
 mod decoding;
+mod explain;
 mod find;
 mod load;
 mod look;
