@@ -249,6 +249,25 @@ pub struct EngineSettings {
     pub picture_side: u32,
 }
 
+impl EngineSettings {
+    /// The settings of a profile that says nothing: everybody but guests and disabled accounts, the usual rules.
+    pub fn usual(profile: impl Into<String>) -> Self {
+        Self {
+            profile: profile.into(),
+            rules: MatchRule::DEFAULT_ORDER.to_vec(),
+            guests: false,
+            disabled: false,
+            include_groups: Vec::new(),
+            exclude_groups: Vec::new(),
+            opt_outs: Vec::new(),
+            policy: Policy::default(),
+            absence_hours: 24,
+            pushes_in_flight: 8,
+            picture_side: 360,
+        }
+    }
+}
+
 /// How deep a scan looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
