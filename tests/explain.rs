@@ -307,9 +307,9 @@ fn situations() -> Vec<Situation> {
             &[],
         ),
         (
-            "a log-in page stored as a picture",
+            "a log-in page stored as a picture: the same as one that answers instead of the instance",
             ada().avatar("page.jpg", "sys_user", json!({"content_type": "image/jpeg"})),
-            Cause::ErrorBody,
+            Cause::StoredPictureUnreadable,
             &[],
         ),
         (

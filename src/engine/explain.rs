@@ -43,6 +43,14 @@ struct Subject {
     unpaired: Option<Judgement>,
 }
 
+/// What was seen of stored pictures.
+#[derive(Default)]
+struct Seen {
+    contents: HashMap<PictureId, Content>,
+    /// Why bytes could not be had, in words.
+    unread: HashMap<PictureId, String>,
+}
+
 impl Engine {
     /// Explains one person's picture; `person` is found as by [`Engine::find`]. Somebody who exists in the target
     /// alone is explained too, as far as it goes.
@@ -233,9 +241,13 @@ impl Engine {
             }
             _ => None,
         };
-        let contents = match &anatomy {
-            Ok(Some(anatomy)) => self.contents(anatomy, look.as_ref(), priority).await,
-            Ok(None) | Err(_) => HashMap::new(),
+        let Seen { contents, unread } = match &anatomy {
+            Ok(Some(anatomy)) => self.see(anatomy, look.as_ref(), priority).await,
+            Ok(None) | Err(_) => Seen::default(),
+        };
+        let photo_unread = match look.as_ref().map(|look| &look.source) {
+            Some(SidePicture::Failed(why)) => Some(why.clone()),
+            _ => None,
         };
         let (photo, content, displayed) = match look {
             Some(look) => (look.photo, look.content, look.displayed),
@@ -276,6 +288,8 @@ impl Engine {
             photo_size: self.source.photo_size(),
             anatomy,
             contents,
+            unread,
+            photo_unread,
             writes,
             account: self.account.clone(),
             judgement,
@@ -338,57 +352,62 @@ impl Engine {
         }
     }
 
-    /// What the stored pictures and thumbnails are, the displayed one first.
-    async fn contents(
-        &self,
-        anatomy: &Anatomy,
-        look: Option<&Look>,
-        priority: Priority,
-    ) -> HashMap<PictureId, Content> {
-        let mut contents = HashMap::new();
-        let displayed_by_rule = anatomy.chain.served.as_ref().map(|served| &served.picture);
-        if let (Some(look), Some(served)) = (look, displayed_by_rule)
-            && look.displayed != Content::Unseen
-        {
-            contents.insert(served.clone(), look.displayed.clone());
+    /// Looks at the bytes of stored pictures and thumbnails, the displayed one first.
+    async fn see(&self, anatomy: &Anatomy, look: Option<&Look>, priority: Priority) -> Seen {
+        let mut seen = Seen::default();
+        if let (Some(look), Some(served)) = (look, &anatomy.chain.served) {
+            if look.displayed != Content::Unseen {
+                seen.contents
+                    .insert(served.picture.clone(), look.displayed.clone());
+            } else if let SidePicture::Failed(why) = &look.target {
+                seen.unread.insert(served.picture.clone(), why.clone());
+            }
         }
-        let mut wanted: Vec<(PictureId, Option<Sha256>)> = Vec::new();
-        let said = anatomy.displayed.iter().flatten().map(|id| (id.clone(), None));
-        let stored = anatomy
+        let stored: HashMap<&PictureId, Option<Sha256>> = anatomy
             .chain
             .records
             .iter()
             .flat_map(|record| &record.pictures)
             .chain(&anatomy.elsewhere)
-            .map(|picture| (picture.id.clone(), picture.sha256));
-        let small = anatomy
-            .thumbnails
-            .iter()
-            .map(|thumbnail| (thumbnail.id.clone(), thumbnail.sha256));
-        let known: HashMap<PictureId, Option<Sha256>> = stored.clone().collect();
-        for (id, hash) in said.chain(stored).chain(small) {
-            let is_new = !contents.contains_key(&id) && wanted.iter().all(|(other, _)| other != &id);
-            if is_new && wanted.len() < PICTURES_SEEN {
-                let hash = hash.or_else(|| known.get(&id).copied().flatten());
-                wanted.push((id, hash));
+            .map(|picture| (&picture.id, picture.sha256))
+            .chain(
+                anatomy
+                    .thumbnails
+                    .iter()
+                    .map(|thumbnail| (&thumbnail.id, thumbnail.sha256)),
+            )
+            .collect();
+        let said = anatomy.displayed.iter().flatten();
+        let mut wanted: Vec<(PictureId, Option<Sha256>)> = Vec::new();
+        for id in said.chain(anatomy.ids()) {
+            let is_known = seen.contents.contains_key(id) || seen.unread.contains_key(id);
+            let is_wanted = wanted.iter().any(|(other, _)| other == id);
+            if !is_known && !is_wanted && wanted.len() < PICTURES_SEEN {
+                wanted.push((id.clone(), stored.get(id).copied().flatten()));
             }
         }
-        let seen: Vec<(PictureId, Option<Content>)> = stream::iter(wanted)
+        let answers: Vec<(PictureId, Result<Content, String>)> = stream::iter(wanted)
             .map(|(id, hash)| async move {
                 let content = match self.target_bytes(&id, hash, priority).await {
-                    SidePicture::Bytes(bytes) => Some(match self.decoding.examine(bytes).await {
+                    SidePicture::Bytes(bytes) => Ok(match self.decoding.examine(bytes).await {
                         Ok(content) => content,
                         Err(gave_up) => Content::Unsound(gave_up.into()),
                     }),
-                    SidePicture::Absent | SidePicture::Failed(_) => None,
+                    SidePicture::Absent => Err(format!("the picture is gone from {}", self.target.name())),
+                    SidePicture::Failed(why) => Err(why),
                 };
                 (id, content)
             })
             .buffer_unordered(PICTURES_AT_ONCE)
             .collect()
             .await;
-        contents.extend(seen.into_iter().filter_map(|(id, content)| Some((id, content?))));
-        contents
+        for (id, content) in answers {
+            match content {
+                Ok(content) => _ = seen.contents.insert(id, content),
+                Err(why) => _ = seen.unread.insert(id, why),
+            }
+        }
+        seen
     }
 
     /// What a push would do now: the decision of a plan, and the writes it leads to.

@@ -183,6 +183,9 @@ impl Exposing<'_> {
         if let Some(Content::Unsound(problem)) = content {
             return Some(crate::domain::text::clean(&problem.to_string()).into_owned());
         }
+        if self.facts.unread.contains_key(&picture.id) && picture.scan != Scan::Quarantined {
+            return Some("could not be downloaded".into());
+        }
         if picture.scan == Scan::Quarantined {
             return Some("did not pass the virus scan".into());
         }

@@ -39,6 +39,10 @@ pub struct Facts {
     pub anatomy: Result<Option<Anatomy>, String>,
     /// What the bytes of stored pictures and thumbnails are, as far as they were looked at.
     pub contents: HashMap<PictureId, Content>,
+    /// Why bytes could not be had: of stored pictures, in words.
+    pub unread: HashMap<PictureId, String>,
+    /// Why the photo's bytes could not be had, in words; `None` if they could or there are none.
+    pub photo_unread: Option<String>,
     /// What this program has done in the target for this person, newest first.
     pub writes: Vec<OurWrite>,
     /// The account that this program uses in the target; empty if the configuration does not name it.

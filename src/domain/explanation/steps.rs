@@ -258,7 +258,8 @@ fn photo(facts: &Facts) -> ExplainedStep {
     values.push(Value::new("asked for", &facts.photo_size));
     match &facts.content.original {
         Content::Unseen => {
-            values.push(Value::marked("bytes", "could not be read", StepState::Unknown));
+            let why = facts.photo_unread.as_deref().unwrap_or("could not be read");
+            values.push(Value::marked("bytes", why, StepState::Unknown));
             step(
                 kind,
                 StepState::Unknown,
@@ -515,7 +516,7 @@ fn chain(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
         | Cause::Unprefixed
         | Cause::Missing
         | Cause::RemovedMeanwhile => StepState::Attention,
-        Cause::ChainUnreadable => StepState::Unknown,
+        Cause::ChainUnreadable | Cause::StoredPictureUnreadable => StepState::Unknown,
         _ => StepState::Broken,
     };
     let verdict = derive::summary(facts, Some(xray), worst);
