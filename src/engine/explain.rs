@@ -19,12 +19,12 @@ use crate::connector::{Priority, TargetLookup};
 use crate::domain::anatomy::{Anatomy, Colleagues};
 use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge, judge_unpaired};
 use crate::domain::explanation::{
-    Action, Explanation, Facts, LinkPicture, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts,
+    Action, Explanation, Facts, LinkPicture, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts, staleness,
 };
 use crate::domain::ids::{PictureId, SourceId};
 use crate::domain::person::{SourcePerson, TargetPerson};
-use crate::domain::photo::{AvatarChain, Sha256, SourcePhoto};
-use crate::domain::plan::Change;
+use crate::domain::photo::{AvatarChain, Finding, Sha256, SourcePhoto};
+use crate::domain::plan::{Change, Policy};
 use crate::domain::run::PersonRef;
 use crate::store::journal::{Answer, WriteKind, WriteRecord};
 
@@ -274,6 +274,7 @@ impl Engine {
                 judgement.as_ref(),
                 anatomy.as_ref().ok().and_then(Option::as_ref),
                 (&photo, &content, &displayed),
+                &contents,
             )
             .await;
         Facts {
@@ -418,9 +419,11 @@ impl Engine {
         judgement: Option<&Judgement>,
         anatomy: Option<&Anatomy>,
         (photo, content, displayed): (&SourcePhoto, &SourceContent, &Content),
+        contents: &HashMap<PictureId, Content>,
     ) -> Preview {
         let nothing = |reason: &str| Preview {
             change: None,
+            takes_repair: false,
             reason: reason.to_owned(),
             actions: Vec::new(),
         };
@@ -430,6 +433,11 @@ impl Engine {
         let (Whereabouts::Paired { target, rule }, Some(anatomy)) = (whereabouts, anatomy) else {
             return nothing(&judgement.reason);
         };
+        let mut chain = anatomy.chain.clone();
+        let stale: Vec<Action> = stale_of_displayed(anatomy, contents).collect();
+        if !stale.is_empty() {
+            chain.findings.push(Finding::StaleThumbnail);
+        }
         let scan = Scan {
             scanned_at: self.now(),
             complete: true,
@@ -442,25 +450,42 @@ impl Engine {
                 },
                 photo: photo.clone(),
                 content: content.clone(),
-                chain: Some(anatomy.chain.clone()),
+                chain: Some(chain),
                 displayed: displayed.clone(),
                 judgement: judgement.clone(),
             }],
             target_only: 0,
         };
-        let plan = self.plan(&scan).await;
+        let usual = self.settings.policy;
+        let repairing = Policy {
+            repair: true,
+            ..usual
+        };
+        let mut plan = self.plan_by(&scan, usual).await;
+        let takes_repair = plan.steps.is_empty() && !usual.repair;
+        if takes_repair {
+            let skips = plan.skips;
+            plan = self.plan_by(&scan, repairing).await;
+            if plan.steps.is_empty() {
+                plan.skips = skips;
+            }
+        }
         match (plan.steps.into_iter().next(), plan.skips.into_iter().next()) {
             (Some(step), _) => Preview {
                 change: Some(step.change),
+                takes_repair,
                 reason: step.reason,
                 actions: match step.change {
                     Change::Remove => in_actions(
                         aim::removals(&anatomy.chain, &self.target.places_to_write(&anatomy.chain)),
                         None,
                     ),
-                    Change::Add | Change::Replace | Change::Repair => {
-                        self.actions(&anatomy.chain, content, displayed)
+                    Change::Repair => {
+                        let mut actions = self.actions(&anatomy.chain, content, displayed);
+                        actions.extend(stale);
+                        actions
                     }
+                    Change::Add | Change::Replace => self.actions(&anatomy.chain, content, displayed),
                 },
             },
             (None, Some(skip)) => nothing(&skip.reason),
@@ -497,6 +522,28 @@ impl Engine {
         });
         in_actions(writes, stored.or(original))
     }
+}
+
+/// The stale thumbnails of the displayed picture, as a repair would delete them.
+fn stale_of_displayed(
+    anatomy: &Anatomy,
+    contents: &HashMap<PictureId, Content>,
+) -> impl Iterator<Item = Action> {
+    let chain = &anatomy.chain;
+    let shown = chain.served.as_ref().zip(chain.served_picture());
+    shown.into_iter().flat_map(move |(served, picture)| {
+        anatomy
+            .thumbnails
+            .iter()
+            .filter(move |thumbnail| {
+                let (large, small) = (contents.get(&picture.id), contents.get(&thumbnail.id));
+                thumbnail.of == picture.id && staleness(thumbnail, picture, large, small).is_stale()
+            })
+            .map(|thumbnail| Action::DeleteThumbnail {
+                place: served.place,
+                thumbnail: thumbnail.id.clone(),
+            })
+    })
 }
 
 /// `bytes` is the size of what would be stored, where it is known.

@@ -50,6 +50,7 @@ pub fn document(profile: &str, explanation: &Explanation) -> Json {
         "steps": explanation.steps.iter().map(step_json).collect::<Vec<_>>(),
         "push": {
             "change": explanation.push.change,
+            "takes_repair": explanation.push.takes_repair,
             "reason": explanation.push.reason,
             "actions": explanation.push.actions.iter().map(action_json).collect::<Vec<_>>(),
         },

@@ -69,12 +69,12 @@ pub enum Cause {
     Unprefixed,
     /// Nothing is stored in the target.
     Missing,
-    /// The user record holds the right picture, but the profile holds another one and wins.
-    ShadowedByProfile,
     /// The person put a picture there themselves.
     ChosenByPerson,
     /// This program stored the photo, and somebody has put another picture there since.
     Overwritten,
+    /// The user record holds the right picture, but the profile holds another one and wins.
+    ShadowedByProfile,
     /// The target displays another picture than the source has.
     Outdated,
     /// The target displays a picture, the source has none.
@@ -178,9 +178,9 @@ impl Cause {
         Self::RemovedMeanwhile,
         Self::Unprefixed,
         Self::Missing,
-        Self::ShadowedByProfile,
         Self::ChosenByPerson,
         Self::Overwritten,
+        Self::ShadowedByProfile,
         Self::Outdated,
         Self::OnlyInServiceNow,
         Self::NotScanned,

@@ -127,7 +127,7 @@ fn chain(facts: &Facts, xray: &Xray) -> Vec<Cause> {
             Finding::NoHash => Some(Cause::NoHash),
             Finding::SharedPicture => Some(Cause::SharedAttachment),
             Finding::Split => Some(Cause::Split),
-            Finding::Quarantined | Finding::Unprefixed => None,
+            Finding::Quarantined | Finding::Unprefixed | Finding::StaleThumbnail => None,
         })
         .collect();
     if xray.links.iter().any(|link| link.column.is_foreign) {
@@ -390,7 +390,7 @@ pub(super) fn next(facts: &Facts, cause: Cause) -> Option<String> {
         | Cause::NotInEntra
         | Cause::MailboxOnPremises
         | Cause::NotScanned => None,
-        _ if facts.preview.change.is_some() => Some(format!("avatar-sync push {person}")),
+        _ if facts.preview.change.is_some() => Some(facts.push_command()),
         Cause::Overwritten | Cause::RemovedMeanwhile | Cause::MirrorRule => {
             Some("avatar-sync history".into())
         }

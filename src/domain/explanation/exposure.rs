@@ -247,8 +247,8 @@ impl Exposing<'_> {
 }
 
 /// Whether a thumbnail shows its picture, surest evidence first: what both show, then when they were made
-/// (`servicenow.md` 1.2).
-pub(super) fn staleness(
+/// (`servicenow.md` 1.2). `content` is what the picture's bytes are, `small` what the thumbnail's are, where seen.
+pub fn staleness(
     thumbnail: &Thumbnail,
     picture: &StoredPicture,
     content: Option<&Content>,

@@ -138,6 +138,8 @@ pub enum OurDeed {
 pub struct Preview {
     /// What a plan would contain; `None`: nothing.
     pub change: Option<Change>,
+    /// True if that takes the policy `repair`, which is not on.
+    pub takes_repair: bool,
     /// Why, or why nothing.
     pub reason: String,
     /// What would be written, in the order of writing.
@@ -279,6 +281,16 @@ impl Facts {
             .or(self.target().map(|target| target.id.as_str()))
             .unwrap_or_default()
             .to_owned()
+    }
+
+    /// The command that pushes this person.
+    pub(super) fn push_command(&self) -> String {
+        let flag = if self.preview.takes_repair {
+            " --repair"
+        } else {
+            ""
+        };
+        format!("avatar-sync push {}{flag}", self.argument())
     }
 
     /// True for bytes that are the source's photo as it is or as it would be uploaded.

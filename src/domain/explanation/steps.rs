@@ -511,6 +511,7 @@ fn chain(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
         | Cause::NotScanned
         | Cause::AvatarMismatch
         | Cause::Outdated
+        | Cause::ShadowedByProfile
         | Cause::ChosenByPerson
         | Cause::Overwritten
         | Cause::Unprefixed
@@ -698,12 +699,21 @@ fn push(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
             step(kind, state, values, format!("nothing: {}", facts.preview.reason))
         }
         Some(change) => ExplainedStep {
-            next: Some(format!("avatar-sync push {}", facts.argument())),
+            next: Some(facts.push_command()),
             ..step(
                 kind,
                 StepState::Attention,
                 values,
-                format!("{}: {}", change.words(), facts.preview.reason),
+                format!(
+                    "{}{}: {}",
+                    change.words(),
+                    if facts.preview.takes_repair {
+                        " with --repair"
+                    } else {
+                        ""
+                    },
+                    facts.preview.reason
+                ),
             )
         },
     }
