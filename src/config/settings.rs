@@ -243,6 +243,12 @@ pub const SETTINGS: &[Setting] = &[
         "push photos that are probably not the person's own: shared, swapped, blank, a logo",
     ),
     setting(
+        "policy.repair",
+        Kind::Flag,
+        "false",
+        "put in order what lies behind a picture that is right already: missing profile, second record",
+    ),
+    setting(
         "policy.mirror_removals",
         Kind::Flag,
         "false",

@@ -38,6 +38,7 @@ use super::{
     AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, SweptChains, SweptPeople,
     TargetLookup,
 };
+use crate::domain::anatomy::Anatomy;
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Column, Place, StoredPicture};
@@ -142,6 +143,14 @@ impl AvatarTarget for ServiceNowTarget {
         people: &[TargetId],
     ) -> Result<Vec<(TargetId, Option<PictureId>)>, ConnectorError> {
         Ok(self.reads.displayed(people).await?)
+    }
+
+    async fn anatomy(
+        &self,
+        person: &TargetId,
+        priority: Priority,
+    ) -> Result<Option<Anatomy>, ConnectorError> {
+        Ok(self.reads.anatomy(person, priority).await?)
     }
 
     async fn download(

@@ -31,6 +31,9 @@ pub struct Policy {
     /// Whether photos are pushed that are probably not the person's own ([`suspicion`](super::suspicion)): somebody
     /// has looked at them.
     pub push_suspicious: bool,
+    /// Whether people who see the right picture get what lies behind it put in order too: a missing profile, another
+    /// picture at the second record, an attachment that two columns share, a stale thumbnail.
+    pub repair: bool,
 }
 
 impl Default for Policy {
@@ -40,6 +43,7 @@ impl Default for Policy {
             mirror_removals: false,
             push_same_picture: false,
             push_suspicious: false,
+            repair: false,
         }
     }
 }
@@ -240,6 +244,9 @@ fn decide(candidate: &Candidate, policy: Policy, complete: bool) -> Decision {
     let only_if_empty = policy.overwrite == OverwritePolicy::OnlyIfEmpty;
     let keep = || Some("has an avatar already, and the policy is to fill empty ones only".to_owned());
     match candidate.judgement.verdict {
+        Verdict::InSync if policy.repair && candidate.push_would_change && !only_if_empty => {
+            Decision::Do(Change::Repair, expected)
+        }
         Verdict::InSync => Decision::Skip(Outcome::Unchanged, None),
         Verdict::SamePicture if policy.push_same_picture && !only_if_empty => {
             Decision::Do(Change::Replace, expected)

@@ -63,11 +63,12 @@ impl Face {
     }
 
     fn from_bytes(bytes: [u8; Self::SIZE]) -> Option<Self> {
-        let [shades, a, b, c, d, e, f, g, h, quarters @ ..] = bytes;
-        (shades > 0).then(|| Self {
-            bits: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        let (shades, rest) = bytes.split_first()?;
+        let (bits, quarters) = rest.split_first_chunk()?;
+        (*shades > 0).then(|| Self {
+            bits: u64::from_le_bytes(*bits),
             quarters: std::array::from_fn(|quarter| std::array::from_fn(|part| quarters[3 * quarter + part])),
-            shades,
+            shades: *shades,
         })
     }
 

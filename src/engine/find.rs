@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::packed::{PackedSources, PackedTargets};
 use super::roster::{Exclusions, Roster};
 use super::scan::{Everybody, Ignore, Looking, Problems};
-use super::{Depth, Engine, EngineError, Scan, Standing};
+use super::{Depth, Engine, EngineError, PersonState, Scan, Standing};
 use crate::connector::{ConnectorError, Priority, SourceLookup, TargetLookup};
 use crate::domain::ids::{SourceId, TargetId};
 use crate::domain::listing::Listing;
@@ -115,21 +115,22 @@ impl Engine {
         };
         let roster = self.identify(people).await?;
         let (seen, everybody) = self.look_at(roster, true, &looking, Everybody::default()).await?;
-        let suspicions = self.suspicions_of_some(&everybody).await;
-        Ok(everybody.into_scan(seen, problems.into_list(), suspicions))
+        let mut scan = everybody.into_scan(seen, problems.into_list(), Suspicions::default());
+        scan.suspicions = self.suspicions_of_some(&scan.people).await;
+        Ok(scan)
     }
 
     /// What is suspicious about a few people's photos: what can be told from them alone, and what the last scan of
     /// everybody has found.
-    async fn suspicions_of_some(&self, people: &Everybody) -> Suspicions {
+    pub(super) async fn suspicions_of_some(&self, people: &[PersonState]) -> Suspicions {
         let mut among_them = Listing::builder(0);
-        for person in people.people() {
+        for person in people {
             among_them.push_with(&person.particulars(), person.faces());
         }
         let mut suspicions = among_them.finish().suspicions();
         match self.store.load_snapshot().await {
             Ok(Some(last)) => {
-                for person in people.people() {
+                for person in people {
                     if let Some(row) = last.listing.find(&person.source.id)
                         && let Some(sentence) = last.listing.entry(row).suspicion()
                     {
@@ -145,7 +146,7 @@ impl Engine {
     }
 
     /// Who the typed names mean, in their order, each person once.
-    async fn identify(&self, typed: &[String]) -> Result<Roster, EngineError> {
+    pub(super) async fn identify(&self, typed: &[String]) -> Result<Roster, EngineError> {
         let typed: Vec<Typed> = typed.iter().map(|text| Typed::new(text)).collect();
         let mut circle = Circle::new(&self.settings.rules);
         let on_source = circle.unasked_sources(typed.iter().flat_map(Typed::source_lookups));
@@ -342,8 +343,16 @@ impl Typed {
     }
 }
 
+/// How to find the target people who share any key with `source`.
+pub(super) fn target_lookups(rules: &[MatchRule], source: &SourcePerson) -> Vec<TargetLookup> {
+    rules
+        .iter()
+        .filter_map(|rule| target_lookup(*rule, source))
+        .collect()
+}
+
 /// The shape of a source's id, 8-4-4-4-12 hexadecimal digits: a service refuses to look for anything else.
-fn is_object_id(text: &str) -> bool {
+pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 

@@ -11,9 +11,9 @@ use super::{Engine, PersonState, Scan, ScanSink};
 use crate::connector::AvatarTarget;
 use crate::domain::comparison::{Content, Verdict};
 use crate::domain::ids::SourceId;
-use crate::domain::photo::{AvatarChain, Sha256, SourcePhoto, StoredPicture};
+use crate::domain::photo::{AvatarChain, Finding, Sha256, SourcePhoto, StoredPicture};
 use crate::domain::picture::PictureProblem;
-use crate::domain::plan::{Absence, Candidate, Plan, plan};
+use crate::domain::plan::{Absence, Candidate, Plan, Policy, plan};
 use crate::domain::suspicion::Suspicions;
 
 impl Engine {
@@ -22,7 +22,15 @@ impl Engine {
     /// Whoever is still *undecided* is skipped, so make plans from scans of [`Depth::Settled`](super::Depth::Settled)
     /// or deeper.
     pub async fn plan(&self, scan: &Scan) -> Plan {
-        let mut candidates = self.candidates();
+        self.plan_by(scan, self.settings.policy).await
+    }
+
+    /// The same under another policy.
+    pub(super) async fn plan_by(&self, scan: &Scan, policy: Policy) -> Plan {
+        let mut candidates = Candidates {
+            policy,
+            ..self.candidates()
+        };
         for (position, state) in (0..).zip(&scan.people) {
             candidates.consider(position, state);
         }
@@ -34,6 +42,7 @@ impl Engine {
     pub fn candidates(&self) -> Candidates {
         Candidates {
             target: Arc::clone(&self.target),
+            policy: self.settings.policy,
             only: None,
             people: Vec::new(),
         }
@@ -47,6 +56,7 @@ impl Engine {
         complete: bool,
         suspicions: &Suspicions,
     ) -> Plan {
+        let policy = candidates.policy;
         let mut people = candidates.people;
         people.sort_by_key(|(position, _)| *position);
         let mut people: Vec<Candidate> = people.into_iter().map(|(_, candidate)| candidate).collect();
@@ -57,13 +67,7 @@ impl Engine {
         for candidate in &mut people {
             candidate.suspicion = suspicions.of(&candidate.person.source).map(str::to_owned);
         }
-        plan(
-            people,
-            self.settings.policy,
-            &self.settings.profile,
-            self.now(),
-            complete,
-        )
+        plan(people, policy, &self.settings.profile, self.now(), complete)
     }
 
     /// Since when the people who would lose their avatar have been seen without a photo.
@@ -89,6 +93,7 @@ impl Engine {
 /// What a plan needs of everybody who was handed on.
 pub struct Candidates {
     target: Arc<dyn AvatarTarget>,
+    policy: Policy,
     /// Nobody else, if set.
     only: Option<HashSet<SourceId>>,
     people: Vec<(u32, Candidate)>,
@@ -108,7 +113,7 @@ impl Candidates {
             .as_ref()
             .is_none_or(|only| only.contains(&state.source.id))
         {
-            let candidate = candidate(self.target.as_ref(), state);
+            let candidate = candidate(self.target.as_ref(), state, self.policy);
             self.people.push((position, candidate));
         }
     }
@@ -132,7 +137,7 @@ fn may_be_removed(candidate: &Candidate) -> bool {
     candidate.judgement.verdict == Verdict::OnlyInTarget
 }
 
-fn candidate(target: &dyn AvatarTarget, state: &PersonState) -> Candidate {
+fn candidate(target: &dyn AvatarTarget, state: &PersonState, policy: Policy) -> Candidate {
     let photo = match (&state.photo, &state.content.original) {
         // One pixel is the source's way to say "no photo".
         (_, Content::Unsound(PictureProblem::Placeholder)) => None,
@@ -140,17 +145,26 @@ fn candidate(target: &dyn AvatarTarget, state: &PersonState) -> Candidate {
         _ => None,
     };
     let upload = state.content.upload_hash();
+    let push_would_change = state
+        .chain
+        .as_ref()
+        .is_some_and(|chain| push_would_change(target, chain, upload, &state.displayed));
+    let mut judgement = state.judgement.clone();
+    if let Some(chain) = &state.chain
+        && policy.repair
+        && push_would_change
+        && judgement.verdict == Verdict::InSync
+    {
+        judgement.reason = format!("the right picture is shown; to mend: {}", to_mend(chain));
+    }
     Candidate {
         person: state.reference(),
-        judgement: state.judgement.clone(),
+        judgement,
         expected: state.chain.as_ref().map(AvatarChain::stamp),
         photo_is_unusable: matches!(state.photo, SourcePhoto::OutOfReach(_))
             || photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
         photo,
-        push_would_change: state
-            .chain
-            .as_ref()
-            .is_some_and(|chain| push_would_change(target, chain, upload, &state.displayed)),
+        push_would_change,
         upload,
         replaces: state.chain.as_ref().and_then(|chain| {
             let hash = chain.served_picture()?.sha256;
@@ -210,6 +224,24 @@ fn hash_of(content: &Content) -> Option<Sha256> {
     }
 }
 
+/// What lies behind the right picture and is not as it should be, in words.
+fn to_mend(chain: &AvatarChain) -> String {
+    let words: Vec<&str> = [
+        (Finding::NoProfile, "no live_profile record"),
+        (Finding::Split, "the other record holds another picture"),
+        (Finding::SharedPicture, "two columns name one attachment"),
+        (Finding::StaleThumbnail, "a stale thumbnail"),
+    ]
+    .into_iter()
+    .filter_map(|(finding, words)| chain.has(finding).then_some(words))
+    .collect();
+    if words.is_empty() {
+        "not every record holds the picture".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
 /// True if a push of `upload` would create, upload, delete or set anything: the push itself says so.
 ///
 /// `displayed` tells the hash of the served row where the target states none.
@@ -220,6 +252,9 @@ fn push_would_change(
     displayed: &Content,
 ) -> bool {
     let Some(sha256) = upload else { return true };
+    if chain.has(Finding::StaleThumbnail) {
+        return true;
+    }
     let learned: Learned = chain
         .served
         .as_ref()

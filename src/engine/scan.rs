@@ -383,10 +383,6 @@ impl Everybody {
             suspicions,
         }
     }
-
-    pub(super) fn people(&self) -> impl Iterator<Item = &PersonState> {
-        self.0.iter().map(|(_, person)| person)
-    }
 }
 
 /// Puts everybody into a listing on their way.
