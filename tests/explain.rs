@@ -44,8 +44,8 @@ impl Bench {
             EntraSettings::new(
                 origin(sandbox.entra_url()),
                 origin(sandbox.entra_url()),
-                credentials.tenant_id.to_string(),
-                credentials.client_id.to_string(),
+                credentials.tenant_id.clone(),
+                credentials.client_id.clone(),
                 Secret::new(credentials.client_secret.clone()),
             ),
             &transport(),

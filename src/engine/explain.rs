@@ -17,7 +17,7 @@ use super::scan::{Ignore, Looking, Problems};
 use super::{Depth, Engine, EngineError, Look, PersonState, Scan, SidePicture, Standing, in_words};
 use crate::connector::{Priority, TargetLookup};
 use crate::domain::anatomy::{Anatomy, Colleagues};
-use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge, judge_unpaired};
+use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge_unpaired};
 use crate::domain::explanation::{
     Action, Explanation, Facts, LinkPicture, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts, staleness,
 };
@@ -239,23 +239,16 @@ impl Engine {
             Some(SidePicture::Failed(why)) => Some(why.clone()),
             _ => None,
         };
-        let (photo, content, displayed) = match look {
-            Some(look) => (look.photo, look.content, look.displayed),
-            None => (SourcePhoto::Unknown, SourceContent::UNSEEN, Content::Unseen),
+        let (photo, content, displayed, judged) = match look {
+            Some(look) => (look.photo, look.content, look.displayed, look.judgement),
+            None => (SourcePhoto::Unknown, SourceContent::UNSEEN, Content::Unseen, None),
         };
-        let judgement = unpaired.or_else(|| match (&whereabouts, &anatomy) {
-            (Whereabouts::Paired { .. }, Ok(Some(anatomy))) => {
-                Some(judge(&photo, &content, Some(&anatomy.chain), &displayed))
-            }
-            (Whereabouts::Paired { .. }, Ok(None)) => Some(Judgement {
-                verdict: Verdict::Error,
-                reason: format!("the person is gone from {}", self.target.name()),
-            }),
-            (Whereabouts::Paired { .. }, Err(why)) => Some(Judgement {
+        let judgement = unpaired.or(match &anatomy {
+            Err(why) => judged.map(|_| Judgement {
                 verdict: Verdict::Error,
                 reason: why.clone(),
             }),
-            _ => None,
+            Ok(_) => judged,
         });
         let preview = self
             .preview(

@@ -391,6 +391,9 @@ pub(super) fn next(facts: &Facts, cause: Cause) -> Option<String> {
         | Cause::MailboxOnPremises
         | Cause::NotScanned => None,
         _ if facts.preview.change.is_some() => Some(facts.push_command()),
+        Cause::DuplicateProfile | Cause::DuplicateImage | Cause::DanglingColumn | Cause::ErrorBody => {
+            Some("avatar-sync clean --dry-run".into())
+        }
         Cause::Overwritten | Cause::RemovedMeanwhile | Cause::MirrorRule => {
             Some("avatar-sync history".into())
         }

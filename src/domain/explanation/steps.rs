@@ -340,9 +340,8 @@ fn target_values(target: &TargetPerson) -> Vec<Value> {
         Some(false) => Value::marked("active", "no", StepState::Attention),
         None => Value::marked("active", "not readable", StepState::Unknown),
     });
-    match target.locked_out {
-        Some(true) => values.push(Value::marked("locked out", "yes", StepState::Attention)),
-        Some(false) | None => {}
+    if target.locked_out == Some(true) {
+        values.push(Value::marked("locked out", "yes", StepState::Attention));
     }
     values
 }
@@ -557,25 +556,24 @@ fn link_values(link: &Link, values: &mut Vec<Value>) {
         values.push(Value::marked(label, "no record", StepState::Attention));
         return;
     };
-    let mut text = record.to_string();
+    let mut parts = vec![record.to_string()];
     if link.wins {
-        text.push_str(", wins");
+        parts.push("wins".into());
     }
     if link.is_extra {
-        text.push_str(", one too many");
+        parts.push("one too many".into());
     }
-    if let Some(at) = link.updated_at {
-        text.push_str(&format!(", changed {}", moment(at)));
-        if let Some(by) = &link.updated_by {
-            text.push_str(&format!(" by {by}"));
-        }
+    match (link.updated_at.map(moment), &link.updated_by) {
+        (Some(at), Some(by)) => parts.push(format!("changed {at} by {by}")),
+        (Some(at), None) => parts.push(format!("changed {at}")),
+        (None, _) => {}
     }
     let state = if link.is_extra {
         StepState::Broken
     } else {
         StepState::Ok
     };
-    values.push(Value::marked(label, text, state));
+    values.push(Value::marked(label, parts.join(", "), state));
     values.push(match &link.column.value {
         Column::Empty => Value::new("  column photo", "empty, which is usual"),
         Column::Unreadable => Value::marked("  column photo", "not readable", StepState::Unknown),
@@ -708,7 +706,7 @@ fn push(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
                     "{}{}: {}",
                     change.words(),
                     if facts.preview.takes_repair {
-                        " with --repair"
+                        " (with --repair)"
                     } else {
                         ""
                     },
