@@ -80,12 +80,7 @@ async fn swept(target: &ServiceNowTarget, people: &[TargetPerson]) -> Vec<(Targe
         .iter()
         .map(|person| (person.id.clone(), person.column.clone()));
     let swept = target.sweep_chains(Box::new(wanted)).await.expect("chains");
-    let chain = |person: &TargetPerson| {
-        (
-            person.id.clone(),
-            swept.chain(person).expect("everybody has one"),
-        )
-    };
+    let chain = |person: &TargetPerson| (person.id.clone(), swept.chain(person).expect("everybody has one"));
     people.iter().map(chain).collect()
 }
 

@@ -182,9 +182,7 @@ impl Session {
     pub async fn plan(&self, output: &Output) -> Result<(Plan, Vec<String>), Failure> {
         let candidates = self.engine.candidates();
         let (scanned, candidates) = self.scan_into(output, Depth::Settled, candidates).await?;
-        let Scanned {
-            listed, problems, ..
-        } = scanned;
+        let Scanned { listed, problems, .. } = scanned;
         let (scanned_at, complete) = (listed.scanned_at, listed.complete);
         drop(listed);
         let plan = self.engine.plan_for(candidates, scanned_at, complete).await;

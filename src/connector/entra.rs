@@ -24,7 +24,8 @@ use parking_lot::Mutex;
 use self::sign_in::ClientSecret;
 use super::http::{Caller, Failure, Lane, LaneSettings, Origin, Reason, Secret, TokenCache, Transport};
 use super::{
-    ConnectorError, ErrorKind, FetchedPhoto, LaneState, PeopleToAsk, PhotoSource, Priority, Probe, SourceLookup,
+    ConnectorError, ErrorKind, FetchedPhoto, LaneState, PeopleToAsk, PhotoSource, Priority, Probe,
+    SourceLookup,
 };
 use crate::domain::ids::SourceId;
 use crate::domain::person::SourcePerson;

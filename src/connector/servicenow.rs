@@ -35,7 +35,8 @@ use self::query::Filter;
 use self::reads::Reads;
 use super::http::{Caller, Failure, Lane, LaneSettings, Transport};
 use super::{
-    AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, SweptChains, SweptPeople, TargetLookup,
+    AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, SweptChains, SweptPeople,
+    TargetLookup,
 };
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;

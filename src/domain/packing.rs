@@ -141,7 +141,9 @@ impl Pool {
         if let Some(known) = self.positions.find(hash, |number| self.get(number) == text) {
             return Some(known);
         }
-        let number = u32::try_from(self.ends.len()).ok().filter(|number| *number < FREE)?;
+        let number = u32::try_from(self.ends.len())
+            .ok()
+            .filter(|number| *number < FREE)?;
         let end = u32::try_from(self.text.len() + text.len()).ok()?;
         self.text.push_str(text);
         self.ends.push(end);

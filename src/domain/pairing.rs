@@ -205,7 +205,10 @@ where
                     });
                 }
                 several => {
-                    let candidates = several.iter().map(|target| targets.id(*target as usize)).collect();
+                    let candidates = several
+                        .iter()
+                        .map(|target| targets.id(*target as usize))
+                        .collect();
                     matches.set_ambiguous(source, Ambiguity::SeveralTargets { rule, candidates });
                 }
             }

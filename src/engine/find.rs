@@ -112,9 +112,7 @@ impl Engine {
             cancel: &cancel,
         };
         let roster = self.identify(people).await?;
-        let (seen, everybody) = self
-            .look_at(roster, true, &looking, Everybody::default())
-            .await?;
+        let (seen, everybody) = self.look_at(roster, true, &looking, Everybody::default()).await?;
         Ok(everybody.into_scan(seen, problems.into_list()))
     }
 

@@ -13,8 +13,9 @@ use crate::domain::person::{AccountKind, SourcePerson, TargetPerson};
 use crate::domain::photo::{Column, PhotoStamp, SourcePhoto};
 use crate::domain::text::RemoteText;
 
-/// How many people stand together and are given back together.
-pub(super) const PORTION: usize = 2048;
+/// How many people stand together and are given back together. In full they take two megabytes; larger portions hold
+/// more memory, smaller ones ask the store more often.
+pub(super) const PORTION: usize = 512;
 
 /// Records of any length, one after the other.
 #[derive(Clone, Debug, Default)]
@@ -100,8 +101,7 @@ impl PackedSources {
 
     pub(super) fn add(&mut self, person: &SourcePerson) {
         let texts = &mut self.texts;
-        self.portions
-            .add(|writer| write_source(writer, person, texts));
+        self.portions.add(|writer| write_source(writer, person, texts));
     }
 
     pub(super) fn view(&self, position: usize) -> PersonView<'_> {
@@ -572,8 +572,16 @@ mod tests {
 
     /// Texts that are often alike, as those of one person are.
     fn text() -> impl Strategy<Value = RemoteText> {
-        prop_oneof!["", "ada", "ada@x.example", "ada@y.example", "@", "a@b@c", "[a-cÄ@ ]{0,6}"]
-            .prop_map(RemoteText::from)
+        prop_oneof![
+            "",
+            "ada",
+            "ada@x.example",
+            "ada@y.example",
+            "@",
+            "a@b@c",
+            "[a-cÄ@ ]{0,6}"
+        ]
+        .prop_map(RemoteText::from)
     }
 
     fn id() -> impl Strategy<Value = String> {

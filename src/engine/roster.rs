@@ -234,11 +234,7 @@ impl Roster {
             .flat_map(|portion| self.paired_of(portion, |_, reader| read_target_column(reader, &self.texts)))
     }
 
-    fn paired_of<T>(
-        &self,
-        portion: usize,
-        read: impl Fn(PersonView<'_>, Reader<'_>) -> T,
-    ) -> Vec<T> {
+    fn paired_of<T>(&self, portion: usize, read: impl Fn(PersonView<'_>, Reader<'_>) -> T) -> Vec<T> {
         let Some(records) = self.portions[portion].lock().clone() else {
             return Vec::new();
         };

@@ -1,7 +1,7 @@
 //! One look at everybody: discover, pair, load, settle, judge.
 //!
 //! ```text
-//! pages ─► packed ─► roster, in portions of two thousand
+//! pages ─► packed ─► roster, in portions of some hundred
 //! stamps of portion n+1, n+2 … under way ┐
 //! portion n with its stamps ──► chains, recall, judge ─► sink
 //!                                      └► needs bytes: packed again ─► settle ─► sink

@@ -99,11 +99,7 @@ impl Engine {
                         .unzip();
                     next_number = end;
                     self.recall(&mut people, recalling, looking).await;
-                    unpacked = positions
-                        .into_iter()
-                        .zip(people)
-                        .collect::<Vec<_>>()
-                        .into_iter();
+                    unpacked = positions.into_iter().zip(people).collect::<Vec<_>>().into_iter();
                     continue;
                 };
                 let kib = Arc::clone(&kib);

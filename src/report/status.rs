@@ -265,12 +265,7 @@ pub enum Listing {
 }
 
 /// Writes the report for people.
-pub fn write_human(
-    out: &mut dyn Write,
-    look: Look,
-    headline: &str,
-    status: &Status,
-) -> io::Result<()> {
+pub fn write_human(out: &mut dyn Write, look: Look, headline: &str, status: &Status) -> io::Result<()> {
     let total: u64 = status.counts.values().sum();
     let dot = look.dot();
     writeln!(
@@ -309,12 +304,7 @@ fn write_counts(out: &mut dyn Write, look: Look, counts: &BTreeMap<Verdict, u64>
     Ok(())
 }
 
-fn write_people(
-    out: &mut dyn Write,
-    look: Look,
-    people: &[StatusPerson],
-    total: u64,
-) -> io::Result<()> {
+fn write_people(out: &mut dyn Write, look: Look, people: &[StatusPerson], total: u64) -> io::Result<()> {
     let listed = people.len() as u64;
     if listed == 0 {
         return Ok(());

@@ -131,7 +131,10 @@ async fn stamps(
 ) -> Result<HashMap<SourceId, SourcePhoto>, ConnectorError> {
     let people: Vec<SourceId> = people.into_iter().map(person).collect();
     let expected = people.len();
-    let stamps: Vec<_> = source.stamps(Box::new(people.into_iter()), Priority::Background).try_collect().await?;
+    let stamps: Vec<_> = source
+        .stamps(Box::new(people.into_iter()), Priority::Background)
+        .try_collect()
+        .await?;
     assert_eq!(stamps.len(), expected, "each person once");
     Ok(stamps.into_iter().collect())
 }
