@@ -137,7 +137,7 @@ impl Engine {
             cancel,
         };
         let listed = cancel
-            .run_until_cancelled(self.discover(&looking))
+            .run_until_cancelled(Box::pin(self.discover(&looking)))
             .await
             .ok_or(EngineError::Cancelled)??;
         let complete = listed.sources_cut_short.is_none() && listed.targets_cut_short.is_none();
@@ -308,7 +308,9 @@ async fn list<P, L>(
             Ok(mut page) => {
                 page.retain(|person| seen.insert(id(person)));
                 arrived(&page, seen.len() as u64);
-                page.iter().for_each(|person| add(&mut people, person));
+                for person in &page {
+                    add(&mut people, person);
+                }
             }
             Err(error) if seen.is_empty() || error.kind.stops_run() || is_access(&error.kind) => {
                 return Err(error.into());
