@@ -270,9 +270,23 @@ impl Listing {
         let people = people.min(1_000_000);
         listing.text.reserve(people * 32);
         listing.spans.reserve(people);
+        for ids in [&mut listing.sources, &mut listing.targets] {
+            ids.values.reserve(people);
+            ids.forms.reserve(people);
+        }
+        for numbers in [
+            &mut listing.principal_domains,
+            &mut listing.mail_domains,
+            &mut listing.person_departments,
+            &mut listing.person_reasons,
+        ] {
+            numbers.0.reserve(people);
+        }
+        listing.likenesses.reserve(people);
+        listing.verdicts.reserve(people);
         Builder {
             listing,
-            gallery: Gallery::default(),
+            gallery: Gallery::with_room(people),
         }
     }
 

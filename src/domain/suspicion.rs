@@ -187,6 +187,11 @@ impl Suspicions {
 pub struct Gallery(Vec<[u8; 2 * Face::SIZE]>);
 
 impl Gallery {
+    /// An empty one for about so many people.
+    pub fn with_room(people: usize) -> Self {
+        Self(Vec::with_capacity(people))
+    }
+
     /// Adds the next person.
     pub fn push(&mut self, faces: Faces) {
         let mut bytes = [0; 2 * Face::SIZE];

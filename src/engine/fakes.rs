@@ -902,11 +902,15 @@ fn refusal(operation: &str, kind: ErrorKind) -> ConnectorError {
     }
 }
 
-struct Swept(HashMap<TargetId, AvatarChain>);
+struct Swept {
+    chains: HashMap<TargetId, AvatarChain>,
+    world: World,
+}
 
 impl SweptChains for Swept {
     fn chain(&self, person: &TargetPerson) -> Option<AvatarChain> {
-        self.0.get(&person.id).cloned()
+        *self.world.0.lock().calls.entry("target.chain").or_default() += 1;
+        self.chains.get(&person.id).cloned()
     }
 }
 
@@ -973,9 +977,16 @@ impl AvatarTarget for World {
 
     async fn sweep_chains(&self, people: SweptPeople<'_>) -> Result<Box<dyn SweptChains>, ConnectorError> {
         self.begin("target.sweep_chains")?;
+        let people: Vec<TargetId> = people.map(|(person, _)| person).collect();
         let state = self.0.lock();
-        let chains = people.map(|(person, _)| (person.clone(), state.chain(&person)));
-        Ok(Box::new(Swept(chains.collect())))
+        let chains = people.into_iter().map(|person| {
+            let chain = state.chain(&person);
+            (person, chain)
+        });
+        Ok(Box::new(Swept {
+            chains: chains.collect(),
+            world: self.clone(),
+        }))
     }
 
     async fn chains(

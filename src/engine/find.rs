@@ -552,7 +552,9 @@ impl Known {
             matches.extend(self.matches.remove(position));
         }
         let mut targets = PackedTargets::default();
-        self.targets.iter().for_each(|person| targets.add(person));
+        for person in &self.targets {
+            targets.add(person);
+        }
         let mut roster = Roster::new(
             sources,
             exclusions,

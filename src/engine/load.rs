@@ -49,12 +49,12 @@ impl Engine {
         let roster = Arc::new(roster);
         let handing = Handing::new(sink, self.store.memory().absent().await);
         let (with_stamps, portions) = mpsc::unbounded_channel();
-        let loading = async {
+        let loading = Box::pin(async {
             tokio::try_join!(
                 self.load_portions(&roster, looking, with_stamps),
                 self.judge_portions(&roster, looking, portions, handing)
             )
-        };
+        });
         let ((), judged) = looking
             .cancel
             .run_until_cancelled(loading)
@@ -66,8 +66,7 @@ impl Engine {
             open,
             mut recalling,
         } = judged;
-        self.settle(open, &assembling, &mut recalling, &mut handing, looking)
-            .await?;
+        Box::pin(self.settle(open, &assembling, &mut recalling, &mut handing, looking)).await?;
 
         let scanned_at = self.now();
         let seen = Seen {

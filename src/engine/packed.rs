@@ -13,8 +13,9 @@ use crate::domain::person::{AccountKind, SourcePerson, TargetPerson};
 use crate::domain::photo::{Column, PhotoStamp, SourcePhoto};
 use crate::domain::text::RemoteText;
 
-/// How many people stand together and are given back together.
-pub(super) const PORTION: usize = 2048;
+/// How many people stand together and are given back together. In full they take two megabytes; larger portions hold
+/// more memory, smaller ones ask the store more often.
+pub(super) const PORTION: usize = 512;
 
 /// Records of any length, one after the other.
 #[derive(Clone, Debug, Default)]
@@ -657,7 +658,9 @@ mod tests {
             targets in proptest::collection::vec(target(), 1..8),
         ) {
             let mut packed = PackedSources::default();
-            sources.iter().for_each(|person| packed.add(person));
+            for person in &sources {
+                packed.add(person);
+            }
             for (position, person) in sources.iter().enumerate() {
                 let view = packed.view(position);
                 prop_assert_eq!(&view.unpack(), person);
@@ -667,7 +670,9 @@ mod tests {
                 }
             }
             let mut packed = PackedTargets::default();
-            targets.iter().for_each(|person| packed.add(person));
+            for person in &targets {
+                packed.add(person);
+            }
             for (position, person) in targets.iter().enumerate() {
                 prop_assert_eq!(&packed.get(position), person);
                 for rule in MatchRule::DEFAULT_ORDER {
@@ -706,7 +711,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_person_takes_eighty_bytes_on_each_side_and_half_of_that_once_matched() {
+    fn an_ordinary_person_takes_eighty_bytes_on_each_side_and_twenty_more_once_matched() {
         let mut sources = PackedSources::default();
         let mut targets = PackedTargets::default();
         let mut beside = Records::default();

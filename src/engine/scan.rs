@@ -1,7 +1,7 @@
 //! One look at everybody: discover, pair, load, settle, judge.
 //!
 //! ```text
-//! pages ─► packed ─► roster, in portions of two thousand
+//! pages ─► packed ─► roster, in portions of some hundred
 //! stamps of portion n+1, n+2 … under way ┐
 //! portion n with its stamps ──► chains, recall, judge ─► sink
 //!                                      └► needs bytes: packed again ─► settle ─► sink
@@ -139,7 +139,7 @@ impl Engine {
             cancel,
         };
         let listed = cancel
-            .run_until_cancelled(self.discover(&looking))
+            .run_until_cancelled(Box::pin(self.discover(&looking)))
             .await
             .ok_or(EngineError::Cancelled)??;
         let complete = listed.sources_cut_short.is_none() && listed.targets_cut_short.is_none();
@@ -310,7 +310,9 @@ async fn list<P, L>(
             Ok(mut page) => {
                 page.retain(|person| seen.insert(id(person)));
                 arrived(&page, seen.len() as u64);
-                page.iter().for_each(|person| add(&mut people, person));
+                for person in &page {
+                    add(&mut people, person);
+                }
             }
             Err(error) if seen.is_empty() || error.kind.stops_run() || is_access(&error.kind) => {
                 return Err(error.into());

@@ -1101,3 +1101,42 @@ async fn faces_that_are_probably_somebody_elses_wait_for_a_confirmation() {
         .expect("found");
     assert_eq!(engine.plan(&alone).await.skips.len(), 1);
 }
+
+#[tokio::test]
+async fn however_many_people_there_are_only_some_portions_of_them_are_there_in_full() {
+    /// Counts who is there: from the making of their chain until nobody wants them any more.
+    struct Passing {
+        world: World,
+        taken: u64,
+        most: u64,
+    }
+
+    impl super::ScanSink for Passing {
+        fn take(&mut self, position: u32, person: super::PersonState) {
+            assert_eq!(u64::from(position), self.taken, "{:?}", person.source.name);
+            self.most = self.most.max(self.world.calls("target.chain") - self.taken);
+            self.taken += 1;
+        }
+    }
+
+    let everybody = 6 * super::packed::PORTION;
+    let world = World::with((0..everybody).map(|number| person(&format!("p{number}"))));
+    world.page_size(everybody);
+    let sink = Passing {
+        world: world.clone(),
+        taken: 0,
+        most: 0,
+    };
+    let (scanned, passed) = world
+        .engine()
+        .scan_into(Depth::Stamps, sink, &Ignore, &CancellationToken::new())
+        .await
+        .expect("a scan");
+    assert_eq!(passed.taken, everybody as u64);
+    assert_eq!(scanned.listed.listing.len(), everybody);
+    assert!(
+        passed.most <= 2 * super::packed::PORTION as u64,
+        "{}",
+        passed.most
+    );
+}

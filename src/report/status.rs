@@ -372,12 +372,7 @@ fn write_people(out: &mut dyn Write, look: Look, people: &[StatusPerson], total:
         )?;
     }
     let longest = |value: &dyn Fn(&StatusPerson) -> usize, title: usize, most: usize| {
-        people
-            .iter()
-            .map(|person| value(person))
-            .max()
-            .unwrap_or(0)
-            .clamp(title, most)
+        people.iter().map(value).max().unwrap_or(0).clamp(title, most)
     };
     use unicode_width::UnicodeWidthStr;
     let name_width = longest(&|person| person.person.name.shown().width(), 4, 28);

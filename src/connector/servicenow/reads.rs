@@ -336,6 +336,7 @@ impl Reads {
             let chains = assemble_few(&self.background, first, profiles).await?;
             return Ok(Box::new(Few(chains.into_iter().collect())));
         }
+        // Rows are packed while their page is read; one that comes again, because its page did, counts once.
         let gathered = Mutex::new(Gathered::new(first.into_iter().chain(people)));
         try_join!(
             self.sweep_profiles(&gathered),
@@ -363,9 +364,10 @@ impl Reads {
             Priority::Background,
         );
         let parse = |row: &Row<'_>| {
-            let profile = row.profile()?;
-            let gathered = gathered.lock();
-            Ok(profile.filter(|profile| gathered.wants(profile.user.as_str())))
+            if let Some(profile) = row.profile()? {
+                gathered.lock().add_profile(profile);
+            }
+            Ok(Some(()))
         };
         loop {
             let page = match sweep.next_page(&parse).await {
@@ -373,12 +375,8 @@ impl Reads {
                 page => page?,
             };
             warn_if_unstable(&sweep, page.is_none());
-            let Some(page) = page else {
+            if page.is_none() {
                 return Ok(());
-            };
-            let mut gathered = gathered.lock();
-            for profile in page {
-                gathered.add_profile(profile);
             }
         }
     }
@@ -407,14 +405,10 @@ impl Reads {
                 // The instance has dropped our condition: everything that follows would be somebody else's.
                 return Err(BadRow::NotAsked(clean(row.required("table_name")?).into_owned()));
             }
-            Ok(Some(attachment))
+            gathered.lock().add(attachment);
+            Ok(Some(()))
         };
-        while let Some(page) = sweep.next_page(&parse).await? {
-            let mut gathered = gathered.lock();
-            for attachment in page {
-                gathered.add(attachment);
-            }
-        }
+        while sweep.next_page(&parse).await?.is_some() {}
         warn_if_unstable(&sweep, true);
         Ok(())
     }

@@ -60,13 +60,15 @@ impl Gathered {
         }
     }
 
-    /// True if chains of this person are wanted.
-    pub(super) fn wants(&self, person: &str) -> bool {
+    fn wants(&self, person: &str) -> bool {
         self.people.contains(person)
     }
 
-    /// Adds a profile of somebody who is wanted.
+    /// Adds a profile, unless it belongs to somebody nobody asked for.
     pub(super) fn add_profile(&mut self, profile: Profile) {
+        if !self.wants(profile.user.as_str()) {
+            return;
+        }
         match PackedProfile::of(&profile) {
             Some(packed) => push(&mut self.profiles, packed),
             None => self.odd_profiles.push(profile),
@@ -145,9 +147,9 @@ impl Gathered {
             texts,
             ..
         } = self;
-        // A page of a listing without order may have brought something twice.
+        // A row that came with two pages counts once.
         profiles.sort_unstable();
-        profiles.dedup();
+        profiles.dedup_by_key(|profile| (profile.user, profile.id));
         profiles.shrink_to_fit();
         let mut owners = Keys::default();
         for profile in &profiles {
@@ -164,7 +166,9 @@ impl Gathered {
         rows.shrink_to_fit();
         Swept {
             profiles,
-            odd_profiles: grouped(odd_profiles, |profile| profile.user.clone()),
+            odd_profiles: grouped(once(odd_profiles, |profile| profile.id.clone()), |profile| {
+                profile.user.clone()
+            }),
             rows,
             odd_rows: grouped(odd_rows, |row| (row.stored_at, row.record.clone())),
             texts,
@@ -245,6 +249,14 @@ impl Swept {
             attachments.add(row.clone());
         }
     }
+}
+
+/// Each value once, by its key.
+fn once<K: Eq + Hash, V>(values: Vec<V>, key_of: impl Fn(&V) -> K) -> Vec<V> {
+    let mut seen = HashSet::new();
+    let mut values = values;
+    values.retain(|value| seen.insert(key_of(value)));
+    values
 }
 
 fn grouped<K: Eq + Hash, V>(values: Vec<V>, key_of: impl Fn(&V) -> K) -> HashMap<K, Vec<V>> {
