@@ -23,6 +23,7 @@ mod ending;
 mod observation;
 mod preparation;
 mod removal;
+mod tidying;
 mod turn;
 mod writes;
 
@@ -53,6 +54,7 @@ use crate::domain::plan::{Change, Step};
 use crate::domain::run::{Outcome, PersonRef, StopReason};
 use crate::store::Store;
 use crate::store::journal::StepRecord;
+use crate::domain::tidying::Task;
 
 /// How often a write whose outcome nobody knew is tried in all.
 const ATTEMPTS: usize = 3;
@@ -84,7 +86,7 @@ struct Photo {
 /// A push that has looked at both sides.
 struct Work {
     person: PersonRef,
-    change: Change,
+    change: Task,
     target: TargetId,
     /// The target at S1.
     before: AvatarChain,
@@ -103,10 +105,16 @@ struct Work {
 }
 
 impl Work {
-    fn new(person: &PersonRef, change: Change, target: TargetId, before: AvatarChain, photo: Photo) -> Self {
+    fn new(
+        person: &PersonRef,
+        change: impl Into<Task>,
+        target: TargetId,
+        before: AvatarChain,
+        photo: Photo,
+    ) -> Self {
         Self {
             person: person.clone(),
-            change,
+            change: change.into(),
             target,
             expected: before.stamp(),
             before,
@@ -162,21 +170,27 @@ enum Brought {
 impl Pushing {
     /// Takes one person through a step and writes down how it ended.
     pub(super) async fn step(&self, step: &Step, mut turn: Turn) -> Ended {
-        let mut ended = match step.change {
+        let ended = match step.change {
             Change::Remove => self.remove_avatar(step, &mut turn).await,
             Change::Add | Change::Replace | Change::Repair => {
                 self.push(&step.person, step.change, Some(&step.expected), &mut turn)
                     .await
             }
         };
+        self.write_down(&step.person, step.change.into(), ended).await
+    }
+
+    /// Writes down how one person ended.
+    async fn write_down(&self, person: &PersonRef, task: Task, mut ended: Ended) -> Ended {
         let record = StepRecord {
             run: self.run.clone(),
-            person: step.person.clone(),
-            change: step.change,
+            person: person.clone(),
+            change: task,
             outcome: ended.outcome,
             detail: ended.detail.clone(),
             hint: ended.hint.clone(),
             settled: ended.settled,
+            after: ended.after.clone(),
             at: (self.clock)(),
         };
         if let Err(error) = self.store.journal().step(record).await {
@@ -218,7 +232,10 @@ impl Pushing {
                     ended.stop = unseen.stop;
                     return ended;
                 }
-                Ok((Settled::Good, _)) => return ended,
+                Ok((Settled::Good, stamp)) => {
+                    ended.after = Some(stamp);
+                    return ended;
+                }
                 Ok((Settled::Foreign, _)) => {
                     return Ended::new(
                         Outcome::ChangedMeanwhile,

@@ -26,8 +26,8 @@ use super::database::{self, Schema};
 use super::lock::Lock;
 use super::{StoreError, in_background};
 use crate::domain::ids::{RunId, TargetId};
-use crate::domain::plan::Change;
 use crate::domain::run::{PersonRef, StopReason, Summary};
+use crate::domain::tidying::Task;
 
 const SCHEMA: Schema = Schema {
     name: "the journal",
@@ -61,6 +61,10 @@ const SCHEMA: Schema = Schema {
             at TEXT NOT NULL,
             PRIMARY KEY (run, source, picture)) STRICT, WITHOUT ROWID;
         CREATE INDEX kept_by_person ON kept (target, at);
+    ", "
+        -- How a step has left the target: what an undo must find.
+        ALTER TABLE steps ADD COLUMN after TEXT;
+        CREATE INDEX steps_by_person ON steps (target, at);
     "],
     is_durable: true,
     self_test: |connection| {
@@ -144,9 +148,9 @@ impl Journal {
         &self,
         run: &RunId,
         person: &PersonRef,
-        change: Change,
+        task: Task,
     ) -> Result<(), StoreError> {
-        let entry = Entry::StepBegins(run.clone(), person.clone(), change);
+        let entry = Entry::StepBegins(run.clone(), person.clone(), task);
         self.writing()?.writer.pass(entry).await
     }
 
@@ -192,6 +196,13 @@ impl Journal {
     pub async fn steps(&self, run: &RunId) -> Result<Vec<StepRecord>, StoreError> {
         let run = run.clone();
         self.read(move |connection| rows::steps(connection, &run)).await
+    }
+
+    /// Every step that changed something for a person whom this names: an id of either side, a sign-in name of either
+    /// side or an e-mail address, in any capitalisation. The newest first.
+    pub async fn steps_of(&self, person: &str) -> Result<Vec<StepRecord>, StoreError> {
+        let person = person.trim().to_owned();
+        self.read(move |connection| rows::steps_of(connection, &person)).await
     }
 
     /// The writes of a run in the order in which they were announced: the audit trail.

@@ -56,23 +56,34 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
 }
 
 pub(super) fn steps(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<StepRecord>> {
-    let mut statement = connection.prepare(
-        "SELECT run, person, change, outcome, detail, hint, settled, at FROM steps WHERE run = ?1",
-    )?;
-    statement
-        .query_map([run.as_str()], |row| {
-            Ok(StepRecord {
-                run: RunId::new(row.get::<_, String>(0)?),
-                person: from_json(row, 1)?,
-                change: from_json(row, 2)?,
-                outcome: coded(row, 3, Outcome::from_code)?,
-                detail: row.get(4)?,
-                hint: row.get(5)?,
-                settled: row.get(6)?,
-                at: parsed(row, 7)?,
-            })
-        })?
-        .collect()
+    let mut statement = connection.prepare(&format!("{STEP} WHERE run = ?1"))?;
+    statement.query_map([run.as_str()], step_row)?.collect()
+}
+
+pub(super) fn steps_of(connection: &Connection, person: &str) -> rusqlite::Result<Vec<StepRecord>> {
+    // The steps in which something was changed; the rest of a journal is much longer.
+    let mut statement = connection.prepare(&format!(
+        "{STEP} WHERE after IS NOT NULL AND (target = ?1 OR source = ?1 \
+         OR lower(json_extract(person, '$.upn')) = lower(?1) OR lower(json_extract(person, '$.mail')) = lower(?1) \
+         OR lower(json_extract(person, '$.user_name')) = lower(?1)) ORDER BY at DESC, run DESC"
+    ))?;
+    statement.query_map([person], step_row)?.collect()
+}
+
+const STEP: &str = "SELECT run, person, change, outcome, detail, hint, settled, at, after FROM steps";
+
+fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
+    Ok(StepRecord {
+        run: RunId::new(row.get::<_, String>(0)?),
+        person: from_json(row, 1)?,
+        change: from_json(row, 2)?,
+        outcome: coded(row, 3, Outcome::from_code)?,
+        detail: row.get(4)?,
+        hint: row.get(5)?,
+        settled: row.get(6)?,
+        at: parsed(row, 7)?,
+        after: optional(row, 8, from_json)?,
+    })
 }
 
 const WRITE: &str = "SELECT id, run, source, target, kind, place, record, picture, old_picture, sha256, bytes, \
