@@ -159,10 +159,7 @@ pub trait AvatarTarget: Send + Sync {
         form: &StoredForm,
     ) -> Result<StoredPicture, ConnectorError> {
         match form.form {
-            PictureForm::ImageField => {
-                self.upload(record, place, picture, form.content_type.raw())
-                    .await
-            }
+            PictureForm::ImageField => self.upload(record, place, picture, form.content_type.raw()).await,
             PictureForm::Plain => Err(ConnectorError {
                 system: self.name(),
                 operation: format!("store an ordinary attachment at {place} {record}"),
@@ -185,8 +182,8 @@ pub trait AvatarTarget: Send + Sync {
         Ok(None)
     }
 
-    /// Those of `pictures` that the picture column of any record names, whoever's it is.
-    async fn named(&self, _pictures: &[PictureId]) -> Result<Vec<PictureId>, ConnectorError> {
+    /// The picture columns of any records, whoever's they are, that name any of `pictures`.
+    async fn named(&self, _pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {
         Ok(Vec::new())
     }
 
@@ -200,6 +197,17 @@ pub trait AvatarTarget: Send + Sync {
     fn lanes(&self) -> Vec<LaneState>;
 }
 
+/// A picture column that names a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Naming {
+    /// The picture that is named.
+    pub picture: PictureId,
+    /// The place of the record whose column it is.
+    pub place: Place,
+    /// The record whose column it is.
+    pub record: RecordId,
+}
+
 /// Pictures whose record is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
@@ -207,7 +215,7 @@ pub struct Stray {
     pub place: Place,
     /// The record that is gone.
     pub record: RecordId,
-    /// What is stored there, oldest first.
+    /// What is stored there.
     pub pictures: Vec<StoredPicture>,
     /// True if they are stored in a way that no version of the platform does (`servicenow.md` 1.1, double prefix):
     /// worth a report and nothing else.
@@ -217,12 +225,14 @@ pub struct Stray {
 impl Stray {
     /// As a chain, so that its state has a stamp like that of a person.
     pub fn chain(&self) -> AvatarChain {
+        let mut pictures = self.pictures.clone();
+        pictures.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         AvatarChain {
             records: vec![AvatarRecord {
                 place: self.place,
                 id: self.record.clone(),
                 column: Column::Empty,
-                pictures: self.pictures.clone(),
+                pictures,
             }],
             served: None,
             findings: Vec::new(),

@@ -10,12 +10,16 @@
 //! look      a few people anew, with both pictures, for the screen
 //! pictures  both sides' bytes of one person
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
+//! clean     litter ─► a plan of what can go without anybody seeing a difference
+//! undo      a run of the journal ─► a plan that takes it back
+//! tidy      such a plan, carried out
 //! recover   what an interrupted run has left ─► finished or taken back
 //! check     harmless probes
 //! ```
 
 mod apply;
 mod check;
+mod clean;
 mod decoding;
 mod find;
 mod load;
@@ -28,6 +32,8 @@ mod recover;
 mod roster;
 mod scan;
 mod settle;
+mod tidy;
+mod undo;
 
 #[cfg(test)]
 pub(crate) mod fakes;
@@ -58,6 +64,7 @@ pub use look::Look;
 pub use pictures::{SidePicture, SidePictures};
 pub use recover::RecoverError;
 pub use scan::{Ignore, ScanEvent, ScanObserver};
+pub use undo::UndoError;
 
 /// Tells the time; a test brings its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -285,10 +285,7 @@ impl<'a> Room<'a> {
                 continue;
             }
             let (kind, why) = match self.no_picture(row) {
-                Some(problem) => (
-                    LitterKind::NoPicture,
-                    format!("it {problem}, and nobody sees it"),
-                ),
+                Some(problem) => (LitterKind::NoPicture, format!("it {problem}, and nobody sees it")),
                 None => (
                     LitterKind::DuplicateImage,
                     format!("the image field of {} shows another one", record.place),
@@ -328,9 +325,9 @@ impl<'a> Room<'a> {
             );
             return None;
         }
-        let same = record
-            .image_rows()
-            .find(|other| other.bytes == row.bytes && self.hash_of(other) == Some(sha256) && other.can_be_served());
+        let same = record.image_rows().find(|other| {
+            other.bytes == row.bytes && self.hash_of(other) == Some(sha256) && other.can_be_served()
+        });
         match same {
             Some(same) => self.set_column(record, Names::Picture(same.id.clone())),
             None => {
@@ -362,9 +359,9 @@ impl<'a> Room<'a> {
                     .filter(|naming| column_names(naming) == Some(&row.id))
                     .collect();
                 let is_set_elsewhere = |naming: &&AvatarRecord| {
-                    self.columns.iter().any(
-                        |write| matches!(write, Write::SetColumn { record, .. } if record == &naming.id),
-                    )
+                    self.columns
+                        .iter()
+                        .any(|write| matches!(write, Write::SetColumn { record, .. } if record == &naming.id))
                 };
                 if naming.is_empty() {
                     if !is_of_article(row, self.person) {
@@ -387,9 +384,10 @@ impl<'a> Room<'a> {
                         self.report(kind, record, Some(row), Fate::Left, cannot_be_kept(row));
                     }
                 } else if naming.iter().all(is_set_elsewhere) && self.can_go(row) {
-                    let why = "an ordinary attachment is shown; the same bytes are stored as the platform stores \
+                    let why =
+                        "an ordinary attachment is shown; the same bytes are stored as the platform stores \
                                pictures"
-                        .to_owned();
+                            .to_owned();
                     self.report(LitterKind::NamedWrongForm, record, Some(row), Fate::Replaced, why);
                     self.doom(row);
                 }
@@ -422,7 +420,11 @@ impl<'a> Room<'a> {
             return None;
         }
         let removes = self.doomed.iter().filter_map(|id| {
-            let record = self.chain.records.iter().find(|record| record.picture(id).is_some())?;
+            let record = self
+                .chain
+                .records
+                .iter()
+                .find(|record| record.picture(id).is_some())?;
             Some(Write::Remove {
                 place: record.place,
                 record: record.id.clone(),

@@ -47,7 +47,12 @@ impl TryFrom<WrittenPerson> for PersonRef {
     type Error = &'static str;
 
     fn try_from(written: WrittenPerson) -> Result<Self, Self::Error> {
-        let not_asked = || written.target.as_ref().map(|target| SourceId::not_asked(target.as_str()));
+        let not_asked = || {
+            written
+                .target
+                .as_ref()
+                .map(|target| SourceId::not_asked(target.as_str()))
+        };
         Ok(Self {
             source: written
                 .source

@@ -42,6 +42,7 @@ pub(super) use self::ending::Ended;
 use self::ending::{Halt, changed, failed, somebody_elses};
 use self::observation::{Look, Settled, Shown};
 use self::preparation::Prepared;
+pub(super) use self::tidying::stored_by;
 pub(super) use self::turn::{Pace, Turn};
 use super::decoding::{Decoding, UploadForm};
 use super::memory::Lesson;
@@ -52,9 +53,9 @@ use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
 use crate::domain::photo::{AvatarChain, ChainStamp, Column, Place, StoredPicture};
 use crate::domain::plan::{Change, Step};
 use crate::domain::run::{Outcome, PersonRef, StopReason};
+use crate::domain::tidying::Task;
 use crate::store::Store;
 use crate::store::journal::StepRecord;
-use crate::domain::tidying::Task;
 
 /// How often a write whose outcome nobody knew is tried in all.
 const ATTEMPTS: usize = 3;

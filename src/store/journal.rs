@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub use records::{
-    Actor, Answer, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
     Unfinished, WriteKind, WriteRecord,
 };
 use writer::{Entry, Writer};
@@ -25,7 +25,7 @@ use writer::{Entry, Writer};
 use super::database::{self, Schema};
 use super::lock::Lock;
 use super::{StoreError, in_background};
-use crate::domain::ids::{RunId, TargetId};
+use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 
@@ -144,12 +144,7 @@ impl Journal {
     }
 
     /// Says that a person's turn has come. Returns at once, and is on the disk before the person's first intent is.
-    pub async fn begin_step(
-        &self,
-        run: &RunId,
-        person: &PersonRef,
-        task: Task,
-    ) -> Result<(), StoreError> {
+    pub async fn begin_step(&self, run: &RunId, person: &PersonRef, task: Task) -> Result<(), StoreError> {
         let entry = Entry::StepBegins(run.clone(), person.clone(), task);
         self.writing()?.writer.pass(entry).await
     }
@@ -202,7 +197,15 @@ impl Journal {
     /// side or an e-mail address, in any capitalisation. The newest first.
     pub async fn steps_of(&self, person: &str) -> Result<Vec<StepRecord>, StoreError> {
         let person = person.trim().to_owned();
-        self.read(move |connection| rows::steps_of(connection, &person)).await
+        self.read(move |connection| rows::steps_of(connection, &person))
+            .await
+    }
+
+    /// What a run wrote for each of these people and kept before, in their order.
+    pub async fn deeds(&self, run: &RunId, people: Vec<SourceId>) -> Result<Vec<Deeds>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| rows::deeds(connection, &run, &people))
+            .await
     }
 
     /// The writes of a run in the order in which they were announced: the audit trail.

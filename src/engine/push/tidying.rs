@@ -13,7 +13,6 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::aim::{Learned, Wanted, is_named};
@@ -27,7 +26,7 @@ use crate::domain::photo::{AvatarChain, Column, Place, Scan, Sha256, StoredPictu
 use crate::domain::run::Outcome;
 use crate::domain::tidying::{Names, StoredForm, Subject, Task, TidyKind, TidyStep, Write};
 use crate::engine::recover::RecoverError;
-use crate::store::journal::{Answer, Unfinished, WriteKind, WriteRecord};
+use crate::store::journal::{KeptPicture, Unfinished, WriteKind, WriteRecord};
 
 /// A tidying under way.
 struct Tidying<'a> {
@@ -73,7 +72,12 @@ impl Tidying<'_> {
 
 impl Pushing {
     /// Takes one person, or one record that is gone, through a step and writes down how it ended.
-    pub(in crate::engine) async fn tidy_step(&self, step: &TidyStep, kind: TidyKind, mut turn: Turn) -> Ended {
+    pub(in crate::engine) async fn tidy_step(
+        &self,
+        step: &TidyStep,
+        kind: TidyKind,
+        mut turn: Turn,
+    ) -> Ended {
         let ended = match self.prepare_tidying(step, kind).await {
             Ok(mut tidying) => self.bring_to_an_end(&mut tidying, &mut turn).await,
             Err(halt) => Ended::of(halt),
@@ -307,7 +311,8 @@ impl Pushing {
                 }
                 Err(error) => return Err(self.refused(&mut tidying.work, intent, error).await?),
             };
-            self.done(&mut tidying.work, intent, Some(row.id.as_str())).await?;
+            self.done(&mut tidying.work, intent, Some(row.id.as_str()))
+                .await?;
             tidying.copies.push(Copy {
                 of: copy_of.clone(),
                 place,
@@ -361,12 +366,17 @@ impl Pushing {
             let chain = self.chain(&tidying.work.target).await?;
             let mut others = chain.clone();
             for record in &mut others.records {
-                record
-                    .pictures
-                    .retain(|row| !tidying.copies.iter().any(|copy| copy.is_ours && copy.row == row.id));
+                record.pictures.retain(|row| {
+                    !tidying
+                        .copies
+                        .iter()
+                        .any(|copy| copy.is_ours && copy.row == row.id)
+                });
             }
             if others.stamp() != tidying.work.expected {
-                return Err(changed("the records were changed meanwhile; they stay as they are"));
+                return Err(changed(
+                    "the records were changed meanwhile; they stay as they are",
+                ));
             }
             let mut is_waiting = false;
             for copy in &tidying.copies {
@@ -411,7 +421,10 @@ impl Pushing {
             Names::Picture(id) => Some(id.clone()),
             Names::CopyOf(id) => {
                 let copy = tidying.copy_of(id, record);
-                Some(copy.ok_or_else(|| failed("the plan names a copy that it does not store"))?.clone())
+                Some(
+                    copy.ok_or_else(|| failed("the plan names a copy that it does not store"))?
+                        .clone(),
+                )
             }
         };
         if let Some(wanted) = &wanted
@@ -452,7 +465,11 @@ impl Pushing {
     }
 
     /// What is displayed now must be what is promised, or something that is about to go.
-    async fn check_before_removals(&self, tidying: &mut Tidying<'_>, chain: &AvatarChain) -> Result<(), Halt> {
+    async fn check_before_removals(
+        &self,
+        tidying: &mut Tidying<'_>,
+        chain: &AvatarChain,
+    ) -> Result<(), Halt> {
         let displayed = self.displayed(&tidying.work.target).await?;
         let is_fine = match &displayed {
             None => tidying.step.shows.is_none() || tidying.work.before.served.is_none(),
@@ -685,8 +702,14 @@ fn told(tidying: &Tidying<'_>) -> Ended {
             Ended::new(Outcome::Updated, format!("{}; {shown}", parts.join(", ")))
         }
         TidyKind::Undo => match step.shows {
-            Some(_) => Ended::new(Outcome::Updated, "shows the picture of before again; the later one is kept"),
-            None => Ended::new(Outcome::Removed, "has no picture, as before; a copy of the later one is kept"),
+            Some(_) => Ended::new(
+                Outcome::Updated,
+                "shows the picture of before again; the later one is kept",
+            ),
+            None => Ended::new(
+                Outcome::Removed,
+                "has no picture, as before; a copy of the later one is kept",
+            ),
         },
     };
     if let Some(error) = &tidying.work.why_left {
@@ -712,7 +735,10 @@ impl Pushing {
     }
 
     /// The person's chain as it is now; `None` if the person, or the record, is gone.
-    pub(in crate::engine) async fn state_of(&self, person: &Unfinished) -> Result<Option<AvatarChain>, RecoverError> {
+    pub(in crate::engine) async fn state_of(
+        &self,
+        person: &Unfinished,
+    ) -> Result<Option<AvatarChain>, RecoverError> {
         let Some(target) = &person.person.target else {
             return Ok(None);
         };
@@ -746,11 +772,15 @@ impl Pushing {
         })
     }
 
-    async fn roll_forward(&self, work: &mut Work, person: &Unfinished, mut chain: AvatarChain) -> Result<Ended, Halt> {
+    async fn roll_forward(
+        &self,
+        work: &mut Work,
+        person: &Unfinished,
+        mut chain: AvatarChain,
+    ) -> Result<Ended, Halt> {
         let is_stored = |write: &WriteRecord| write.intent.kind == WriteKind::Upload;
         // Who had no picture before the run that is undone gets none back: nothing was stored for them.
-        let may_empty =
-            person.change == Task::Tidy(TidyKind::Undo) && !person.writes.iter().any(is_stored);
+        let may_empty = person.change == Task::Tidy(TidyKind::Undo) && !person.writes.iter().any(is_stored);
         for kept in &person.kept {
             let id = &kept.stored.id;
             if chain.picture(id).is_none() || is_named(&chain, id) {
@@ -766,14 +796,20 @@ impl Pushing {
             if chain.served.is_some() && after.served.is_none() && !may_empty {
                 continue;
             }
-            self.remove(work, kept.place, &kept.record, id, Some(kept.sha256)).await?;
+            self.remove(work, kept.place, &kept.record, id, Some(kept.sha256))
+                .await?;
             chain = after;
         }
         Ok(Ended::new(Outcome::Updated, "what was begun is finished"))
     }
 
-    async fn roll_back(&self, work: &mut Work, person: &Unfinished, mut chain: AvatarChain) -> Result<Ended, Halt> {
-        let ours = stored_by(person, &chain);
+    async fn roll_back(
+        &self,
+        work: &mut Work,
+        person: &Unfinished,
+        mut chain: AvatarChain,
+    ) -> Result<Ended, Halt> {
+        let ours = stored_by(&person.writes, &person.kept, &chain);
         for write in person.writes.iter().rev() {
             let (WriteKind::SetColumn, Some(record)) = (write.intent.kind, &write.intent.record) else {
                 continue;
@@ -786,7 +822,11 @@ impl Pushing {
             if !is_ours {
                 continue;
             }
-            let old = write.intent.old_picture.as_ref().filter(|old| chain.picture(old).is_some());
+            let old = write
+                .intent
+                .old_picture
+                .as_ref()
+                .filter(|old| chain.picture(old).is_some());
             let held = self
                 .write_column(work, write.intent.place, record, &now, old)
                 .await?;
@@ -818,12 +858,15 @@ impl Pushing {
     }
 }
 
-/// Rows that the interrupted step stored: those it was told of, and those with the bytes of an upload of which no
-/// answer came.
-fn stored_by(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
+/// Rows that a step stored and that are still there: those it was told of, and those with the bytes of an upload of
+/// which no answer came.
+pub(in crate::engine) fn stored_by(
+    writes: &[WriteRecord],
+    kept: &[KeptPicture],
+    chain: &AvatarChain,
+) -> HashSet<PictureId> {
     let uploads = || {
-        person
-            .writes
+        writes
             .iter()
             .filter(|write| write.intent.kind == WriteKind::Upload)
     };
@@ -840,7 +883,7 @@ fn stored_by(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
                 && row.sha256.is_some()
                 && write.intent.sha256 == row.sha256
         };
-        let was_there = person.kept.iter().any(|kept| kept.stored.id == row.id);
+        let was_there = kept.iter().any(|kept| kept.stored.id == row.id);
         !was_there && (told.contains(&row.id) || uploads().any(has_bytes_of))
     })
     .map(|(_, row)| row.id.clone())

@@ -422,7 +422,12 @@ impl Pushing {
         Ok(intent)
     }
 
-    pub(super) async fn done(&self, work: &mut Work, intent: IntentId, made: Option<&str>) -> Result<(), Halt> {
+    pub(super) async fn done(
+        &self,
+        work: &mut Work,
+        intent: IntentId,
+        made: Option<&str>,
+    ) -> Result<(), Halt> {
         let answer = Answer::Done(made.map(str::to_owned));
         self.store
             .journal()
@@ -443,7 +448,12 @@ impl Pushing {
     }
 
     /// Writes down that a request was refused; answers the reason to stop.
-    pub(super) async fn refused(&self, work: &mut Work, intent: IntentId, error: ConnectorError) -> Result<Halt, Halt> {
+    pub(super) async fn refused(
+        &self,
+        work: &mut Work,
+        intent: IntentId,
+        error: ConnectorError,
+    ) -> Result<Halt, Halt> {
         if error.kind == ErrorKind::OutcomeUnknown {
             // The intent stays open.
             return Ok(Halt::Connector(error));

@@ -250,6 +250,15 @@ pub struct KeptPicture {
     pub at: Timestamp,
 }
 
+/// What a run wrote for one person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    /// The writes, in the order in which they were announced.
+    pub writes: Vec<WriteRecord>,
+    /// What was kept before.
+    pub kept: Vec<KeptPicture>,
+}
+
 /// Somebody whose push was begun and not settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    Actor, Answer, Intent, IntentId, KeptPicture, RunKind, RunRecord, RunStart, StepRecord, Unfinished,
-    WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, RunKind, RunRecord, RunStart, StepRecord,
+    Unfinished, WriteKind, WriteRecord,
 };
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{Place, Sha256};
@@ -116,18 +116,37 @@ pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Unfini
         })
     })?;
     let mut people: Vec<Unfinished> = people.collect::<rusqlite::Result<_>>()?;
-    let mut writes = connection.prepare(&format!("{WRITE} WHERE run = ?1 AND source = ?2 ORDER BY id"))?;
-    let mut kept = connection.prepare(&format!(
-        "{KEPT} WHERE run = ?1 AND source = ?2 ORDER BY at, picture"
-    ))?;
     for person in &mut people {
-        let key = [person.run.as_str(), person.person.source.as_str()];
-        person.writes = writes
-            .query_map(key, write_row)?
-            .collect::<rusqlite::Result<_>>()?;
-        person.kept = kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?;
+        let Deeds { writes, kept } = deeds_of(connection, &person.run, &person.person.source)?;
+        (person.writes, person.kept) = (writes, kept);
     }
     Ok(people)
+}
+
+pub(super) fn deeds(
+    connection: &Connection,
+    run: &RunId,
+    people: &[SourceId],
+) -> rusqlite::Result<Vec<Deeds>> {
+    people
+        .iter()
+        .map(|person| deeds_of(connection, run, person))
+        .collect()
+}
+
+fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) -> rusqlite::Result<Deeds> {
+    let key = [run.as_str(), person.as_str()];
+    let mut writes =
+        connection.prepare_cached(&format!("{WRITE} WHERE run = ?1 AND source = ?2 ORDER BY id"))?;
+    let mut kept = connection.prepare_cached(&format!(
+        "{KEPT} WHERE run = ?1 AND source = ?2 ORDER BY at, picture"
+    ))?;
+    Ok(Deeds {
+        writes: writes
+            .query_map(key, write_row)?
+            .collect::<rusqlite::Result<_>>()?,
+        kept: kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?,
+    })
 }
 
 fn write_row(row: &Row<'_>) -> rusqlite::Result<WriteRecord> {
