@@ -4,8 +4,8 @@ use super::*;
 use crate::domain::ids::{PictureId, RecordId, SourceId};
 use crate::domain::photo::{AvatarChain, PictureForm, Place, Scan, Sha256, StoredPicture};
 use crate::domain::plan::Change;
-use crate::domain::tidying::Task;
 use crate::domain::run::{Outcome, PersonRef};
+use crate::domain::tidying::Task;
 use crate::store::{Access, Store, StorePaths};
 
 fn paths(folder: &Path) -> StorePaths {

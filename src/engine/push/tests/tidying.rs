@@ -134,7 +134,10 @@ async fn an_attachment_that_people_see_is_stored_in_the_platforms_form_before_it
     scene.assert_in_order(&old());
     for place in [PROFILE, USER] {
         let rows = scene.world.rows("ada", place);
-        assert!(rows.iter().all(|row| row.form == PictureForm::ImageField), "{rows:?}");
+        assert!(
+            rows.iter().all(|row| row.form == PictureForm::ImageField),
+            "{rows:?}"
+        );
         assert_eq!(scene.column(place), Column::Names(rows[0].id.clone()));
     }
     assert!(scene.kept(&old()).await);
@@ -151,7 +154,11 @@ async fn of_several_pictures_in_a_field_the_one_that_is_shown_stays() {
     assert_eq!(scene.hashes(PROFILE), [Some(Sha256::of(&old()))]);
     assert_eq!(scene.hashes(USER), [Some(Sha256::of(&picture(6)))]);
     let shown = scene.world.rows("ada", USER)[0].id.clone();
-    assert_eq!(scene.column(USER), Column::Names(shown), "set right, not only cleared");
+    assert_eq!(
+        scene.column(USER),
+        Column::Names(shown),
+        "set right, not only cleared"
+    );
     for gone in [5, 7] {
         assert!(scene.kept(&picture(gone)).await);
     }
@@ -193,7 +200,11 @@ async fn an_error_message_that_is_displayed_goes_only_when_asked_for() {
         .tidy(scene.litter(CleaningOptions { unreadable: true }).await)
         .await;
     assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
-    assert_eq!(scene.world.shown("ada"), Some(picture(5)), "the next picture there is");
+    assert_eq!(
+        scene.world.shown("ada"),
+        Some(picture(5)),
+        "the next picture there is"
+    );
     assert!(scene.kept(&error_body()).await);
     scene.undo(told.report.run.as_str()).await;
     assert!(scene.hashes(PROFILE).contains(&Some(Sha256::of(&error_body()))));
@@ -201,8 +212,15 @@ async fn an_error_message_that_is_displayed_goes_only_when_asked_for() {
 
 #[tokio::test]
 async fn what_somebody_attached_to_a_record_is_nobodys_litter() {
-    let scene = Scene::of(person("ada").stored(PROFILE, old()).stored(USER, picture(5)).plain());
-    scene.world.alter_newest(|row| row.file_name = "badge application.png".into());
+    let scene = Scene::of(
+        person("ada")
+            .stored(PROFILE, old())
+            .stored(USER, picture(5))
+            .plain(),
+    );
+    scene
+        .world
+        .alter_newest(|row| row.file_name = "badge application.png".into());
     assert_eq!(scene.cleaning().await.selected(), 0);
 }
 
@@ -223,7 +241,11 @@ async fn a_picture_that_another_records_column_names_stays() {
     scene.world.add(person("bob").column(USER, "picture-2"));
     let plan = scene.cleaning().await;
     assert_eq!(plan.steps, []);
-    assert!(plan.left[0].reason.contains("another record"), "{}", plan.left[0].reason);
+    assert!(
+        plan.left[0].reason.contains("another record"),
+        "{}",
+        plan.left[0].reason
+    );
 }
 
 #[tokio::test]
@@ -483,7 +505,10 @@ async fn undo_survives(ada: fn() -> PersonBuilder, change: Change, allowed: &[By
             }
             assert_eq!(scene.world.shown("ada"), before, "{at}");
             for place in [PROFILE, USER] {
-                assert!(scene.world.rows("ada", place).len() <= 1, "{at}: nothing is left over");
+                assert!(
+                    scene.world.rows("ada", place).len() <= 1,
+                    "{at}: nothing is left over"
+                );
             }
             assert_eq!(scene.target.broken_promises(), Vec::<String>::new(), "{at}");
         }
