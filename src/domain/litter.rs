@@ -5,7 +5,7 @@
 //! again in the platform's own form, and whatever is not shown then may go. A rule that cannot be sure leaves things
 //! as they are and says so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,9 @@ const SUSPICIOUS_BYTES: u64 = 2_048;
 
 /// So many pictures whose records seem gone are believed whatever their share.
 const PLAUSIBLE_STRAYS: u64 = 100;
+
+/// What is known of the bytes of pictures.
+pub type Looked = HashMap<PictureId, Content>;
 
 /// A kind of litter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,9 +151,8 @@ pub fn to_look_at(person: &TargetId, chain: &AvatarChain) -> Vec<PictureId> {
                 || is_named(chain, &row.id)
                 || is_of_article(row, person);
             let is_suspicious = row.bytes < SUSPICIOUS_BYTES || !row.can_be_served();
-            let decides = is_suspicious
-                || (has_duplicates && is_shown)
-                || (is_littered && (row.sha256.is_none() || (has_duplicates && is_shown)));
+            let decides =
+                is_suspicious || (has_duplicates && is_shown) || (is_littered && row.sha256.is_none());
             if matters && decides && row.scan != Scan::Quarantined && !wanted.contains(&row.id) {
                 wanted.push(row.id.clone());
             }
@@ -179,7 +181,7 @@ fn has_litter(person: &TargetId, chain: &AvatarChain) -> bool {
 pub fn tidying(
     person: &TargetId,
     chain: &AvatarChain,
-    looked: &HashMap<PictureId, Content>,
+    looked: &Looked,
     options: CleaningOptions,
 ) -> Option<Tidying> {
     let mut room = Room {
@@ -191,7 +193,6 @@ pub fn tidying(
         stored: Vec::new(),
         columns: Vec::new(),
         doomed: Vec::new(),
-        untouchable: HashSet::new(),
     };
     for record in &chain.records {
         room.tidy_record(record);
@@ -205,14 +206,22 @@ pub fn tidying(
 struct Room<'a> {
     person: &'a TargetId,
     chain: &'a AvatarChain,
-    looked: &'a HashMap<PictureId, Content>,
+    looked: &'a Looked,
     options: CleaningOptions,
     litter: Vec<Litter>,
     stored: Vec<Write>,
     columns: Vec<Write>,
     doomed: Vec<PictureId>,
-    /// Records at which nothing may change.
-    untouchable: HashSet<RecordId>,
+}
+
+/// How an ordinary attachment becomes a picture of the image field.
+enum Converted {
+    /// This row of the field holds its bytes already.
+    Held(PictureId),
+    /// Its bytes are stored.
+    Stored,
+    /// Nothing can be done.
+    Impossible,
 }
 
 impl<'a> Room<'a> {
@@ -225,11 +234,12 @@ impl<'a> Room<'a> {
             && let Some(problem) = self.no_picture(row)
         {
             if !self.options.unreadable {
-                self.untouchable.insert(record.id.clone());
                 let why = format!(
                     "it is shown although it {problem}; a push replaces it, and `clean --unreadable` removes it"
                 );
-                self.report(LitterKind::NoPicture, record, Some(row), Fate::Left, why);
+                if record.picture(&row.id).is_some() {
+                    self.report(LitterKind::NoPicture, record, Some(row), Fate::Left, why);
+                }
                 return;
             }
             let next = record
@@ -243,7 +253,9 @@ impl<'a> Room<'a> {
                 column_is_settled = true;
             }
             let why = format!("it is shown although it {problem}");
-            self.report(LitterKind::NoPicture, record, Some(row), Fate::Removed, why);
+            if record.picture(&row.id).is_some() {
+                self.report(LitterKind::NoPicture, record, Some(row), Fate::Removed, why);
+            }
             self.doom(row);
             shown = next;
         }
@@ -270,7 +282,11 @@ impl<'a> Room<'a> {
                 record.picture(&row.id).map(|row| row.id.clone())
             }
             Some(_) if column_is_settled => None,
-            Some(row) => self.convert(record, row),
+            Some(row) => match self.convert(record, row) {
+                Converted::Held(keeper) => Some(keeper),
+                Converted::Stored => None,
+                Converted::Impossible => return,
+            },
         };
         // A record whose column names a picture of another one keeps its own as they are.
         let shows_its_own = shown.is_some_and(|row| keeper.is_some() || row.form == PictureForm::Plain);
@@ -291,7 +307,7 @@ impl<'a> Room<'a> {
                     format!("the image field of {} shows another one", record.place),
                 ),
             };
-            if self.can_go(row) {
+            if can_go(row) {
                 self.report(kind, record, Some(row), Fate::Removed, why);
                 self.doom(row);
             } else {
@@ -300,49 +316,30 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// An ordinary attachment that a record shows becomes a picture of its image field; answers the row that does so
-    /// already, if there is one.
-    fn convert(&mut self, record: &AvatarRecord, row: &StoredPicture) -> Option<PictureId> {
-        let Some(sha256) = self.hash_of(row) else {
-            self.untouchable.insert(record.id.clone());
-            self.report(
-                LitterKind::NamedWrongForm,
-                record,
-                Some(row),
-                Fate::Left,
-                cannot_be_kept(row),
-            );
-            return None;
+    /// An ordinary attachment that a record shows becomes a picture of its image field.
+    fn convert(&mut self, record: &AvatarRecord, row: &StoredPicture) -> Converted {
+        let Some(sha256) = self.hash_of(row).filter(|_| can_go(row)) else {
+            let why = cannot_be_kept(row);
+            self.report(LitterKind::NamedWrongForm, record, Some(row), Fate::Left, why);
+            return Converted::Impossible;
         };
-        if row.scan == Scan::Quarantined {
-            self.untouchable.insert(record.id.clone());
-            self.report(
-                LitterKind::NamedWrongForm,
-                record,
-                Some(row),
-                Fate::Left,
-                cannot_be_kept(row),
-            );
-            return None;
-        }
         let same = record.image_rows().find(|other| {
             other.bytes == row.bytes && self.hash_of(other) == Some(sha256) && other.can_be_served()
         });
-        match same {
-            Some(same) => self.set_column(record, Names::Picture(same.id.clone())),
-            None => {
-                self.stored.push(Write::Store {
-                    place: record.place,
-                    record: record.id.clone(),
-                    copy_of: row.id.clone(),
-                    sha256,
-                    bytes: row.bytes,
-                    form: StoredForm::image_field(row.content_type.clone()),
-                });
-                self.set_column(record, Names::CopyOf(row.id.clone()));
-            }
+        if let Some(same) = same {
+            self.set_column(record, Names::Picture(same.id.clone()));
+        } else {
+            self.stored.push(Write::Store {
+                place: record.place,
+                record: record.id.clone(),
+                copy_of: row.id.clone(),
+                sha256,
+                bytes: row.bytes,
+                form: StoredForm::image_field(row.content_type.clone()),
+            });
+            self.set_column(record, Names::CopyOf(row.id.clone()));
         }
-        same.map(|same| same.id.clone())
+        same.map_or(Converted::Stored, |same| Converted::Held(same.id.clone()))
     }
 
     /// Ordinary attachments: those that are stored anew, and those that the article left behind.
@@ -377,13 +374,13 @@ impl<'a> Room<'a> {
                             "an ordinary attachment that nothing names is nobody's avatar".to_owned(),
                         ),
                     };
-                    if self.can_go(row) {
+                    if can_go(row) {
                         self.report(kind, record, Some(row), Fate::Removed, why);
                         self.doom(row);
                     } else {
                         self.report(kind, record, Some(row), Fate::Left, cannot_be_kept(row));
                     }
-                } else if naming.iter().all(is_set_elsewhere) && self.can_go(row) {
+                } else if naming.iter().all(is_set_elsewhere) && can_go(row) {
                     let why =
                         "an ordinary attachment is shown; the same bytes are stored as the platform stores \
                                pictures"
@@ -461,7 +458,9 @@ impl<'a> Room<'a> {
         let is_left = left.is_some();
         let mut litter = self.litter;
         if is_left {
-            litter.iter_mut().for_each(|litter| litter.fate = Fate::Left);
+            for litter in &mut litter {
+                litter.fate = Fate::Left;
+            }
         }
         Some(Tidying {
             litter,
@@ -502,11 +501,6 @@ impl<'a> Room<'a> {
                 .is_some_and(|named| self.chain.picture(named).is_none() && served != Some(named))
     }
 
-    /// True if a copy can be kept.
-    fn can_go(&self, row: &StoredPicture) -> bool {
-        row.scan != Scan::Quarantined
-    }
-
     fn doom(&mut self, row: &StoredPicture) {
         if !self.doomed.contains(&row.id) {
             self.doomed.push(row.id.clone());
@@ -539,6 +533,11 @@ impl<'a> Room<'a> {
             why,
         });
     }
+}
+
+/// True if a copy can be kept.
+fn can_go(row: &StoredPicture) -> bool {
+    row.scan != Scan::Quarantined
 }
 
 fn cannot_be_kept(row: &StoredPicture) -> String {
@@ -586,4 +585,209 @@ fn is_of_article(row: &StoredPicture, person: &TargetId) -> bool {
 /// records sees pictures without records.
 pub fn are_strays_plausible(strays: u64, others: u64) -> bool {
     strays <= PLAUSIBLE_STRAYS || strays <= others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROFILE: Place = Place::LIVE_PROFILE;
+    const USER: Place = Place::SYS_USER;
+
+    fn ada() -> TargetId {
+        TargetId::new("ada")
+    }
+
+    fn row(id: &str, form: PictureForm, content: &str) -> StoredPicture {
+        StoredPicture {
+            id: PictureId::new(id),
+            form,
+            file_name: match form {
+                PictureForm::ImageField => "photo".into(),
+                PictureForm::Plain => "ada_photo.jpg".into(),
+            },
+            sha256: Some(Sha256::of(content.as_bytes())),
+            bytes: 10_000,
+            content_type: "image/jpeg".into(),
+            scan: Scan::Available,
+            created_at: None,
+            created_by: None,
+        }
+    }
+
+    fn image(id: &str) -> StoredPicture {
+        row(id, PictureForm::ImageField, id)
+    }
+
+    fn plain(id: &str) -> StoredPicture {
+        row(id, PictureForm::Plain, id)
+    }
+
+    fn record(place: Place, column: Option<&str>, pictures: Vec<StoredPicture>) -> AvatarRecord {
+        AvatarRecord {
+            place,
+            id: RecordId::new(place.0),
+            column: column.map_or(Column::Empty, |id| Column::Names(PictureId::new(id))),
+            pictures,
+        }
+    }
+
+    fn chain(records: Vec<AvatarRecord>, findings: &[Finding]) -> AvatarChain {
+        let mut chain = AvatarChain {
+            records,
+            served: None,
+            findings: findings.to_vec(),
+        };
+        chain.served = chain_after(&chain, &[]).served;
+        chain
+    }
+
+    fn decided(chain: &AvatarChain, looked: &Looked) -> Option<Tidying> {
+        tidying(&ada(), chain, looked, CleaningOptions::default())
+    }
+
+    fn removed(tidying: &Tidying) -> Vec<&str> {
+        let removes = tidying.writes.iter().filter_map(|write| match write {
+            Write::Remove { picture, .. } => Some(picture.as_str()),
+            _ => None,
+        });
+        removes.collect()
+    }
+
+    fn no_picture() -> Content {
+        Content::Unsound(PictureProblem::NotAPicture {
+            looks_like: "JSON".into(),
+        })
+    }
+
+    #[test]
+    fn a_chain_in_order_has_no_litter() {
+        let chain = chain(
+            vec![
+                record(PROFILE, Some("a"), vec![image("a")]),
+                record(USER, None, vec![image("b")]),
+            ],
+            &[],
+        );
+        assert_eq!(decided(&chain, &Looked::new()), None);
+        assert_eq!(to_look_at(&ada(), &chain), []);
+    }
+
+    #[test]
+    fn what_the_column_names_is_shown_and_not_the_oldest() {
+        let chain = chain(
+            vec![record(
+                PROFILE,
+                Some("b"),
+                vec![image("a"), image("b"), image("c")],
+            )],
+            &[Finding::DuplicateImage],
+        );
+        let tidying = decided(&chain, &Looked::new()).expect("litter");
+        assert_eq!(removed(&tidying), ["a", "c"]);
+        assert_eq!(tidying.shows, Some(Sha256::of(b"b")));
+    }
+
+    #[test]
+    fn a_good_picture_is_never_removed_beside_an_error_message_that_is_shown() {
+        let chain = chain(
+            vec![record(PROFILE, None, vec![image("error"), image("good")])],
+            &[Finding::DuplicateImage],
+        );
+        assert_eq!(to_look_at(&ada(), &chain), [PictureId::new("error")]);
+        let looked = Looked::from([(PictureId::new("error"), no_picture())]);
+        let left = decided(&chain, &looked).expect("litter");
+        assert_eq!(left.writes, []);
+        let options = CleaningOptions { unreadable: true };
+        let cleared = tidying(&ada(), &chain, &looked, options).expect("litter");
+        assert_eq!(removed(&cleared), ["error"]);
+        assert_eq!(cleared.shows, Some(Sha256::of(b"good")));
+    }
+
+    #[test]
+    fn bytes_that_the_field_holds_already_are_not_stored_twice() {
+        let same = row("there", PictureForm::ImageField, "p");
+        let chain = chain(
+            vec![record(PROFILE, Some("p"), vec![plain("p"), same])],
+            &[Finding::Unprefixed],
+        );
+        let tidying = decided(&chain, &Looked::new()).expect("litter");
+        assert_eq!(removed(&tidying), ["p"]);
+        assert!(
+            tidying.writes.contains(&Write::SetColumn {
+                place: PROFILE,
+                record: RecordId::new(PROFILE.0),
+                names: Names::Picture(PictureId::new("there")),
+            }),
+            "{tidying:?}"
+        );
+        assert!(
+            !tidying
+                .writes
+                .iter()
+                .any(|write| matches!(write, Write::Store { .. }))
+        );
+    }
+
+    #[test]
+    fn nothing_goes_when_it_is_not_known_what_a_column_names() {
+        let mut hidden = record(USER, None, vec![]);
+        hidden.column = Column::Unreadable;
+        let chain = chain(
+            vec![record(PROFILE, None, vec![image("a"), image("b")]), hidden],
+            &[Finding::DuplicateImage],
+        );
+        let tidying = decided(&chain, &Looked::new()).expect("litter");
+        assert_eq!(tidying.writes, []);
+        assert!(tidying.left.is_some_and(|why| why.contains("column")));
+    }
+
+    #[test]
+    fn what_no_copy_can_be_kept_of_stays() {
+        let quarantined = StoredPicture {
+            scan: Scan::Quarantined,
+            ..image("b")
+        };
+        let chain = chain(
+            vec![record(PROFILE, None, vec![image("a"), quarantined])],
+            &[Finding::DuplicateImage],
+        );
+        let tidying = decided(&chain, &Looked::new()).expect("litter");
+        assert_eq!(removed(&tidying), Vec::<&str>::new());
+        assert_eq!(tidying.litter[0].fate, Fate::Left);
+    }
+
+    #[test]
+    fn other_peoples_attachments_are_not_the_scripts() {
+        for (file_name, is_litter) in [
+            ("ada_photo.jpg", true),
+            ("ADA_photo.gif", true),
+            ("photo", true),
+            ("bob_photo.jpg", false),
+            ("my photo.jpg", false),
+            ("photo.jpg", false),
+            ("contract.png", false),
+        ] {
+            let attachment = StoredPicture {
+                file_name: file_name.into(),
+                ..plain("p")
+            };
+            let chain = chain(
+                vec![record(PROFILE, None, vec![image("a"), attachment])],
+                &[Finding::Unprefixed],
+            );
+            assert_eq!(
+                decided(&chain, &Looked::new()).is_some(),
+                is_litter,
+                "{file_name}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_account_that_sees_no_records_finds_no_strays() {
+        assert!(are_strays_plausible(100, 0));
+        assert!(are_strays_plausible(5_000, 90_000));
+        assert!(!are_strays_plausible(5_000, 4_000));
+    }
 }

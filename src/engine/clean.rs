@@ -11,7 +11,7 @@ use crate::connector::{ConnectorError, Naming, Priority, Stray};
 use crate::domain::comparison::Content;
 use crate::domain::ids::{PictureId, RecordId, SourceId, TargetId};
 use crate::domain::litter::{
-    CleaningOptions, Fate, Litter, LitterKind, Tidying, are_strays_plausible, tidying, to_look_at,
+    CleaningOptions, Fate, Litter, LitterKind, Looked, Tidying, are_strays_plausible, tidying, to_look_at,
 };
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Place, Scan};
@@ -146,7 +146,7 @@ impl Engine {
         &self,
         chains: &[(PersonRef, TargetId, AvatarChain)],
         progress: &dyn ScanObserver,
-    ) -> Result<HashMap<PictureId, Content>, EngineError> {
+    ) -> Result<Looked, EngineError> {
         let wanted: Vec<PictureId> = chains
             .iter()
             .flat_map(|(_, target, chain)| to_look_at(target, chain))
@@ -158,7 +158,7 @@ impl Engine {
                 (id, content)
             })
             .buffer_unordered(LOOKS_ABREAST);
-        let mut looked = HashMap::new();
+        let mut looked = Looked::new();
         let mut done = 0;
         while let Some((id, content)) = looks.next().await {
             done += 1;
@@ -318,39 +318,33 @@ impl Engine {
             };
             let person = nobody(&stray);
             let litter = litter_of(&stray, why_left);
-            match why_left {
-                Some(reason) => plan.left.push(Left {
+            if let Some(reason) = why_left {
+                plan.left.push(Left {
                     person,
                     outcome: Outcome::Skipped,
                     litter,
                     reason: reason.to_owned(),
-                }),
-                None => {
-                    let chain = stray.chain();
-                    let writes = chain.records[0]
-                        .pictures
-                        .iter()
-                        .map(|row| Write::Remove {
-                            place: stray.place,
-                            record: stray.record.clone(),
-                            picture: row.id.clone(),
-                            bytes: row.bytes,
-                        })
-                        .collect();
-                    plan.steps.push(TidyStep {
-                        person,
-                        subject: Subject::Stray {
-                            place: stray.place,
-                            record: stray.record.clone(),
-                        },
-                        expected: chain.stamp(),
-                        shows: None,
-                        reason: reason_of(&litter),
-                        litter,
-                        writes,
-                    });
-                }
+                });
+                continue;
             }
+            let removals = stray.pictures.iter().map(|row| Write::Remove {
+                place: stray.place,
+                record: stray.record.clone(),
+                picture: row.id.clone(),
+                bytes: row.bytes,
+            });
+            plan.steps.push(TidyStep {
+                person,
+                subject: Subject::Stray {
+                    place: stray.place,
+                    record: stray.record.clone(),
+                },
+                expected: stray.chain().stamp(),
+                shows: None,
+                reason: reason_of(&litter),
+                litter,
+                writes: removals.collect(),
+            });
         }
         Ok(())
     }
@@ -402,7 +396,9 @@ fn litter_of(stray: &Stray, why_left: Option<&str>) -> Vec<Litter> {
 }
 
 fn all_left(mut litter: Vec<Litter>) -> Vec<Litter> {
-    litter.iter_mut().for_each(|litter| litter.fate = Fate::Left);
+    for litter in &mut litter {
+        litter.fate = Fate::Left;
+    }
     litter
 }
 

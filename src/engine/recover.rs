@@ -118,9 +118,10 @@ impl Engine {
         for person in self.store.journal().unfinished().await? {
             let pushing = self.pushing(person.run.clone(), &control);
             let ended = self.settle_person(&pushing, &person).await?;
-            let after = match ended.settled {
-                true => pushing.state_of(&person).await?.map(|chain| chain.stamp()),
-                false => None,
+            let after = if ended.settled {
+                pushing.state_of(&person).await?.map(|chain| chain.stamp())
+            } else {
+                None
             };
             let sentence = format!(
                 "{}: interrupted in run {}; {}",

@@ -274,8 +274,9 @@ async fn a_rule_that_takes_the_shown_picture_along_makes_everything_be_put_back(
     let mut is_done = false;
     scene.target.on(When::After, "remove", 0, move |world| {
         if !std::mem::replace(&mut is_done, true) {
-            let rows = world.rows("ada", PROFILE);
-            rows.iter().for_each(|row| world.delete_row(&row.id));
+            for row in world.rows("ada", PROFILE) {
+                world.delete_row(&row.id);
+            }
         }
     });
     let told = scene.clean().await;
