@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod clean;
 mod completions;
 mod configuration;
 mod connect;
@@ -19,6 +20,7 @@ mod screen;
 mod show;
 mod status;
 mod sync;
+mod undo;
 mod writing;
 
 use std::ffi::OsString;
@@ -102,6 +104,10 @@ enum Command {
     Push(push::PushArguments),
     /// A full run: scan, plan, apply.
     Sync(sync::SyncArguments),
+    /// Clear away stored pictures that nobody sees; what people see stays.
+    Clean(clean::CleanArguments),
+    /// Take back a run, or the last change to a person.
+    Undo(undo::UndoArguments),
     /// List past runs, or one of them person by person.
     History(history::HistoryArguments),
     /// Settings in force.
@@ -201,6 +207,8 @@ async fn dispatch_async(
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Clean(arguments) => clean::run(output, global, &arguments).await,
+        Command::Undo(arguments) => undo::run(output, global, &arguments).await,
         Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }

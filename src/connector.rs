@@ -12,12 +12,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 
 use crate::domain::anatomy::{Anatomy, Colleagues, PhotoDetails};
 use crate::domain::ids::{PictureId, RecordId, SourceId, TargetId};
 use crate::domain::person::{SourcePerson, TargetPerson};
-use crate::domain::photo::{AvatarChain, Column, Place, SourcePhoto, StoredPicture};
+use crate::domain::photo::{
+    AvatarChain, AvatarRecord, Column, PictureForm, Place, SourcePhoto, StoredPicture,
+};
+use crate::domain::tidying::StoredForm;
 
 /// Where photos come from.
 #[async_trait]
@@ -175,6 +179,44 @@ pub trait AvatarTarget: Send + Sync {
     /// Removes a stored picture. Already gone is success.
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError>;
 
+    /// Stores a copy of a picture in the form in which it was stored before: its name and type are not ours. Not safe
+    /// to repeat: on [`ErrorKind::OutcomeUnknown`] read the chain again.
+    async fn store_as(
+        &self,
+        record: &RecordId,
+        place: Place,
+        picture: Bytes,
+        form: &StoredForm,
+    ) -> Result<StoredPicture, ConnectorError> {
+        match form.form {
+            PictureForm::ImageField => self.upload(record, place, picture, form.content_type.raw()).await,
+            PictureForm::Plain => Err(ConnectorError {
+                system: self.name(),
+                operation: format!("store an ordinary attachment at {place} {record}"),
+                kind: ErrorKind::Refused,
+                hint: None,
+                source: None,
+            }),
+        }
+    }
+
+    /// Pictures whose record is gone, page by page, in no particular order; those of one record may come on several
+    /// pages. Only what the target itself says is gone counts, not what this account does not see. The stream ends
+    /// after the last page or after the first error. A target whose pictures go with their records has none.
+    fn strays(&self) -> BoxStream<'_, Result<Vec<Stray>, ConnectorError>> {
+        stream::empty().boxed()
+    }
+
+    /// All that is stored at this record, read afresh, if the record is gone. `None` if it is not, or nothing is there.
+    async fn stray(&self, _place: Place, _record: &RecordId) -> Result<Option<Stray>, ConnectorError> {
+        Ok(None)
+    }
+
+    /// The picture columns of any records, whoever's they are, that name any of `pictures`.
+    async fn named(&self, _pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
     /// The largest picture in bytes that may be uploaded.
     fn upload_limit(&self) -> u64;
 
@@ -196,6 +238,49 @@ pub type SweptPeople<'a> = Box<dyn Iterator<Item = (TargetId, Column)> + Send + 
 pub trait SweptChains: Send + Sync {
     /// The chain of one of the people of the sweep. `None`: the target no longer knows the person.
     fn chain(&self, person: &TargetPerson) -> Option<AvatarChain>;
+}
+
+/// A picture column that names a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Naming {
+    /// The picture that is named.
+    pub picture: PictureId,
+    /// The place of the record whose column it is.
+    pub place: Place,
+    /// The record whose column it is.
+    pub record: RecordId,
+}
+
+/// Pictures whose record is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// The place of the record; [`Place::THUMBNAIL`] for renditions of pictures that are gone.
+    pub place: Place,
+    /// The record that is gone.
+    pub record: RecordId,
+    /// What is stored there.
+    pub pictures: Vec<StoredPicture>,
+    /// True if they are stored in a way that no version of the platform does (`servicenow.md` 1.1, double prefix):
+    /// worth a report and nothing else.
+    pub is_odd: bool,
+}
+
+impl Stray {
+    /// As a chain, so that its state has a stamp like that of a person.
+    pub fn chain(&self) -> AvatarChain {
+        let mut pictures = self.pictures.clone();
+        pictures.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        AvatarChain {
+            records: vec![AvatarRecord {
+                place: self.place,
+                id: self.record.clone(),
+                column: Column::Empty,
+                pictures,
+            }],
+            served: None,
+            findings: Vec::new(),
+        }
+    }
 }
 
 /// Whose request goes first when both wait. Nobody goes through a pause.

@@ -11,12 +11,16 @@
 //! explain   one person ─► why their picture is what it is
 //! pictures  both sides' bytes of one person
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
+//! clean     litter ─► a plan of what can go without anybody seeing a difference
+//! undo      a run of the journal ─► a plan that takes it back
+//! tidy      such a plan, carried out
 //! recover   what an interrupted run has left ─► finished or taken back
 //! check     harmless probes
 //! ```
 
 mod apply;
 mod check;
+mod clean;
 mod decoding;
 mod explain;
 mod find;
@@ -32,6 +36,8 @@ mod roster;
 mod scan;
 mod settle;
 mod thumbnails;
+mod tidy;
+mod undo;
 
 #[cfg(test)]
 pub(crate) mod fakes;
@@ -64,6 +70,7 @@ pub use pictures::{SidePicture, SidePictures};
 pub use planning::Candidates;
 pub use recover::RecoverError;
 pub use scan::{Ignore, ScanEvent, ScanObserver};
+pub use undo::UndoError;
 
 /// Tells the time; a test brings its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

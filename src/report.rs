@@ -11,3 +11,4 @@ pub mod progress;
 pub mod run;
 pub mod status;
 pub mod text;
+pub mod tidying;

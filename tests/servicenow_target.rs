@@ -328,3 +328,52 @@ async fn a_thumbnail_is_part_of_the_anatomy_of_the_picture_it_was_made_from() {
         small[0].bytes
     );
 }
+
+#[tokio::test]
+async fn a_record_that_is_only_hidden_is_not_taken_for_gone() {
+    let sandbox = practice(300);
+    let target = usual(&sandbox);
+    let strays = |target: ServiceNowTarget| async move {
+        let strays: Vec<_> = target.strays().try_concat().await.expect("a whole listing");
+        strays.into_iter().map(|stray| stray.record).collect::<Vec<_>>()
+    };
+    let gone: Vec<_> = {
+        let instance = sandbox.world().instance.read();
+        instance
+            .attachments()
+            .filter(|row| row.table_name.starts_with("ZZ_YY"))
+            .filter(|row| instance.has_record(&row.table_name, row.table_sys_id) == Some(false))
+            .map(|row| row.table_sys_id.to_string())
+            .collect()
+    };
+    assert!(!gone.is_empty(), "the practice world has orphans");
+    let mut found = strays(target).await;
+    found.sort();
+    let mut expected: Vec<_> = gone
+        .iter()
+        .map(|id| avatar_sync::domain::ids::RecordId::new(id.as_str()))
+        .collect();
+    expected.sort();
+    assert_eq!(found, expected);
+
+    // Every third profile is hidden from the account: their pictures are nobody's litter.
+    let mut settings = sandbox.instance().settings();
+    let hidden: Vec<String> = {
+        let instance = sandbox.world().instance.read();
+        instance
+            .profiles()
+            .step_by(3)
+            .map(|row| row.sys_id.to_string())
+            .collect()
+    };
+    assert!(hidden.len() > 20);
+    let rows = format!("sys_idIN{}", hidden.join(","));
+    settings
+        .access
+        .hidden_rows
+        .insert("live_profile".to_owned(), rows);
+    sandbox.instance().set_settings(settings);
+    let mut found = strays(usual(&sandbox)).await;
+    found.sort();
+    assert_eq!(found, expected);
+}

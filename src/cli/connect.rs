@@ -13,13 +13,16 @@ use super::output::Output;
 use super::{GlobalArguments, exit};
 use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
 use crate::config::{self, Configuration, FlagValues, Values};
+use crate::connector::ErrorKind;
 use crate::connector::entra::{Concurrency, EntraSettings, EntraSource, PhotoSize};
 use crate::connector::http::{Origin, RequestLog, Transport, TransportSettings};
 use crate::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, WriteMode, instance_origin,
 };
+use crate::domain::litter::CleaningOptions;
 use crate::domain::plan::{Limits, Plan};
 use crate::domain::text::clean;
+use crate::domain::tidying::TidyPlan;
 use crate::engine::{
     Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent, ScanObserver,
     ScanSink, Scanned,
@@ -222,6 +225,31 @@ impl Session {
             .map_err(engine_failure)
     }
 
+    /// What can be cleared away, with progress; Ctrl-C ends it.
+    pub async fn cleaning_plan(
+        &self,
+        output: &Output,
+        people: &[String],
+        options: CleaningOptions,
+    ) -> Result<TidyPlan, Failure> {
+        let progress = output.progress(true);
+        let cancel = CancellationToken::new();
+        let interrupt = on_interrupt({
+            let cancel = cancel.clone();
+            move || cancel.cancel()
+        });
+        let is_ascii = output.look.is_ascii;
+        let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
+        let looking = self.engine.cleaning_plan(people, options, &observer, &cancel);
+        let planned = self
+            .watching_waits(&progress, is_ascii, looking)
+            .await
+            .map_err(engine_failure);
+        interrupt.abort();
+        progress.finish();
+        planned
+    }
+
     /// Finishes what a run that was cut off has left, before anything new is sent.
     pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
         let recovered = self
@@ -353,6 +381,23 @@ fn connector_failure(error: impl Into<Box<dyn std::error::Error + Send + Sync>>)
     Failure::usage(error)
 }
 
+/// What a service's failure means for a command that it ended.
+pub fn connector_stopped(
+    kind: ErrorKind,
+    hint: Option<String>,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Failure {
+    let code = match kind {
+        ErrorKind::SignInRejected | ErrorKind::NotAllowed { .. } => exit::NO_ACCESS,
+        ErrorKind::Configuration => exit::USAGE,
+        _ => exit::UNEXPECTED,
+    };
+    Failure {
+        hint,
+        ..Failure::new(code, error)
+    }
+}
+
 /// What the engine could not do, with the exit code that scripts rely on.
 pub fn engine_failure(error: EngineError) -> Failure {
     let hint = error.hint().map(str::to_owned);
@@ -362,7 +407,7 @@ pub fn engine_failure(error: EngineError) -> Failure {
         EngineError::Find(FindError::Connector(_)) => exit::UNEXPECTED,
         EngineError::Find(_) => exit::USAGE,
         error if error.is_access() => exit::NO_ACCESS,
-        error if error.kind() == Some(&crate::connector::ErrorKind::Configuration) => exit::USAGE,
+        error if error.kind() == Some(&ErrorKind::Configuration) => exit::USAGE,
         _ => exit::UNEXPECTED,
     };
     let hint = match &error {

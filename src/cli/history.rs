@@ -9,8 +9,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, connect, exit};
 use crate::domain::ids::RunId;
-use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef, Summary};
+use crate::domain::tidying::Task;
 use crate::report::json;
 use crate::report::run::{duration, stop_sentence, write_step};
 use crate::report::status::whole_seconds;
@@ -51,7 +51,7 @@ struct JsonRun<'a> {
 #[derive(Serialize)]
 struct JsonStep<'a> {
     person: &'a PersonRef,
-    change: Change,
+    change: Task,
     outcome: Outcome,
     detail: &'a str,
     at: String,

@@ -12,8 +12,9 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, exit};
 use crate::config::{FlagValues, Value};
-use crate::domain::plan::{PLAN_SCHEMA, Plan};
+use crate::domain::plan::{Limits, PLAN_SCHEMA, Plan};
 use crate::domain::run::{RunEvent, StopReason};
+use crate::domain::tidying::TidyPlan;
 use crate::engine::{ApplyError, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
@@ -147,7 +148,11 @@ pub async fn carry_out(
             return Ok(exit::OK);
         }
     }
-    apply(output, session, plan, kind, arguments.json).await
+    let steps = plan.steps.len() as u64;
+    let (events, received) = mpsc::channel(EVENT_QUEUE);
+    let control = RunControl::new().of_kind(kind);
+    let run = session.engine.apply(plan, &session.limits, &control, events);
+    follow(output, session, run, &control, received, steps, arguments.json).await
 }
 
 fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
@@ -162,23 +167,69 @@ fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
     Ok(exit::OK)
 }
 
-async fn apply(
+/// The same as [`carry_out`] for a tidying, which has limits of its own.
+pub async fn carry_out_tidying(
     output: &Output,
     session: &Session,
-    plan: Plan,
-    kind: RunKind,
+    plan: TidyPlan,
+    limits: &Limits,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
+    plan.check(limits).map_err(|breach| {
+        Failure::new(exit::BRAKE, breach)
+            .with_hint("look at the plan with --dry-run; raise the limit if it is right")
+    })?;
+    if arguments.dry_run {
+        output.data(|out| {
+            if arguments.json {
+                report::json::line(out, &plan)
+            } else {
+                report::tidying::write_human(out, output.look, &plan)?;
+                writeln!(out, "\nDry run: nothing was written.")
+            }
+        })?;
+        return Ok(exit::OK);
+    }
+    if !plan.steps.is_empty() && !arguments.yes {
+        if !output.can_ask {
+            return Err(Failure::usage("there is nobody to ask")
+                .with_hint("look at the plan with --dry-run, then carry it out with --yes"));
+        }
+        let mut err = anstream::stderr().lock();
+        report::tidying::write_human(&mut err, output.look, &plan)?;
+        drop(err);
+        let question = report::tidying::question(&plan, &session.instance);
+        if !output.confirm(&question, plan.number_to_type())? {
+            output.talk("Nothing was changed.");
+            return Ok(exit::OK);
+        }
+    }
+    if !arguments.json {
+        output.data(|out| report::tidying::write_left(out, output.look, &plan))?;
+    }
+    let steps = plan.steps.len() as u64;
+    let (events, received) = mpsc::channel(EVENT_QUEUE);
+    let control = RunControl::new();
+    let run = session.engine.tidy(plan, limits, &control, events);
+    follow(output, session, run, &control, received, steps, arguments.json).await
+}
+
+/// Follows a run to its end and reports.
+async fn follow(
+    output: &Output,
+    session: &Session,
+    run: impl Future<Output = Result<RunReport, ApplyError>>,
+    control: &RunControl,
+    mut received: mpsc::Receiver<RunEvent>,
+    steps: u64,
     is_json: bool,
 ) -> Result<u8, Failure> {
     let started = Instant::now();
-    let steps = plan.steps.len() as u64;
-    let (events, mut received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new().of_kind(kind);
     let interrupt = on_interrupt({
         let control = control.clone();
         move || control.cancel()
     });
     let progress = output.progress(true);
-    let run = session.engine.apply(plan, &session.limits, &control, events);
     tokio::pin!(run);
     let mut done = 0;
     let mut ended: Option<Result<RunReport, ApplyError>> = None;
@@ -191,7 +242,7 @@ async fn apply(
                         && outcome.is_of_a_step()
                     {
                         done += 1;
-                        progress.measured("pushing", done.min(steps), steps.max(1), output.look.is_ascii);
+                        progress.measured("writing", done.min(steps), steps.max(1), output.look.is_ascii);
                     }
                     progress.suspended(|| print_event(output, &event, is_json))?;
                 }
@@ -200,7 +251,7 @@ async fn apply(
             report = &mut run, if ended.is_none() => ended = Some(report),
             _ = tick.tick(), if ended.is_none() && output.shows_progress => {
                 let waiting = report::progress::waiting(&session.engine.lanes());
-                let what = waiting.unwrap_or_else(|| "pushing".to_owned());
+                let what = waiting.unwrap_or_else(|| "writing".to_owned());
                 progress.measured(&what, done.min(steps), steps.max(1), output.look.is_ascii);
             }
         }

@@ -15,6 +15,7 @@ mod rows;
 mod settings;
 mod shared;
 mod sign_in;
+mod strays;
 mod sweep;
 mod swept;
 mod writes;
@@ -35,13 +36,14 @@ use self::query::Filter;
 use self::reads::Reads;
 use super::http::{Caller, Failure, Lane, LaneSettings, Transport};
 use super::{
-    AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, SweptChains, SweptPeople,
-    TargetLookup,
+    AvatarTarget, ConnectorError, ErrorKind, LaneState, Naming, Priority, Probe, Stray, SweptChains,
+    SweptPeople, TargetLookup,
 };
 use crate::domain::anatomy::Anatomy;
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Column, Place, StoredPicture};
+use crate::domain::tidying::StoredForm;
 
 /// The service's name in sentences.
 const SYSTEM: &str = "ServiceNow";
@@ -223,6 +225,28 @@ impl AvatarTarget for ServiceNowTarget {
 
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {
         Ok(self.client.remove(picture).await?)
+    }
+
+    async fn store_as(
+        &self,
+        record: &RecordId,
+        place: Place,
+        picture: Bytes,
+        form: &StoredForm,
+    ) -> Result<StoredPicture, ConnectorError> {
+        Ok(self.client.store_as(record, place, picture, form).await?)
+    }
+
+    fn strays(&self) -> BoxStream<'_, Result<Vec<Stray>, ConnectorError>> {
+        strays::strays(&self.client)
+    }
+
+    async fn stray(&self, place: Place, record: &RecordId) -> Result<Option<Stray>, ConnectorError> {
+        Ok(strays::stray(&self.client, place, record).await?)
+    }
+
+    async fn named(&self, pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {
+        Ok(strays::named(&self.client, pictures).await?)
     }
 
     fn upload_limit(&self) -> u64 {

@@ -58,3 +58,16 @@ id!(
     /// One run of the engine that writes.
     RunId
 );
+
+impl SourceId {
+    /// Stands for the id in the source of somebody of whom only the target was asked. Two people of the target never
+    /// share one, and no id of a source begins like it.
+    pub fn not_asked(target: &str) -> Self {
+        Self::new(format!("?{target}"))
+    }
+
+    /// True for an id made by [`SourceId::not_asked`].
+    pub fn is_not_asked(&self) -> bool {
+        self.0.starts_with('?')
+    }
+}

@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Places are a handful of fixed names of the connectors built in; a plan or journal may only use those.
         let name = String::deserialize(deserializer)?;
-        [Self::LIVE_PROFILE, Self::SYS_USER]
+        [Self::LIVE_PROFILE, Self::SYS_USER, Self::THUMBNAIL]
             .into_iter()
             .find(|place| place.0 == name)
             .ok_or_else(|| serde::de::Error::custom(format!("unknown place {name:?}")))
@@ -203,6 +203,9 @@ impl Place {
     pub const LIVE_PROFILE: Self = Self("live_profile");
     /// ServiceNow's user record.
     pub const SYS_USER: Self = Self("sys_user");
+    /// Where small renditions of stored pictures are: their records are the pictures (`servicenow.md` 1.2). Nobody's
+    /// avatar is there.
+    pub const THUMBNAIL: Self = Self("sys_attachment");
 }
 
 impl fmt::Display for Place {

@@ -314,6 +314,14 @@ pub enum Breach {
         /// The limit.
         limit: u64,
     },
+    /// Too much is cleared away.
+    #[error("the plan clears away {planned} stored pictures; the limit is {limit} (--max-removals)")]
+    Clearing {
+        /// Pictures.
+        planned: u64,
+        /// The limit.
+        limit: u64,
+    },
 }
 
 /// A plan that changes more people than this wants its number typed (`reliability.md` N1).
@@ -323,12 +331,16 @@ const TYPED_SHARE: u64 = 20;
 /// Plans of a few people are confirmed with a plain yes whatever their share.
 const TYPED_LEAST: u64 = 50;
 
+/// The number that whoever confirms so many steps has to type, if they concern many of `everybody`.
+pub(super) fn number_to_type(steps: u64, everybody: u64) -> Option<u64> {
+    let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > everybody * TYPED_SHARE);
+    is_large.then_some(steps)
+}
+
 impl Plan {
     /// The number that whoever confirms this plan has to type, if it changes many of `everybody` (`reliability.md` N1).
     pub fn number_to_type(&self, everybody: u64) -> Option<u64> {
-        let steps = self.steps.len() as u64;
-        let is_large = steps > TYPED_COUNT || (steps > TYPED_LEAST && steps * 100 > everybody * TYPED_SHARE);
-        is_large.then_some(steps)
+        number_to_type(self.steps.len() as u64, everybody)
     }
 
     /// Everybody the plan speaks of.

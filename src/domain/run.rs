@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{RunId, SourceId, TargetId};
+use super::person::TargetPerson;
 use super::text::RemoteText;
 
 /// A person as reports name them: enough to recognise them on both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenPerson")]
 pub struct PersonRef {
     /// Display name in the source.
     pub name: RemoteText,
@@ -18,14 +20,70 @@ pub struct PersonRef {
     pub upn: RemoteText,
     /// E-mail in the source.
     pub mail: Option<RemoteText>,
-    /// Id in the source.
-    #[serde(rename = "entra_id")]
+    /// Id in the source; written as null if the source was not asked ([`SourceId::not_asked`]).
+    #[serde(rename = "entra_id", serialize_with = "unless_not_asked")]
     pub source: SourceId,
     /// Id in the target, once paired.
     #[serde(rename = "servicenow_sys_id")]
     pub target: Option<TargetId>,
     /// Sign-in name in the target, once paired.
     pub user_name: Option<RemoteText>,
+}
+
+/// A [`PersonRef`] as it is written.
+#[derive(Deserialize)]
+struct WrittenPerson {
+    name: RemoteText,
+    upn: RemoteText,
+    mail: Option<RemoteText>,
+    #[serde(rename = "entra_id")]
+    source: Option<SourceId>,
+    #[serde(rename = "servicenow_sys_id")]
+    target: Option<TargetId>,
+    user_name: Option<RemoteText>,
+}
+
+impl TryFrom<WrittenPerson> for PersonRef {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenPerson) -> Result<Self, Self::Error> {
+        let not_asked = || {
+            written
+                .target
+                .as_ref()
+                .map(|target| SourceId::not_asked(target.as_str()))
+        };
+        Ok(Self {
+            source: written
+                .source
+                .clone()
+                .or_else(not_asked)
+                .ok_or("a person has neither an id in the source nor in the target")?,
+            name: written.name,
+            upn: written.upn,
+            mail: written.mail,
+            target: written.target,
+            user_name: written.user_name,
+        })
+    }
+}
+
+fn unless_not_asked<S: serde::Serializer>(source: &SourceId, serializer: S) -> Result<S::Ok, S::Error> {
+    (!source.is_not_asked()).then_some(source).serialize(serializer)
+}
+
+impl PersonRef {
+    /// Somebody of the target, named as the target does; the source was not asked.
+    pub fn of_target(person: &TargetPerson) -> Self {
+        Self {
+            name: person.name.clone(),
+            upn: person.user_name.clone(),
+            mail: person.mail.clone(),
+            source: SourceId::not_asked(person.id.as_str()),
+            target: Some(person.id.clone()),
+            user_name: Some(person.user_name.clone()),
+        }
+    }
 }
 
 /// How one person ended in a run.

@@ -117,10 +117,12 @@ pub struct RunReport {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// Made by another version.
-    #[error("this plan's format is {found:?}; this version reads {PLAN_SCHEMA:?}")]
+    #[error("this plan's format is {found:?}; this version reads {known:?}")]
     Schema {
         /// What it says.
         found: String,
+        /// What it should say.
+        known: &'static str,
     },
     /// Made for another profile.
     #[error("this plan was made for profile {plan:?}, not for {ours:?}")]
@@ -165,6 +167,24 @@ impl Engine {
     ) -> Result<RunReport, ApplyError> {
         self.check_plan(&plan, limits)?;
         self.recover().await?;
+        let planned = planned(&plan);
+        let done = plan
+            .skips
+            .into_iter()
+            .map(|skip| (skip.person, Ended::new(skip.outcome, skip.reason)))
+            .collect();
+        self.run(planned, done, plan.steps, control, events).await
+    }
+
+    /// One run: `done` needs no turn, `turns` get one each.
+    pub(super) async fn run<T: TakesTurn>(
+        &self,
+        planned: Planned,
+        done: Vec<(PersonRef, Ended)>,
+        turns: Vec<T>,
+        control: &RunControl,
+        events: mpsc::Sender<RunEvent>,
+    ) -> Result<RunReport, ApplyError> {
         let started = self.now();
         let run = self
             .store
@@ -174,7 +194,7 @@ impl Engine {
                 kind: control.kind,
                 started,
                 actor: self.actor(),
-                planned: planned(&plan),
+                planned,
             })
             .await?;
         let mut running = Running {
@@ -189,16 +209,14 @@ impl Engine {
             .tell(RunEvent::Started {
                 run: run.clone(),
                 at: started,
-                selected: plan.selected(),
-                steps: plan.steps.len() as u64,
+                selected: (done.len() + turns.len()) as u64,
+                steps: turns.len() as u64,
             })
             .await;
-        for skip in plan.skips {
-            running
-                .end(skip.person, Ended::new(skip.outcome, skip.reason))
-                .await;
+        for (person, ended) in done {
+            running.end(person, ended).await;
         }
-        self.carry_out(&run, plan.steps, control, &mut running).await;
+        self.carry_out(&run, turns, control, &mut running).await;
         let mut problems = Vec::new();
         let Running {
             events,
@@ -236,21 +254,33 @@ impl Engine {
     }
 
     fn check_plan(&self, plan: &Plan, limits: &Limits) -> Result<(), ApplyError> {
-        if plan.schema != PLAN_SCHEMA {
-            return Err(ApplyError::Schema {
-                found: crate::domain::text::clean(&plan.schema).into_owned(),
-            });
-        }
-        if plan.profile != self.settings.profile {
-            return Err(ApplyError::OtherProfile {
-                plan: crate::domain::text::clean(&plan.profile).into_owned(),
-                ours: self.settings.profile.clone(),
-            });
-        }
+        self.check_origin(&plan.schema, PLAN_SCHEMA, &plan.profile)?;
         if !plan.complete && plan.count(Change::Remove) > 0 {
             return Err(ApplyError::RemovesOnIncompleteListing);
         }
         Ok(plan.check(limits)?)
+    }
+
+    /// Refuses plans of another version or profile.
+    pub(super) fn check_origin(
+        &self,
+        schema: &str,
+        known: &'static str,
+        profile: &str,
+    ) -> Result<(), ApplyError> {
+        if schema != known {
+            return Err(ApplyError::Schema {
+                found: crate::domain::text::clean(schema).into_owned(),
+                known,
+            });
+        }
+        if profile != self.settings.profile {
+            return Err(ApplyError::OtherProfile {
+                plan: crate::domain::text::clean(profile).into_owned(),
+                ours: self.settings.profile.clone(),
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn actor(&self) -> Actor {
@@ -277,10 +307,10 @@ impl Engine {
         }
     }
 
-    async fn carry_out(
+    async fn carry_out<T: TakesTurn>(
         &self,
         run: &RunId,
-        steps: Vec<Step>,
+        steps: Vec<T>,
         control: &RunControl,
         running: &mut Running<'_>,
     ) {
@@ -316,16 +346,37 @@ impl Engine {
                 && let Some(turn) = next_turn.take()
                 && let Some(step) = waiting.next()
             {
-                let person = step.person.clone();
+                let person = step.person().clone();
                 let pushing = Arc::clone(&pushing);
-                let task = tasks.spawn(async move { pushing.step(&step, turn).await });
+                let task = tasks.spawn(async move { step.take(&pushing, turn).await });
                 people.insert(task.id(), person);
             }
         }
         for step in waiting {
             let why = "not reached before the run stopped";
-            running.end(step.person, Ended::new(Outcome::Skipped, why)).await;
+            running
+                .end(step.person().clone(), Ended::new(Outcome::Skipped, why))
+                .await;
         }
+    }
+}
+
+/// One person's part of a run.
+pub(super) trait TakesTurn: Send + Sync + 'static {
+    /// Whose turn it is.
+    fn person(&self) -> &PersonRef;
+
+    /// Takes it to its end and writes that down.
+    fn take(&self, pushing: &Pushing, turn: Turn) -> impl Future<Output = Ended> + Send;
+}
+
+impl TakesTurn for Step {
+    fn person(&self) -> &PersonRef {
+        &self.person
+    }
+
+    async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {
+        pushing.step(self, turn).await
     }
 }
 

@@ -28,8 +28,8 @@ use super::{Engine, EngineSettings};
 pub(crate) use watched::{Watched, When};
 
 use crate::connector::{
-    AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, PeopleToAsk, PhotoSource, Priority,
-    Probe, ProbeResult, SourceLookup, SweptChains, SweptPeople, TargetLookup,
+    AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, Naming, PeopleToAsk, PhotoSource,
+    Priority, Probe, ProbeResult, SourceLookup, SweptChains, SweptPeople, TargetLookup,
 };
 use crate::domain::ids::{PictureId, RecordId, SourceId, TargetId};
 use crate::domain::pairing::{MatchRule, fold};
@@ -40,6 +40,7 @@ use crate::domain::photo::{
 };
 use crate::domain::plan::Policy;
 use crate::domain::text::RemoteText;
+use crate::domain::tidying::StoredForm;
 use crate::store::{Access, Store, StorePaths};
 
 /// When the stories take place; [`World::later`] moves on.
@@ -1069,6 +1070,52 @@ impl AvatarTarget for World {
             stored.expect("just stored").row.clone()
         };
         self.answer("target.upload", row)
+    }
+
+    async fn store_as(
+        &self,
+        record: &RecordId,
+        _: Place,
+        picture: Bytes,
+        form: &StoredForm,
+    ) -> Result<StoredPicture, ConnectorError> {
+        self.begin("target.store_as")?;
+        self.carry().await;
+        let row = {
+            let mut state = self.0.lock();
+            let id = state.store(
+                record.clone(),
+                Row {
+                    bytes: picture,
+                    form: form.form,
+                    stated_hash: true,
+                    scan: Scan::Available,
+                },
+            );
+            let stored = state.attachments.iter_mut().find(|found| found.row.id == id);
+            let stored = &mut stored.expect("just stored").row;
+            stored.file_name = form.file_name.clone();
+            stored.content_type = form.content_type.clone();
+            stored.clone()
+        };
+        self.answer("target.store_as", row)
+    }
+
+    async fn named(&self, pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {
+        self.begin("target.named")?;
+        let state = self.0.lock();
+        Ok(state
+            .records
+            .iter()
+            .filter_map(|record| match &record.column {
+                Column::Names(picture) if pictures.contains(picture) => Some(Naming {
+                    picture: picture.clone(),
+                    place: record.place,
+                    record: record.id.clone(),
+                }),
+                _ => None,
+            })
+            .collect())
     }
 
     fn column_to_set(&self, _: Place, column: &Column, new: &PictureId) -> Option<PictureId> {

@@ -23,6 +23,8 @@ mod ending;
 mod observation;
 mod preparation;
 mod removal;
+mod settling;
+mod tidying;
 mod turn;
 mod writes;
 
@@ -41,6 +43,7 @@ pub(super) use self::ending::Ended;
 use self::ending::{Halt, changed, failed, somebody_elses};
 use self::observation::{Look, Settled, Shown};
 use self::preparation::Prepared;
+pub(super) use self::settling::stored_by;
 pub(super) use self::turn::{Pace, Turn};
 use super::decoding::{Decoding, UploadForm};
 use super::memory::Lesson;
@@ -52,6 +55,7 @@ use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
 use crate::domain::photo::{AvatarChain, ChainStamp, Column, Place, StoredPicture};
 use crate::domain::plan::{Change, Step};
 use crate::domain::run::{Outcome, PersonRef, StopReason};
+use crate::domain::tidying::Task;
 use crate::store::Store;
 use crate::store::journal::StepRecord;
 
@@ -85,7 +89,7 @@ struct Photo {
 /// A push that has looked at both sides.
 struct Work {
     person: PersonRef,
-    change: Change,
+    change: Task,
     target: TargetId,
     /// The target at S1.
     before: AvatarChain,
@@ -106,10 +110,16 @@ struct Work {
 }
 
 impl Work {
-    fn new(person: &PersonRef, change: Change, target: TargetId, before: AvatarChain, photo: Photo) -> Self {
+    fn new(
+        person: &PersonRef,
+        change: impl Into<Task>,
+        target: TargetId,
+        before: AvatarChain,
+        photo: Photo,
+    ) -> Self {
         Self {
             person: person.clone(),
-            change,
+            change: change.into(),
             target,
             expected: before.stamp(),
             before,
@@ -166,21 +176,27 @@ enum Brought {
 impl Pushing {
     /// Takes one person through a step and writes down how it ended.
     pub(super) async fn step(&self, step: &Step, mut turn: Turn) -> Ended {
-        let mut ended = match step.change {
+        let ended = match step.change {
             Change::Remove => self.remove_avatar(step, &mut turn).await,
             Change::Add | Change::Replace | Change::Repair => {
                 self.push(&step.person, step.change, Some(&step.expected), &mut turn)
                     .await
             }
         };
+        self.write_down(&step.person, step.change.into(), ended).await
+    }
+
+    /// Writes down how one person ended.
+    async fn write_down(&self, person: &PersonRef, task: Task, mut ended: Ended) -> Ended {
         let record = StepRecord {
             run: self.run.clone(),
-            person: step.person.clone(),
-            change: step.change,
+            person: person.clone(),
+            change: task,
             outcome: ended.outcome,
             detail: ended.detail.clone(),
             hint: ended.hint.clone(),
             settled: ended.settled,
+            after: ended.after.clone(),
             at: (self.clock)(),
         };
         if let Err(error) = self.store.journal().step(record).await {
@@ -222,7 +238,10 @@ impl Pushing {
                     ended.stop = unseen.stop;
                     return ended;
                 }
-                Ok((Settled::Good, _)) => return ended,
+                Ok((Settled::Good, stamp)) => {
+                    ended.after = Some(stamp);
+                    return ended;
+                }
                 Ok((Settled::Foreign, _)) => {
                     return Ended::new(
                         Outcome::ChangedMeanwhile,

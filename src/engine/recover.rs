@@ -14,6 +14,7 @@ use crate::domain::ids::PictureId;
 use crate::domain::photo::{AvatarChain, AvatarRecord, PictureForm, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, StopReason};
+use crate::domain::tidying::Task;
 use crate::store::journal::{KeptPicture, StepRecord, Unfinished, WriteKind, WriteRecord};
 use crate::store::{Access, StoreError};
 
@@ -44,7 +45,7 @@ enum Decision {
 
 /// Decides from what was announced and what is there now. Pure.
 fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
-    if person.change == Change::Remove {
+    if person.change == Task::Push(Change::Remove) {
         // Columns go before rows, so every state on the way is sound; the next plan decides afresh.
         return Decision::Nothing;
     }
@@ -71,7 +72,7 @@ fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
 
 /// Rows that the interrupted push stored: those it was told of, and those with the bytes of an announced upload at
 /// the announced record.
-fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
+pub(super) fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<PictureId> {
     let uploads = || {
         person
             .writes
@@ -117,6 +118,11 @@ impl Engine {
         for person in self.store.journal().unfinished().await? {
             let pushing = self.pushing(person.run.clone(), &control);
             let ended = self.settle_person(&pushing, &person).await?;
+            let after = if ended.settled {
+                pushing.state_of(&person).await?.map(|chain| chain.stamp())
+            } else {
+                None
+            };
             let sentence = format!(
                 "{}: interrupted in run {}; {}",
                 person.person.upn.shown(),
@@ -131,6 +137,7 @@ impl Engine {
                 detail: format!("interrupted; {}", ended.detail),
                 hint: ended.hint,
                 settled: ended.settled,
+                after,
                 at: self.now(),
             };
             self.store.journal().step(record).await?;
@@ -148,6 +155,10 @@ impl Engine {
     }
 
     async fn settle_person(&self, pushing: &Pushing, person: &Unfinished) -> Result<Ended, RecoverError> {
+        let change = match person.change {
+            Task::Push(change) => change,
+            Task::Tidy(_) => return pushing.settle_tidying(person).await,
+        };
         let Some(chain) = self.chain_of(person).await? else {
             return Ok(Ended::new(
                 Outcome::Skipped,
@@ -160,7 +171,7 @@ impl Engine {
             Decision::Finish => {
                 let mut turn = Turn::take(&pushing.slots).await;
                 let ended = pushing
-                    .push(&person.person, person.change, Some(&chain.stamp()), &mut turn)
+                    .push(&person.person, change, Some(&chain.stamp()), &mut turn)
                     .await;
                 if ended.stop.is_some() {
                     return Ok(ended);

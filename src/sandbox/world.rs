@@ -2,6 +2,7 @@
 //!
 //! [`World::invent`] makes one up from a seed, [`World::load`] reads one from files.
 
+pub mod article;
 pub mod directory;
 pub mod files;
 pub mod generate;

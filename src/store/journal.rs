@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub use records::{
-    Actor, Answer, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
     Unfinished, WriteKind, WriteRecord,
 };
 use writer::{Entry, Writer};
@@ -25,9 +25,9 @@ use writer::{Entry, Writer};
 use super::database::{self, Schema};
 use super::lock::Lock;
 use super::{StoreError, in_background};
-use crate::domain::ids::{RunId, TargetId};
-use crate::domain::plan::Change;
+use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::run::{PersonRef, StopReason, Summary};
+use crate::domain::tidying::Task;
 
 const SCHEMA: Schema = Schema {
     name: "the journal",
@@ -61,6 +61,10 @@ const SCHEMA: Schema = Schema {
             at TEXT NOT NULL,
             PRIMARY KEY (run, source, picture)) STRICT, WITHOUT ROWID;
         CREATE INDEX kept_by_person ON kept (target, at);
+    ", "
+        -- How a step has left the target: what an undo must find.
+        ALTER TABLE steps ADD COLUMN after TEXT;
+        CREATE INDEX steps_by_person ON steps (target, at);
     "],
     is_durable: true,
     self_test: |connection| {
@@ -140,13 +144,8 @@ impl Journal {
     }
 
     /// Says that a person's turn has come. Returns at once, and is on the disk before the person's first intent is.
-    pub async fn begin_step(
-        &self,
-        run: &RunId,
-        person: &PersonRef,
-        change: Change,
-    ) -> Result<(), StoreError> {
-        let entry = Entry::StepBegins(run.clone(), person.clone(), change);
+    pub async fn begin_step(&self, run: &RunId, person: &PersonRef, task: Task) -> Result<(), StoreError> {
+        let entry = Entry::StepBegins(run.clone(), person.clone(), task);
         self.writing()?.writer.pass(entry).await
     }
 
@@ -192,6 +191,21 @@ impl Journal {
     pub async fn steps(&self, run: &RunId) -> Result<Vec<StepRecord>, StoreError> {
         let run = run.clone();
         self.read(move |connection| rows::steps(connection, &run)).await
+    }
+
+    /// Every step that changed something for a person whom this names: an id of either side, a sign-in name of either
+    /// side or an e-mail address, in any capitalisation. The newest first.
+    pub async fn steps_of(&self, person: &str) -> Result<Vec<StepRecord>, StoreError> {
+        let person = person.trim().to_owned();
+        self.read(move |connection| rows::steps_of(connection, &person))
+            .await
+    }
+
+    /// What a run wrote for each of these people and kept before, in their order.
+    pub async fn deeds(&self, run: &RunId, people: Vec<SourceId>) -> Result<Vec<Deeds>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| rows::deeds(connection, &run, &people))
+            .await
     }
 
     /// The writes of a run in the order in which they were announced: the audit trail.

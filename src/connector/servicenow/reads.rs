@@ -384,12 +384,14 @@ impl Reads {
     /// Images under the paperclip of users and profiles: what the well-known article stores.
     async fn sweep_plain(&self, gathered: &Mutex<Gathered>) -> Result<(), Failure> {
         let by_start = Filter::fixed(
-            "table_nameINsys_user,live_profile^content_typeSTARTSWITHimage/",
+            "table_nameINsys_user,live_profile^content_typeSTARTSWITHimage/^ORfile_nameLIKE_photo.",
             &[],
         );
         match self.sweep_attachments(by_start, gathered).await {
             Err(failure) if is_query_refused(&failure) => {
-                let by_name = format!("table_nameINsys_user,live_profile^content_typeIN{IMAGE_TYPES}");
+                let by_name = format!(
+                    "table_nameINsys_user,live_profile^content_typeIN{IMAGE_TYPES}^ORfile_nameLIKE_photo."
+                );
                 self.sweep_attachments(Filter::fixed(&by_name, &[]), gathered)
                     .await
             }

@@ -122,8 +122,10 @@ impl Row<'_> {
         let home = match table {
             IMAGE_LIVE_PROFILE if is_photo(file_name) => Home::Image(Place::LIVE_PROFILE),
             IMAGE_SYS_USER if is_photo(file_name) => Home::Image(Place::SYS_USER),
-            "live_profile" if is_image(content_type) => Home::Plain(Place::LIVE_PROFILE),
-            "sys_user" if is_image(content_type) => Home::Plain(Place::SYS_USER),
+            "live_profile" if is_image(content_type) || is_script_name(file_name) => {
+                Home::Plain(Place::LIVE_PROFILE)
+            }
+            "sys_user" if is_image(content_type) || is_script_name(file_name) => Home::Plain(Place::SYS_USER),
             _ => Home::Elsewhere,
         };
         let (stored_at, form) = match table {
@@ -193,6 +195,13 @@ pub(super) struct Attachment {
 /// The image field's rows are named after the field; old releases wrote "Photo".
 fn is_photo(file_name: &str) -> bool {
     file_name.eq_ignore_ascii_case("photo")
+}
+
+/// `<user>_photo.jpg`: what the well-known article's script stores, whatever type it claims (`servicenow.md` 1.6).
+fn is_script_name(file_name: &str) -> bool {
+    let stem = file_name.rsplit_once('.').map_or("", |(stem, _)| stem);
+    stem.strip_suffix("_photo")
+        .is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn is_image(content_type: &str) -> bool {

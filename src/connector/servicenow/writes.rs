@@ -15,7 +15,8 @@ use crate::connector::http::{Answer, Call, Expect, Failure, Repeat};
 use crate::connector::{ErrorKind, Priority};
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
-use crate::domain::photo::{Column, Place, StoredPicture};
+use crate::domain::photo::{Column, PictureForm, Place, StoredPicture};
+use crate::domain::tidying::StoredForm;
 
 /// The largest stored picture that is downloaded, in bytes (`reliability.md` F3).
 const DOWNLOAD_LIMIT: u64 = 20 * 1024 * 1024;
@@ -34,6 +35,14 @@ const DELETE_NEEDS: &str =
     "a role that may delete sys_attachment rows where table_name is ZZ_YYsys_user or ZZ_YYlive_profile";
 const DOWNLOAD_NEEDS: &str = "a role with read access to the attachment and its record (a file that did not pass the \
                               virus scan is refused as well)";
+
+/// Where an attachment goes.
+struct Spot<'a> {
+    record: &'a RecordId,
+    place: Place,
+    table: &'a str,
+    file_name: &'a str,
+}
 
 impl Client {
     /// Creates a person's profile.
@@ -83,17 +92,77 @@ impl Client {
             (_, Place::LIVE_PROFILE) => (IMAGE_LIVE_PROFILE, "photo".to_owned()),
             _ => (IMAGE_SYS_USER, "photo".to_owned()),
         };
+        self.attach(
+            Spot {
+                record,
+                place,
+                table,
+                file_name: &file_name,
+            },
+            photo,
+            HeaderValue::from_static(media_type),
+            operation,
+        )
+        .await
+    }
+
+    /// Stores a picture under the name and type that it had before, whatever they are.
+    pub(super) async fn store_as(
+        &self,
+        record: &RecordId,
+        place: Place,
+        picture: Bytes,
+        form: &StoredForm,
+    ) -> Result<StoredPicture, Failure> {
+        let operation = format!("store a picture again at {place} {record}");
+        let table = match (form.form, place) {
+            (PictureForm::ImageField, Place::LIVE_PROFILE) => IMAGE_LIVE_PROFILE,
+            (PictureForm::ImageField, Place::SYS_USER) => IMAGE_SYS_USER,
+            _ => place.0,
+        };
+        // A type that cannot be sent cannot have come from the service either.
+        let media_type = HeaderValue::from_str(form.content_type.raw())
+            .ok()
+            .filter(|value| !value.is_empty())
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        self.attach(
+            Spot {
+                record,
+                place,
+                table,
+                file_name: form.file_name.raw(),
+            },
+            picture,
+            media_type,
+            operation,
+        )
+        .await
+    }
+
+    async fn attach(
+        &self,
+        spot: Spot<'_>,
+        photo: Bytes,
+        media_type: HeaderValue,
+        operation: String,
+    ) -> Result<StoredPicture, Failure> {
+        let Spot {
+            record,
+            place,
+            table,
+            file_name,
+        } = spot;
         let address = self.caller().address(
             &["api", "now", "attachment", "file"],
             &[
                 ("table_name", table),
                 ("table_sys_id", record.as_str()),
-                ("file_name", &file_name),
+                ("file_name", file_name),
             ],
         );
         let size = photo.len() as u64;
         let call = Call::post(address, operation.as_str())
-            .body(HeaderValue::from_static(media_type), photo)
+            .body(media_type, photo)
             .needs(UPLOAD_NEEDS);
         let answer = self.send(call).await.map_err(|mut failure| {
             if let ErrorKind::TooLarge { limit } = &mut failure.kind {

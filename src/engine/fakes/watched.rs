@@ -131,7 +131,7 @@ impl Watched {
 
     /// How often one of the writing calls was made.
     pub(crate) fn writes(&self) -> usize {
-        let writing = ["create_record", "upload", "set_column", "remove"];
+        let writing = ["create_record", "upload", "store_as", "set_column", "remove"];
         self.calls().iter().filter(|call| writing.contains(call)).count()
     }
 
@@ -321,6 +321,22 @@ impl AvatarTarget for Watched {
         let row = self.around("upload", uploading).await?;
         // What a script has made of it.
         Ok(self.world.row(&row.id).unwrap_or(row))
+    }
+
+    async fn store_as(
+        &self,
+        record: &RecordId,
+        place: Place,
+        picture: Bytes,
+        form: &StoredForm,
+    ) -> Result<StoredPicture, ConnectorError> {
+        let storing = self.world.store_as(record, place, picture, form);
+        let row = self.around("store_as", storing).await?;
+        Ok(self.world.row(&row.id).unwrap_or(row))
+    }
+
+    async fn named(&self, pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {
+        self.world.named(pictures).await
     }
 
     fn column_to_set(&self, place: Place, column: &Column, new: &PictureId) -> Option<PictureId> {

@@ -2,6 +2,7 @@
 
 use super::Work;
 use crate::connector::{ConnectorError, ErrorKind};
+use crate::domain::photo::ChainStamp;
 use crate::domain::run::{Outcome, StopReason};
 use crate::engine::memory::Lesson;
 use crate::engine::{in_words, is_access};
@@ -23,6 +24,8 @@ pub(in crate::engine) struct Ended {
     pub(in crate::engine) denied: Option<String>,
     /// What was learnt about the photo.
     pub(in crate::engine) lesson: Option<Lesson>,
+    /// How the target was left, where that was seen.
+    pub(in crate::engine) after: Option<ChainStamp>,
 }
 
 impl Ended {
@@ -35,6 +38,7 @@ impl Ended {
             stop: None,
             denied: None,
             lesson: None,
+            after: None,
         }
     }
 

@@ -7,8 +7,9 @@ use crate::connector::Priority;
 use crate::domain::comparison::SourceContent;
 use crate::domain::ids::PictureId;
 use crate::domain::photo::{AvatarChain, Column, Sha256};
-use crate::domain::plan::{Change, Step};
+use crate::domain::plan::Step;
 use crate::domain::run::{Outcome, PersonRef};
+use crate::domain::tidying::Task;
 
 impl Pushing {
     /// Takes somebody's avatar away.
@@ -35,7 +36,10 @@ impl Pushing {
         }
         self.rest(turn, self.pace.settling).await;
         let mut ended = Ended::new(Outcome::Removed, "the avatar was removed; a copy is kept");
-        if self.displayed(&work.target).await?.is_some() {
+        let (chain, displayed) =
+            futures::future::join(self.chain(&work.target), self.displayed(&work.target)).await;
+        ended.after = Some(chain?.stamp());
+        if displayed?.is_some() {
             ended = Ended::new(
                 Outcome::Failed,
                 format!(
@@ -109,7 +113,7 @@ impl Pushing {
     pub(in crate::engine) async fn remove_rows(
         &self,
         person: &PersonRef,
-        change: Change,
+        change: impl Into<Task>,
         chain: &AvatarChain,
         doomed: &[PictureId],
     ) -> Option<Ended> {
@@ -196,7 +200,7 @@ impl From<Halt> for RemovalHalt {
 }
 
 /// A removal wants no bytes.
-fn no_photo() -> Photo {
+pub(super) fn no_photo() -> Photo {
     Photo {
         bytes: bytes::Bytes::new(),
         content_type: "",

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod others;
+mod tidying;
 mod trouble;
 
 use std::sync::Arc;

@@ -12,14 +12,14 @@ use crate::domain::photo::{AvatarChain, AvatarRecord, Column, Place, Scan, Sha25
 use crate::store::journal::{Answer, Intent, IntentId, WriteKind};
 
 /// What a write is about; the rest of an intent is the same for all writes of a push.
-struct Subject<'a> {
-    kind: WriteKind,
-    place: Place,
-    record: Option<&'a RecordId>,
-    picture: Option<&'a PictureId>,
-    old_picture: Option<&'a PictureId>,
-    sha256: Option<Sha256>,
-    bytes: Option<u64>,
+pub(super) struct Subject<'a> {
+    pub(super) kind: WriteKind,
+    pub(super) place: Place,
+    pub(super) record: Option<&'a RecordId>,
+    pub(super) picture: Option<&'a PictureId>,
+    pub(super) old_picture: Option<&'a PictureId>,
+    pub(super) sha256: Option<Sha256>,
+    pub(super) bytes: Option<u64>,
 }
 
 impl Pushing {
@@ -153,7 +153,7 @@ impl Pushing {
     }
 
     /// S6: size and hash; the bytes themselves where the target states no hash.
-    async fn is_as_sent(&self, work: &mut Work, row: &StoredPicture) -> Result<bool, Halt> {
+    pub(super) async fn is_as_sent(&self, work: &mut Work, row: &StoredPicture) -> Result<bool, Halt> {
         let wanted = work.photo.wanted;
         match row.sha256 {
             Some(sha256) => Ok(sha256 == wanted.sha256 && row.bytes == wanted.bytes),
@@ -418,7 +418,7 @@ impl Pushing {
         Ok(())
     }
 
-    async fn announce(&self, work: &mut Work, subject: Subject<'_>) -> Result<IntentId, Halt> {
+    pub(super) async fn announce(&self, work: &mut Work, subject: Subject<'_>) -> Result<IntentId, Halt> {
         let intent = Intent {
             run: self.run.clone(),
             source: work.person.source.clone(),
@@ -438,7 +438,12 @@ impl Pushing {
         Ok(intent)
     }
 
-    async fn done(&self, work: &mut Work, intent: IntentId, made: Option<&str>) -> Result<(), Halt> {
+    pub(super) async fn done(
+        &self,
+        work: &mut Work,
+        intent: IntentId,
+        made: Option<&str>,
+    ) -> Result<(), Halt> {
         let answer = Answer::Done(made.map(str::to_owned));
         self.store
             .journal()
@@ -448,7 +453,7 @@ impl Pushing {
         Ok(())
     }
 
-    async fn not_done(&self, work: &mut Work, intent: IntentId, why: &str) -> Result<(), Halt> {
+    pub(super) async fn not_done(&self, work: &mut Work, intent: IntentId, why: &str) -> Result<(), Halt> {
         let answer = Answer::NotDone(why.to_owned());
         self.store
             .journal()
@@ -459,7 +464,12 @@ impl Pushing {
     }
 
     /// Writes down that a request was refused; answers the reason to stop.
-    async fn refused(&self, work: &mut Work, intent: IntentId, error: ConnectorError) -> Result<Halt, Halt> {
+    pub(super) async fn refused(
+        &self,
+        work: &mut Work,
+        intent: IntentId,
+        error: ConnectorError,
+    ) -> Result<Halt, Halt> {
         if error.kind == ErrorKind::OutcomeUnknown {
             // The intent stays open.
             return Ok(Halt::Connector(error));

@@ -64,7 +64,7 @@ fn interrupted(answer: Option<Answer>) -> Unfinished {
             target: Some(TargetId::new("t")),
             user_name: None,
         },
-        change: Change::Replace,
+        change: Task::Push(Change::Replace),
         writes: vec![WriteRecord::known(
             1,
             intent,
@@ -120,7 +120,7 @@ fn what_to_do_follows_from_what_is_there_now() {
         assert_eq!(decide(&person, &chain(rows)), expected, "{what}");
     }
     let removal = Unfinished {
-        change: Change::Remove,
+        change: Task::Push(Change::Remove),
         ..told()
     };
     assert_eq!(

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{ChainStamp, Place, Sha256, StoredPicture};
-use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::tidying::Task;
 
 /// What kind of run it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,11 +19,13 @@ pub enum RunKind {
     Apply,
     /// Replaced pictures brought back.
     Undo,
+    /// Litter cleared away.
+    Clean,
 }
 
 impl RunKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Push, Self::Sync, Self::Apply, Self::Undo];
+    pub const ALL: [Self; 5] = [Self::Push, Self::Sync, Self::Apply, Self::Undo, Self::Clean];
 
     /// The stable code in JSON and in the journal.
     pub fn code(self) -> &'static str {
@@ -32,6 +34,7 @@ impl RunKind {
             Self::Sync => "sync",
             Self::Apply => "apply",
             Self::Undo => "undo",
+            Self::Clean => "clean",
         }
     }
 
@@ -104,7 +107,7 @@ pub struct StepRecord {
     /// Who.
     pub person: PersonRef,
     /// What was intended.
-    pub change: Change,
+    pub change: Task,
     /// How it ended.
     pub outcome: Outcome,
     /// In words.
@@ -113,6 +116,8 @@ pub struct StepRecord {
     pub hint: Option<String>,
     /// False if it is not known what is left behind in the target, so that the next start has to look.
     pub settled: bool,
+    /// How the step has left the target, where that was seen: what an undo must find.
+    pub after: Option<ChainStamp>,
     /// When.
     pub at: Timestamp,
 }
@@ -245,6 +250,15 @@ pub struct KeptPicture {
     pub at: Timestamp,
 }
 
+/// What a run wrote for one person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    /// The writes, in the order in which they were announced.
+    pub writes: Vec<WriteRecord>,
+    /// What was kept before.
+    pub kept: Vec<KeptPicture>,
+}
+
 /// Somebody whose push was begun and not settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
@@ -253,7 +267,7 @@ pub struct Unfinished {
     /// Who.
     pub person: PersonRef,
     /// What was intended.
-    pub change: Change,
+    pub change: Task,
     /// What was announced, in order; empty if nothing was.
     pub writes: Vec<WriteRecord>,
     /// What was kept before, and so what may be deleted.

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    Actor, Answer, Intent, IntentId, KeptPicture, RunKind, RunRecord, RunStart, StepRecord, Unfinished,
-    WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, RunKind, RunRecord, RunStart, StepRecord,
+    Unfinished, WriteKind, WriteRecord,
 };
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{Place, Sha256};
@@ -56,23 +56,34 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
 }
 
 pub(super) fn steps(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<StepRecord>> {
-    let mut statement = connection.prepare(
-        "SELECT run, person, change, outcome, detail, hint, settled, at FROM steps WHERE run = ?1",
-    )?;
-    statement
-        .query_map([run.as_str()], |row| {
-            Ok(StepRecord {
-                run: RunId::new(row.get::<_, String>(0)?),
-                person: from_json(row, 1)?,
-                change: from_json(row, 2)?,
-                outcome: coded(row, 3, Outcome::from_code)?,
-                detail: row.get(4)?,
-                hint: row.get(5)?,
-                settled: row.get(6)?,
-                at: parsed(row, 7)?,
-            })
-        })?
-        .collect()
+    let mut statement = connection.prepare(&format!("{STEP} WHERE run = ?1"))?;
+    statement.query_map([run.as_str()], step_row)?.collect()
+}
+
+pub(super) fn steps_of(connection: &Connection, person: &str) -> rusqlite::Result<Vec<StepRecord>> {
+    // The steps in which something was changed; the rest of a journal is much longer.
+    let mut statement = connection.prepare(&format!(
+        "{STEP} WHERE after IS NOT NULL AND (target = ?1 OR source = ?1 \
+         OR lower(json_extract(person, '$.upn')) = lower(?1) OR lower(json_extract(person, '$.mail')) = lower(?1) \
+         OR lower(json_extract(person, '$.user_name')) = lower(?1)) ORDER BY at DESC, run DESC"
+    ))?;
+    statement.query_map([person], step_row)?.collect()
+}
+
+const STEP: &str = "SELECT run, person, change, outcome, detail, hint, settled, at, after FROM steps";
+
+fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
+    Ok(StepRecord {
+        run: RunId::new(row.get::<_, String>(0)?),
+        person: from_json(row, 1)?,
+        change: from_json(row, 2)?,
+        outcome: coded(row, 3, Outcome::from_code)?,
+        detail: row.get(4)?,
+        hint: row.get(5)?,
+        settled: row.get(6)?,
+        at: parsed(row, 7)?,
+        after: optional(row, 8, from_json)?,
+    })
 }
 
 const WRITE: &str = "SELECT id, run, source, target, kind, place, record, picture, old_picture, sha256, bytes, \
@@ -118,18 +129,37 @@ pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Unfini
         })
     })?;
     let mut people: Vec<Unfinished> = people.collect::<rusqlite::Result<_>>()?;
-    let mut writes = connection.prepare(&format!("{WRITE} WHERE run = ?1 AND source = ?2 ORDER BY id"))?;
-    let mut kept = connection.prepare(&format!(
-        "{KEPT} WHERE run = ?1 AND source = ?2 ORDER BY at, picture"
-    ))?;
     for person in &mut people {
-        let key = [person.run.as_str(), person.person.source.as_str()];
-        person.writes = writes
-            .query_map(key, write_row)?
-            .collect::<rusqlite::Result<_>>()?;
-        person.kept = kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?;
+        let Deeds { writes, kept } = deeds_of(connection, &person.run, &person.person.source)?;
+        (person.writes, person.kept) = (writes, kept);
     }
     Ok(people)
+}
+
+pub(super) fn deeds(
+    connection: &Connection,
+    run: &RunId,
+    people: &[SourceId],
+) -> rusqlite::Result<Vec<Deeds>> {
+    people
+        .iter()
+        .map(|person| deeds_of(connection, run, person))
+        .collect()
+}
+
+fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) -> rusqlite::Result<Deeds> {
+    let key = [run.as_str(), person.as_str()];
+    let mut writes =
+        connection.prepare_cached(&format!("{WRITE} WHERE run = ?1 AND source = ?2 ORDER BY id"))?;
+    let mut kept = connection.prepare_cached(&format!(
+        "{KEPT} WHERE run = ?1 AND source = ?2 ORDER BY at, picture"
+    ))?;
+    Ok(Deeds {
+        writes: writes
+            .query_map(key, write_row)?
+            .collect::<rusqlite::Result<_>>()?,
+        kept: kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?,
+    })
 }
 
 fn write_row(row: &Row<'_>) -> rusqlite::Result<WriteRecord> {

@@ -5,6 +5,7 @@ use crate::domain::ids::{PictureId, RecordId, SourceId};
 use crate::domain::photo::{AvatarChain, PictureForm, Place, Scan, Sha256, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef};
+use crate::domain::tidying::Task;
 use crate::store::{Access, Store, StorePaths};
 
 fn paths(folder: &Path) -> StorePaths {
@@ -78,7 +79,7 @@ fn person(name: &str) -> PersonRef {
 /// Somebody's turn comes.
 async fn begin(journal: &Journal, run: &RunId, name: &str) {
     journal
-        .begin_step(run, &person(name), Change::Add)
+        .begin_step(run, &person(name), Task::Push(Change::Add))
         .await
         .expect("passed on");
 }
@@ -87,11 +88,12 @@ fn step(run: &RunId, name: &str) -> StepRecord {
     StepRecord {
         run: run.clone(),
         person: person(name),
-        change: Change::Add,
+        change: Task::Push(Change::Add),
         outcome: Outcome::Updated,
         detail: "done".into(),
         hint: None,
         settled: true,
+        after: None,
         at: at(5),
     }
 }
@@ -118,7 +120,7 @@ async fn whoever_has_an_intent_and_no_outcome_is_unfinished_after_a_restart() {
     assert_eq!(unfinished.len(), 1);
     assert_eq!(
         (&unfinished[0].person, unfinished[0].change),
-        (&person("ada"), Change::Add)
+        (&person("ada"), Task::Push(Change::Add))
     );
     assert_eq!(unfinished[0].writes.len(), 1);
     assert_eq!(unfinished[0].writes[0].intent, intent);

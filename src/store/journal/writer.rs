@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::records::{Answer, Intent, IntentId, KeptPicture, RunStart, StepRecord};
 use super::rows::json;
 use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
-use crate::domain::plan::Change;
 use crate::domain::run::{PersonRef, StopReason, Summary};
+use crate::domain::tidying::Task;
 use crate::store::StoreError;
 use crate::store::lock::Lock;
 
@@ -31,7 +31,7 @@ pub(super) enum Entry {
         summary: Summary,
         stopped: Option<StopReason>,
     },
-    StepBegins(RunId, PersonRef, Change),
+    StepBegins(RunId, PersonRef, Task),
     Intent(IntentId, Intent),
     Answer(IntentId, Timestamp, Answer),
     Kept(KeptPicture),
@@ -265,8 +265,9 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             }
             connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO steps (run, source, target, person, change, outcome, detail, hint, settled, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR REPLACE INTO steps (run, source, target, person, change, outcome, detail, hint, settled,
+                                               after, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 step.run.as_str(),
@@ -278,6 +279,7 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 step.detail,
                 step.hint,
                 step.settled,
+                step.after.as_ref().map(json),
                 step.at.to_string(),
             ])
             .map(drop)

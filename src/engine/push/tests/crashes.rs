@@ -65,7 +65,7 @@ impl Scene {
     }
 
     /// The process is gone: its tasks, its lock, its memory.
-    async fn restart(&mut self) {
+    pub(super) async fn restart(&mut self) {
         let mut store = self.store.take().expect("started");
         store = loop {
             match Arc::try_unwrap(store) {

@@ -1,0 +1,74 @@
+//! A tidying, carried out: the same run, brakes, journal and events as a push.
+
+use tokio::sync::mpsc;
+
+use super::Engine;
+use super::apply::{ApplyError, RunControl, RunReport, TakesTurn};
+use super::push::{Ended, Pushing, Turn};
+use crate::domain::plan::Limits;
+use crate::domain::run::{PersonRef, RunEvent};
+use crate::domain::tidying::{TIDY_SCHEMA, TidyKind, TidyPlan, TidyStep};
+use crate::store::journal::{Planned, RunKind};
+
+struct Part {
+    step: TidyStep,
+    kind: TidyKind,
+}
+
+impl TakesTurn for Part {
+    fn person(&self) -> &PersonRef {
+        &self.step.person
+    }
+
+    async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {
+        pushing.tidy_step(&self.step, self.kind, turn).await
+    }
+}
+
+impl Engine {
+    /// Carries out a plan of [`Engine::cleaning_plan`] or [`Engine::undo_plan`]. Every person of it gets exactly one
+    /// [`RunEvent::Step`], and the summary adds up however the run ends. Nobody needs to listen to the events; a full
+    /// channel slows the run down.
+    ///
+    /// # Errors
+    ///
+    /// Only if nothing was begun. What stops a run on its way is in the report.
+    pub async fn tidy(
+        &self,
+        plan: TidyPlan,
+        limits: &Limits,
+        control: &RunControl,
+        events: mpsc::Sender<RunEvent>,
+    ) -> Result<RunReport, ApplyError> {
+        self.check_origin(&plan.schema, TIDY_SCHEMA, &plan.profile)?;
+        plan.check(limits)?;
+        self.recover().await?;
+        let kind = plan.purpose.kind();
+        let control = control.clone().of_kind(match kind {
+            TidyKind::Clean => RunKind::Clean,
+            TidyKind::Undo => RunKind::Undo,
+        });
+        let steps = plan.steps.len() as u64;
+        let emptied = plan.steps.iter().filter(|step| step.shows.is_none()).count() as u64;
+        let planned = match kind {
+            TidyKind::Clean => Planned {
+                selected: plan.selected(),
+                repair: steps,
+                ..Planned::default()
+            },
+            TidyKind::Undo => Planned {
+                selected: plan.selected(),
+                replace: steps - emptied,
+                remove: emptied,
+                ..Planned::default()
+            },
+        };
+        let left = plan
+            .left
+            .into_iter()
+            .map(|left| (left.person, Ended::new(left.outcome, left.reason)))
+            .collect();
+        let parts = plan.steps.into_iter().map(|step| Part { step, kind }).collect();
+        self.run(planned, left, parts, &control, events).await
+    }
+}

@@ -1,0 +1,333 @@
+//! A run of the journal, taken back as a plan of its own: what it removed is stored again from the vault, columns name
+//! what they named, and what it stored goes. Whoever was changed since is left alone.
+//!
+//! Nothing here knows whether the run was a push, a cleaning or itself an undo: the journal tells what was written, and
+//! that is what is reversed.
+
+use std::collections::HashSet;
+
+use super::push::stored_by;
+use super::{Engine, in_words};
+use crate::connector::{ConnectorError, Priority};
+use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
+use crate::domain::photo::{AvatarChain, Column, Place, Sha256};
+use crate::domain::run::{Outcome, PersonRef};
+use crate::domain::text::clean;
+use crate::domain::tidying::{
+    Left, Names, Purpose, StoredForm, Subject, TIDY_SCHEMA, TidyPlan, TidyStep, Write, chain_after,
+};
+use crate::store::StoreError;
+use crate::store::journal::{Answer, Deeds, KeptPicture, RunRecord, StepRecord, WriteKind, WriteRecord};
+
+/// People whose part of the journal is read at once.
+const CHUNK: usize = 150;
+
+/// Why nothing can be taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// Neither a run nor a person.
+    #[error("no run and nobody whose picture was changed here is called {0:?}")]
+    Unknown(
+        /// What was asked for, cleaned.
+        String,
+    ),
+    /// Several people.
+    #[error("{wanted:?} names several people: {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for, cleaned.
+        wanted: String,
+        /// Who might be meant, cleaned.
+        candidates: Vec<String>,
+    },
+    /// The run belongs to another profile's journal, or is still going on.
+    #[error("run {0} is under way; wait for its end, or settle it first")]
+    UnderWay(
+        /// Which.
+        RunId,
+    ),
+    /// The journal cannot be read.
+    #[error("the journal cannot be read")]
+    Storage(#[from] StoreError),
+    /// The target does not answer.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+}
+
+impl Engine {
+    /// What would take back a run, named by its id, or the last change to a person, named as a PERSON argument is.
+    /// Nothing is written.
+    pub async fn undo_plan(&self, run_or_person: &str) -> Result<TidyPlan, UndoError> {
+        let journal = self.store.journal();
+        if let Some(run) = journal.run(&RunId::new(run_or_person.trim())).await? {
+            let unfinished = journal.unfinished().await?;
+            if unfinished.iter().any(|person| person.run == run.id) {
+                return Err(UndoError::UnderWay(run.id));
+            }
+            let steps = journal.steps(&run.id).await?;
+            return self.plan_undo(&run, steps).await;
+        }
+        let step = self.last_change(run_or_person).await?;
+        let run = journal
+            .run(&step.run)
+            .await?
+            .ok_or_else(|| UndoError::Unknown(clean(step.run.as_str()).into_owned()))?;
+        self.plan_undo(&run, vec![step]).await
+    }
+
+    /// The newest step that changed something for this person.
+    async fn last_change(&self, person: &str) -> Result<StepRecord, UndoError> {
+        let journal = self.store.journal();
+        let steps = journal.steps_of(person).await?;
+        let mut people: Vec<&PersonRef> = Vec::new();
+        for step in &steps {
+            if !people.iter().any(|known| known.target == step.person.target) {
+                people.push(&step.person);
+            }
+        }
+        if people.len() > 1 {
+            return Err(UndoError::Ambiguous {
+                wanted: clean(person).into_owned(),
+                candidates: people
+                    .iter()
+                    .filter_map(|person| {
+                        let id = person.target.as_ref()?;
+                        Some(format!("{} (sys_id {})", person.upn.shown(), clean(id.as_str())))
+                    })
+                    .collect(),
+            });
+        }
+        for step in steps {
+            let deeds = journal.deeds(&step.run, vec![step.person.source.clone()]).await?;
+            if deeds.iter().any(has_effect) {
+                return Ok(step);
+            }
+        }
+        Err(UndoError::Unknown(clean(person).into_owned()))
+    }
+
+    async fn plan_undo(&self, run: &RunRecord, mut steps: Vec<StepRecord>) -> Result<TidyPlan, UndoError> {
+        let mut plan = TidyPlan {
+            schema: TIDY_SCHEMA.into(),
+            profile: self.settings.profile.clone(),
+            made_at: self.now(),
+            purpose: Purpose::Undo(run.id.clone()),
+            people: steps.len() as u64,
+            steps: Vec::new(),
+            left: Vec::new(),
+            problems: Vec::new(),
+        };
+        steps.sort_by(|a, b| (a.at, &a.person.source).cmp(&(b.at, &b.person.source)));
+        for chunk in steps.chunks(CHUNK) {
+            let sources: Vec<SourceId> = chunk.iter().map(|step| step.person.source.clone()).collect();
+            let targets: Vec<TargetId> = chunk
+                .iter()
+                .filter_map(|step| step.person.target.clone())
+                .collect();
+            let deeds = self.store.journal().deeds(&run.id, sources).await?;
+            let chains = self.target.chains(&targets, Priority::Background).await?;
+            for (step, deeds) in chunk.iter().zip(deeds) {
+                if !has_effect(&deeds) {
+                    continue;
+                }
+                let chain = chains
+                    .iter()
+                    .find(|(id, _)| Some(id) == step.person.target.as_ref())
+                    .map(|(_, chain)| chain);
+                match self.undo_step(step, &deeds, chain).await? {
+                    Ok(step) => plan.steps.push(step),
+                    Err((outcome, reason)) => plan.left.push(Left {
+                        person: step.person.clone(),
+                        outcome,
+                        litter: Vec::new(),
+                        reason,
+                    }),
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// One person's part; or how that person is counted, and why nothing is done.
+    async fn undo_step(
+        &self,
+        step: &StepRecord,
+        deeds: &Deeds,
+        chain: Option<&AvatarChain>,
+    ) -> Result<Result<TidyStep, (Outcome, String)>, UndoError> {
+        let target = self.target.name();
+        let Some(chain) = chain else {
+            let why = format!(
+                "the record is gone, so {target} takes no picture for it; the copy stays in the vault"
+            );
+            return Ok(Err((Outcome::Skipped, why)));
+        };
+        let Some(after) = &step.after else {
+            let why = format!(
+                "it is not known how the run has left the records in {target}, so nothing is overwritten"
+            );
+            return Ok(Err((Outcome::Skipped, why)));
+        };
+        if chain.stamp() != *after {
+            let why = format!("the records in {target} were changed since; they stay as they are");
+            return Ok(Err((Outcome::ChangedMeanwhile, why)));
+        }
+        let writes = match reversed(deeds, chain) {
+            Ok(writes) => writes,
+            Err(why) => return Ok(Err((Outcome::Skipped, why))),
+        };
+        for write in &writes {
+            if let Write::Store { sha256, .. } = write
+                && !self.store.vault().holds(sha256).await?
+            {
+                let why = "the copy of the picture of before is not in the vault any more".to_owned();
+                return Ok(Err((Outcome::Failed, why)));
+            }
+        }
+        let shows = match self.shown_after(chain, &writes).await {
+            Ok(shows) => shows,
+            Err(why) => return Ok(Err((Outcome::Skipped, why))),
+        };
+        let created = deeds
+            .writes
+            .iter()
+            .any(|write| write.intent.kind == WriteKind::CreateRecord && is_done(write));
+        let mut reason = match shows {
+            Some(_) => "the picture of before is displayed again".to_owned(),
+            None => "there was no picture before".to_owned(),
+        };
+        if created {
+            reason.push_str("; the profile that was created stays, empty");
+        }
+        Ok(Ok(TidyStep {
+            person: step.person.clone(),
+            subject: Subject::Person,
+            expected: after.clone(),
+            shows,
+            litter: Vec::new(),
+            writes,
+            reason,
+        }))
+    }
+
+    /// The hash of what is displayed once these writes are done; why it cannot be told.
+    async fn shown_after(&self, chain: &AvatarChain, writes: &[Write]) -> Result<Option<Sha256>, String> {
+        let after = chain_after(chain, writes);
+        let Some(served) = &after.served else {
+            return Ok(None);
+        };
+        if let Some(sha256) = after.served_picture().and_then(|row| row.sha256) {
+            return Ok(Some(sha256));
+        }
+        match self.target.download(&served.picture, Priority::Background).await {
+            Ok(Some(bytes)) => Ok(Some(Sha256::of(&bytes))),
+            Ok(None) => Err("the picture that would be displayed cannot be read".into()),
+            Err(error) => Err(in_words(&error)),
+        }
+    }
+}
+
+fn is_done(write: &WriteRecord) -> bool {
+    !matches!(write.answer, Some((Answer::NotDone(_), _)))
+}
+
+/// True if the journal tells of something that was written and not taken back in the same run.
+fn has_effect(deeds: &Deeds) -> bool {
+    let done = || deeds.writes.iter().filter(|write| is_done(write));
+    let removed: HashSet<&PictureId> = done()
+        .filter(|write| write.intent.kind == WriteKind::Remove)
+        .filter_map(|write| write.intent.picture.as_ref())
+        .collect();
+    let has_removed = deeds.kept.iter().any(|kept| removed.contains(&kept.stored.id));
+    let has_stored = done()
+        .filter(|write| write.intent.kind == WriteKind::Upload)
+        .any(|write| write.uploaded().is_none_or(|picture| !removed.contains(&picture)));
+    let has_set = columns_before(deeds).into_iter().any(|(_, record, before)| {
+        let last = done()
+            .filter(|write| write.intent.kind == WriteKind::SetColumn)
+            .rfind(|write| write.intent.record.as_ref() == Some(&record));
+        last.is_some_and(|write| write.intent.picture != before)
+    });
+    has_removed || has_stored || has_set
+}
+
+/// The columns that were set, with what they named before.
+fn columns_before(deeds: &Deeds) -> Vec<(Place, RecordId, Option<PictureId>)> {
+    let mut columns: Vec<(Place, RecordId, Option<PictureId>)> = Vec::new();
+    for write in &deeds.writes {
+        let intent = &write.intent;
+        let (WriteKind::SetColumn, Some(record)) = (intent.kind, &intent.record) else {
+            continue;
+        };
+        if is_done(write) && !columns.iter().any(|(_, known, _)| known == record) {
+            columns.push((intent.place, record.clone(), intent.old_picture.clone()));
+        }
+    }
+    columns
+}
+
+/// The writes that take back what the journal tells of, given how things stand now; or why that is impossible. Pure.
+fn reversed(deeds: &Deeds, chain: &AvatarChain) -> Result<Vec<Write>, String> {
+    let mut removed: Vec<&KeptPicture> = deeds
+        .kept
+        .iter()
+        .filter(|kept| chain.picture(&kept.stored.id).is_none())
+        .collect();
+    // The oldest first, so that the oldest of several is the oldest again.
+    removed.sort_by(|a, b| {
+        let key = |kept: &&KeptPicture| (kept.stored.created_at, kept.stored.id.clone());
+        key(a).cmp(&key(b))
+    });
+    let has_record = |id: &RecordId| chain.records.iter().any(|record| &record.id == id);
+    let mut writes = Vec::new();
+    for kept in &removed {
+        if !has_record(&kept.record) {
+            return Err(format!(
+                "the {} record that held the picture of before is gone; the copy stays in the vault",
+                kept.place
+            ));
+        }
+        writes.push(Write::Store {
+            place: kept.place,
+            record: kept.record.clone(),
+            copy_of: kept.stored.id.clone(),
+            sha256: kept.sha256,
+            bytes: kept.stored.bytes,
+            form: StoredForm::of(&kept.stored),
+        });
+    }
+    for (place, record, before) in columns_before(deeds) {
+        let Some(known) = chain.records.iter().find(|known| known.id == record) else {
+            continue;
+        };
+        let names = match before {
+            // A column that named nothing before does not name nothing again.
+            None => Names::Nothing,
+            Some(old) if removed.iter().any(|kept| kept.stored.id == old) => Names::CopyOf(old),
+            Some(old) if chain.picture(&old).is_some() => Names::Picture(old),
+            Some(_) => Names::Nothing,
+        };
+        let is_so = match (&names, &known.column) {
+            (Names::Nothing, Column::Empty) => true,
+            (Names::Picture(wanted), Column::Names(now)) => wanted == now,
+            _ => false,
+        };
+        if !is_so {
+            writes.push(Write::SetColumn { place, record, names });
+        }
+    }
+    let stored = stored_by(&deeds.writes, &deeds.kept, chain);
+    for record in &chain.records {
+        for row in record.pictures.iter().filter(|row| stored.contains(&row.id)) {
+            writes.push(Write::Remove {
+                place: record.place,
+                record: record.id.clone(),
+                picture: row.id.clone(),
+                bytes: row.bytes,
+            });
+        }
+    }
+    if writes.is_empty() {
+        return Err("nothing of what the run changed can be changed back".into());
+    }
+    Ok(writes)
+}

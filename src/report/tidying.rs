@@ -1,0 +1,172 @@
+//! A tidying, for people: what was found by kind, what becomes of it, the bytes to be won, who, and what is left.
+
+use std::io::{self, Write};
+
+use super::text::{Look, number, people};
+use crate::domain::litter::{Fate, Litter, LitterKind};
+use crate::domain::tidying::{Purpose, TidyPlan, TidyStep};
+
+/// How many people are named before the rest is only counted.
+const NAMED: usize = 20;
+
+/// Writes a plan.
+pub fn write_human(out: &mut dyn Write, look: Look, plan: &TidyPlan) -> io::Result<()> {
+    match &plan.purpose {
+        Purpose::Clean => write_cleaning(out, plan)?,
+        Purpose::Undo(run) => {
+            let steps = plan.steps.len() as u64;
+            if steps == 0 {
+                writeln!(out, "Nothing of run {run} can be taken back.")?;
+            } else {
+                writeln!(out, "Run {run} would be taken back for {}:", people(steps))?;
+                let emptied = plan.removals();
+                if steps > emptied {
+                    writeln!(
+                        out,
+                        "  {:<44} {:>9}",
+                        "show the picture of before again",
+                        number(steps - emptied)
+                    )?;
+                }
+                if emptied > 0 {
+                    writeln!(
+                        out,
+                        "  {:<44} {:>9}",
+                        "have no picture, as before",
+                        number(emptied)
+                    )?;
+                }
+            }
+        }
+    }
+    if !plan.steps.is_empty() {
+        writeln!(out)?;
+    }
+    for step in plan.steps.iter().take(NAMED) {
+        write_step(out, look, step)?;
+    }
+    if plan.steps.len() > NAMED {
+        let rest = (plan.steps.len() - NAMED) as u64;
+        writeln!(
+            out,
+            "  {} and {} more (--json lists everybody)",
+            look.ellipsis(),
+            number(rest)
+        )?;
+    }
+    write_left(out, look, plan)
+}
+
+/// Writes what is left alone, and why.
+pub fn write_left(out: &mut dyn Write, look: Look, plan: &TidyPlan) -> io::Result<()> {
+    for problem in &plan.problems {
+        writeln!(out, "warning: {}", crate::domain::text::clean(problem))?;
+    }
+    let partly = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.litter)
+        .filter(|litter| litter.fate == Fate::Left)
+        .count();
+    if plan.left.is_empty() && partly == 0 {
+        return Ok(());
+    }
+    writeln!(out, "Left alone:")?;
+    for left in plan.left.iter().take(NAMED) {
+        let found: Vec<&str> = left.litter.iter().map(|litter| litter.kind.words()).collect();
+        let first = left.litter.first().map(|litter| litter.why.as_str());
+        writeln!(
+            out,
+            "  {} {}  {}{}",
+            look.cell(&left.person.name.shown(), 26),
+            look.cell(&left.person.upn.shown(), 34),
+            if found.is_empty() {
+                String::new()
+            } else {
+                format!("{}: ", found[0])
+            },
+            first.filter(|_| left.litter.len() == 1).unwrap_or(&left.reason),
+        )?;
+    }
+    if plan.left.len() > NAMED {
+        let rest = (plan.left.len() - NAMED) as u64;
+        writeln!(out, "  {} and {} more", look.ellipsis(), number(rest))?;
+    }
+    if partly > 0 {
+        writeln!(
+            out,
+            "  {} more at people of whom the rest is cleared away",
+            number(partly as u64)
+        )?;
+    }
+    Ok(())
+}
+
+/// The question before it is carried out.
+pub fn question(plan: &TidyPlan, instance: &str) -> String {
+    match &plan.purpose {
+        Purpose::Clean => format!(
+            "\nRemove {} stored pictures in {instance}? Copies are kept.",
+            number(plan.removals())
+        ),
+        Purpose::Undo(run) => format!(
+            "\nTake run {run} back for {} in {instance}?",
+            people(plan.steps.len() as u64)
+        ),
+    }
+}
+
+fn write_cleaning(out: &mut dyn Write, plan: &TidyPlan) -> io::Result<()> {
+    if plan.steps.is_empty() {
+        return writeln!(out, "Nothing to clear away; {} looked at.", people(plan.people));
+    }
+    writeln!(
+        out,
+        "{} of stored pictures would be won back; everybody goes on seeing what they see:",
+        size(plan.bytes())
+    )?;
+    let all = || plan.steps.iter().flat_map(|step| &step.litter);
+    for kind in LitterKind::ALL {
+        let of_kind = || all().filter(move |litter| litter.kind == kind && litter.fate != Fate::Left);
+        let count = of_kind().count() as u64;
+        if count > 0 {
+            let bytes: u64 = of_kind().map(won).sum();
+            writeln!(
+                out,
+                "  {:<32} {:>9} {:>11}",
+                kind.words(),
+                number(count),
+                size(bytes)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn won(litter: &Litter) -> u64 {
+    match litter.fate {
+        Fate::Removed => litter.bytes,
+        Fate::Replaced | Fate::Cleared | Fate::SetRight | Fate::Left => 0,
+    }
+}
+
+fn write_step(out: &mut dyn Write, look: Look, step: &TidyStep) -> io::Result<()> {
+    let bytes = step.bytes();
+    let bytes = if bytes > 0 { size(bytes) } else { String::new() };
+    writeln!(
+        out,
+        "  {} {} {bytes:>9}  {}",
+        look.cell(&step.person.name.shown(), 26),
+        look.cell(&step.person.upn.shown(), 34),
+        step.reason
+    )
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
