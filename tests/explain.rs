@@ -458,6 +458,52 @@ async fn every_situation_of_the_chain_gets_its_cause() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_access_rules_hide_is_unknown_and_never_absent() {
+    let whole = || ada().avatar("photo.jpg", "live_profile", json!({}));
+    for (column, cause) in [
+        // The rest tells enough.
+        ("sys_user.avatar", Cause::NothingWrong),
+        ("live_profile.photo", Cause::NothingWrong),
+        ("sys_attachment.sys_created_by", Cause::NothingWrong),
+        // Without these nobody knows what is there.
+        ("live_profile.document", Cause::ChainUnreadable),
+        ("sys_attachment.table_sys_id", Cause::ChainUnreadable),
+    ] {
+        let bench = Bench::of(&whole());
+        let mut settings = bench.sandbox.instance().settings();
+        settings.access.hidden_columns.insert(column.to_owned());
+        bench.sandbox.instance().set_settings(settings);
+        let explanation = bench.explain(ADA).await;
+        assert_eq!(explanation.cause, cause, "{column}");
+        let chain = &explanation.steps[3];
+        if cause == Cause::ChainUnreadable {
+            assert_eq!(chain.state, StepState::Unknown, "{column}");
+            assert_eq!(explanation.next.as_deref(), Some("avatar-sync check"));
+            assert_eq!(explanation.push.change, None, "{column}");
+        } else {
+            let xray = explanation.xray.as_ref().expect("an X-ray");
+            assert!(xray.served_picture().is_some(), "{column}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_will_not_list_the_sizes_costs_the_sizes_alone() {
+    let bench = Bench::of(&ada().avatar("photo.jpg", "live_profile", json!({})));
+    let rule = json!({"service": "entra", "method": "GET", "path": "/photos$",
+                      "do": {"status": 403, "body": "{}"}});
+    let rule = rule.to_string();
+    bench.sandbox.faults().add(rule.as_bytes()).expect("a good rule");
+    let explanation = bench.explain(ADA).await;
+    assert_eq!(explanation.cause, Cause::NothingWrong);
+    let sizes = explanation.steps[1]
+        .values
+        .iter()
+        .find(|value| value.label == "sizes");
+    assert_eq!(sizes.expect("a line").state, StepState::Unknown);
+}
+
 /// The `sys_id` of Ada's displayed picture.
 fn displayed(explanation: &Explanation) -> SysId {
     let xray = explanation.xray.as_ref().expect("an X-ray");
