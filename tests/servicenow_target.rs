@@ -10,7 +10,7 @@ use avatar_sync::connector::servicenow::{
 use avatar_sync::connector::{AvatarTarget, Priority, ProbeResult};
 use avatar_sync::domain::ids::{PictureId, TargetId};
 use avatar_sync::domain::person::TargetPerson;
-use avatar_sync::domain::photo::{Column, Place};
+use avatar_sync::domain::photo::{AvatarChain, Column, Place};
 use avatar_sync::sandbox::{self, Sandbox, SandboxOptions};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
