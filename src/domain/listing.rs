@@ -62,6 +62,11 @@ pub struct Listed {
     pub listing: Listing,
 }
 
+/// Puts a column into this order.
+fn arrange<T: Copy>(column: &mut Vec<T>, order: &[Row]) {
+    *column = order.iter().map(|row| column[row.position()]).collect();
+}
+
 /// Everybody, with verdict and reason. Empty by default.
 #[derive(Clone, Default)]
 pub struct Listing {
@@ -255,7 +260,7 @@ impl Builder {
         if order.is_sorted() {
             listing.shrink();
         } else {
-            listing = listing.arranged(&order);
+            listing.arrange(&order);
         }
         listing.is_by_name = true;
         listing
@@ -526,38 +531,40 @@ impl Listing {
         Some(Address { local, domain })
     }
 
-    /// The same people in another order, in as little memory as they need.
-    fn arranged(&self, order: &[Row]) -> Self {
-        let mut arranged = Self {
-            domains: self.domains.clone(),
-            departments: self.departments.clone(),
-            counts: self.counts.clone(),
-            suspicions: self.suspicions_in(order),
-            ..Self::default()
+    /// Puts the rows into this order, column by column: only one of them is ever there twice.
+    fn arrange(&mut self, order: &[Row]) {
+        self.positions = OnceLock::new();
+        self.keys = OnceLock::new();
+        self.suspicions = self.suspicions_in(order);
+        let text = {
+            let mut arranged = Self::default();
+            arranged.text.reserve_exact(self.text.len() - self.unused);
+            arranged.spans.reserve_exact(self.len());
+            for row in order {
+                let texts = [Text::Name, Text::Principal, Text::Mail, Text::UserName];
+                let span = arranged.write_texts(texts.map(|text| self.text(*row, text)));
+                arranged.spans.push(span.to_bytes());
+            }
+            self.spans = arranged.spans;
+            arranged.text
         };
-        arranged.text.reserve_exact(self.text.len() - self.unused);
-        for row in order {
-            let position = row.position();
-            let texts = [Text::Name, Text::Principal, Text::Mail, Text::UserName];
-            let span = arranged.write_texts(texts.map(|text| self.text(*row, text)));
-            arranged.spans.push(span.to_bytes());
-            arranged.sources.push_same(&self.sources, position);
-            arranged.targets.push_same(&self.targets, position);
-            arranged.likenesses.push(self.likenesses[position]);
-            arranged
-                .principal_domains
-                .push(self.principal_domains.get(position));
-            arranged.mail_domains.push(self.mail_domains.get(position));
-            arranged
-                .person_departments
-                .push(self.person_departments.get(position));
-            arranged.verdicts.push(self.verdicts[position]);
-            let reason = self.reasons.get(self.person_reasons.get(position));
-            let reason = arranged.reasons.put(reason.unwrap_or_default());
-            arranged.person_reasons.push(reason);
+        self.text = text;
+        self.unused = 0;
+        for ids in [&mut self.sources, &mut self.targets] {
+            arrange(&mut ids.values, order);
+            arrange(&mut ids.forms, order);
         }
-        arranged.shrink();
-        arranged
+        for numbers in [
+            &mut self.principal_domains,
+            &mut self.mail_domains,
+            &mut self.person_departments,
+            &mut self.person_reasons,
+        ] {
+            arrange(&mut numbers.0, order);
+        }
+        arrange(&mut self.likenesses, order);
+        arrange(&mut self.verdicts, order);
+        self.shrink();
     }
 
     /// The suspicions by their position in another order.

@@ -254,18 +254,6 @@ impl Ids {
         })
     }
 
-    /// Adds the id that stands at a position of another column.
-    pub(super) fn push_same(&mut self, other: &Self, place: usize) {
-        let value = &other.values[place];
-        if other.forms[place] == Form::Text as u8 {
-            // There was room for it in a column that was no smaller.
-            self.push(other.text(value));
-        } else {
-            self.forms.push(other.forms[place]);
-            self.values.push(*value);
-        }
-    }
-
     pub(super) fn find(&self, positions: &Positions, id: &str) -> Option<u32> {
         let hash = hash_of(positions.hasher(), id);
         positions.find(hash, |position| self.is(position as usize, Some(id)))

@@ -533,7 +533,8 @@ fn suspicions_stay_with_their_people_in_every_order_and_on_disk() {
     listing.set_suspicion(zoe, Some("the photo is blank"));
     listing.set_suspicion(ben, Some("the same photo as Zoe Last"));
     listing.set_suspicion(ben, None);
-    let arranged = listing.arranged(&listing.order(Column::Name));
+    let mut arranged = listing.clone();
+    arranged.arrange(&listing.order(Column::Name));
     let mut bytes = Vec::new();
     arranged.write(&mut bytes).expect("memory takes everything");
     let stored = Listing::read(&mut &*bytes, bytes.len() as u64).expect("sound");
