@@ -21,6 +21,38 @@ use crate::domain::tidying::{Left, Purpose, Subject, TIDY_SCHEMA, TidyPlan, Tidy
 /// How many pictures are looked at side by side; the gates decide how many requests that means.
 const LOOKS_ABREAST: usize = 8;
 
+/// The people whose chains have to be kept until it is known whether they are littered; few of many.
+#[derive(Default)]
+struct Suspects {
+    /// Everybody who was considered.
+    people: u64,
+    /// Rows of image fields that belong to somebody.
+    image_rows: u64,
+    chains: Vec<(PersonRef, TargetId, AvatarChain)>,
+}
+
+impl Suspects {
+    fn consider(
+        &mut self,
+        target: TargetId,
+        chain: AvatarChain,
+        options: CleaningOptions,
+        person: impl FnOnce() -> PersonRef,
+    ) {
+        self.people += 1;
+        let rows = chain
+            .records
+            .iter()
+            .map(|record| record.image_rows().count() as u64);
+        self.image_rows += rows.sum::<u64>();
+        let is_suspect = !to_look_at(&target, &chain).is_empty()
+            || tidying(&target, &chain, &Looked::new(), options).is_some();
+        if is_suspect {
+            self.chains.push((person(), target, chain));
+        }
+    }
+}
+
 /// Somebody whose chain shows litter.
 struct Littered {
     person: PersonRef,
@@ -65,21 +97,17 @@ impl Engine {
             left: Vec::new(),
             problems: Vec::new(),
         };
-        let (chains, strays) = if people.is_empty() {
-            let chains = self.everybodys_chains(progress).await?;
-            (chains, self.strays(&mut plan).await?)
+        let (suspects, strays) = if people.is_empty() {
+            let suspects = self.suspects_among_everybody(options, progress).await?;
+            (suspects, self.strays(&mut plan).await?)
         } else {
-            (self.chains_of_named(people, &mut plan).await?, Vec::new())
+            let suspects = self.suspects_among(people, options, &mut plan).await?;
+            (suspects, Vec::new())
         };
-        plan.people = chains.len() as u64;
-        let image_rows: usize = chains
-            .iter()
-            .flat_map(|(_, _, chain)| &chain.records)
-            .map(|record| record.image_rows().count())
-            .sum();
-        let looked = self.look_at_odd_ones(&chains, progress).await?;
+        plan.people = suspects.people;
+        let looked = self.look_at_odd_ones(&suspects.chains, progress).await?;
         let mut littered = Vec::new();
-        for (person, target, chain) in chains {
+        for (person, target, chain) in suspects.chains {
             if let Some(tidying) = tidying(&target, &chain, &looked, options) {
                 littered.push(Littered {
                     person,
@@ -89,14 +117,15 @@ impl Engine {
             }
         }
         self.add_people(&mut plan, littered).await?;
-        self.add_strays(&mut plan, strays, image_rows as u64).await?;
+        self.add_strays(&mut plan, strays, suspects.image_rows).await?;
         Ok(plan)
     }
 
-    async fn everybodys_chains(
+    async fn suspects_among_everybody(
         &self,
+        options: CleaningOptions,
         progress: &dyn ScanObserver,
-    ) -> Result<Vec<(PersonRef, TargetId, AvatarChain)>, EngineError> {
+    ) -> Result<Suspects, EngineError> {
         let mut people: Vec<TargetPerson> = Vec::new();
         let mut pages = self.target.people();
         while let Some(page) = pages.try_next().await? {
@@ -113,23 +142,27 @@ impl Engine {
         });
         let people: HashMap<&TargetId, &TargetPerson> =
             people.iter().map(|person| (&person.id, person)).collect();
-        Ok(chains
-            .into_iter()
-            .filter_map(|(id, chain)| Some((PersonRef::of_target(people.get(&id)?), id, chain)))
-            .collect())
+        let mut suspects = Suspects::default();
+        for (id, chain) in chains {
+            if let Some(person) = people.get(&id) {
+                suspects.consider(id, chain, options, || PersonRef::of_target(person));
+            }
+        }
+        Ok(suspects)
     }
 
-    async fn chains_of_named(
+    async fn suspects_among(
         &self,
         people: &[String],
+        options: CleaningOptions,
         plan: &mut TidyPlan,
-    ) -> Result<Vec<(PersonRef, TargetId, AvatarChain)>, EngineError> {
+    ) -> Result<Suspects, EngineError> {
         let scan = self.scan_people(people, Depth::Stamps).await?;
-        let mut chains = Vec::new();
+        let mut suspects = Suspects::default();
         for state in scan.people {
             let person = state.reference();
             match (person.target.clone(), state.chain) {
-                (Some(target), Some(chain)) => chains.push((person, target, chain)),
+                (Some(target), Some(chain)) => suspects.consider(target, chain, options, || person),
                 _ => plan.left.push(Left {
                     person,
                     outcome: Outcome::Skipped,
@@ -138,7 +171,7 @@ impl Engine {
                 }),
             }
         }
-        Ok(chains)
+        Ok(suspects)
     }
 
     /// Downloads the pictures whose bytes decide something. What cannot be had stays unknown.
