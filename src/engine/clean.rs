@@ -21,32 +21,43 @@ use crate::domain::tidying::{Left, Purpose, Subject, TIDY_SCHEMA, TidyPlan, Tidy
 /// How many pictures are looked at side by side; the gates decide how many requests that means.
 const LOOKS_ABREAST: usize = 8;
 
-/// Somebody whose chain shows litter.
-struct Littered {
-    person: PersonRef,
-    chain: AvatarChain,
-    tidying: Tidying,
-}
-
-/// Where litter was looked for.
+/// The people whose chains have to be kept until it is known whether they are littered; few of many.
 #[derive(Default)]
-struct Searched {
+struct Suspects {
+    /// Everybody who was considered.
     people: u64,
-    /// Pictures that belong to somebody.
+    /// Rows of image fields that belong to somebody.
     image_rows: u64,
-    /// Those in which there may be some.
     chains: Vec<(PersonRef, TargetId, AvatarChain)>,
 }
 
-impl Searched {
-    fn count(&mut self, chain: &AvatarChain) {
+impl Suspects {
+    fn consider(
+        &mut self,
+        target: TargetId,
+        chain: AvatarChain,
+        options: CleaningOptions,
+        person: impl FnOnce() -> PersonRef,
+    ) {
         self.people += 1;
         let rows = chain
             .records
             .iter()
             .map(|record| record.image_rows().count() as u64);
         self.image_rows += rows.sum::<u64>();
+        let is_suspect = !to_look_at(&target, &chain).is_empty()
+            || tidying(&target, &chain, &Looked::new(), options).is_some();
+        if is_suspect {
+            self.chains.push((person(), target, chain));
+        }
     }
+}
+
+/// Somebody whose chain shows litter.
+struct Littered {
+    person: PersonRef,
+    chain: AvatarChain,
+    tidying: Tidying,
 }
 
 impl Engine {
@@ -86,21 +97,17 @@ impl Engine {
             left: Vec::new(),
             problems: Vec::new(),
         };
-        let (searched, strays) = if people.is_empty() {
-            let searched = self.everybodys_chains(options, progress).await?;
-            (searched, self.strays(&mut plan).await?)
+        let (suspects, strays) = if people.is_empty() {
+            let suspects = self.suspects_among_everybody(options, progress).await?;
+            (suspects, self.strays(&mut plan).await?)
         } else {
-            (self.chains_of_named(people, &mut plan).await?, Vec::new())
+            let suspects = self.suspects_among(people, options, &mut plan).await?;
+            (suspects, Vec::new())
         };
-        let Searched {
-            people,
-            image_rows,
-            chains,
-        } = searched;
-        plan.people = people;
-        let looked = self.look_at_odd_ones(&chains, progress).await?;
+        plan.people = suspects.people;
+        let looked = self.look_at_odd_ones(&suspects.chains, progress).await?;
         let mut littered = Vec::new();
-        for (person, target, chain) in chains {
+        for (person, target, chain) in suspects.chains {
             if let Some(tidying) = tidying(&target, &chain, &looked, options) {
                 littered.push(Littered {
                     person,
@@ -110,16 +117,15 @@ impl Engine {
             }
         }
         self.add_people(&mut plan, littered).await?;
-        self.add_strays(&mut plan, strays, image_rows).await?;
+        self.add_strays(&mut plan, strays, suspects.image_rows).await?;
         Ok(plan)
     }
 
-    /// The chains of everybody in which there may be litter.
-    async fn everybodys_chains(
+    async fn suspects_among_everybody(
         &self,
         options: CleaningOptions,
         progress: &dyn ScanObserver,
-    ) -> Result<Searched, EngineError> {
+    ) -> Result<Suspects, EngineError> {
         let mut people: Vec<TargetPerson> = Vec::new();
         let mut pages = self.target.people();
         while let Some(page) = pages.try_next().await? {
@@ -137,34 +143,27 @@ impl Engine {
         progress.on(ScanEvent::Chains {
             people: people.len() as u64,
         });
-        let nothing_seen = Looked::new();
-        let mut searched = Searched::default();
+        let mut suspects = Suspects::default();
         for person in &people {
-            let Some(chain) = swept.chain(person) else {
-                continue;
-            };
-            searched.count(&chain);
-            // Nearly nobody has any litter: their chains are not kept.
-            if !to_look_at(&person.id, &chain).is_empty()
-                || tidying(&person.id, &chain, &nothing_seen, options).is_some()
-            {
-                let reference = PersonRef::of_target(person);
-                searched.chains.push((reference, person.id.clone(), chain));
+            if let Some(chain) = swept.chain(person) {
+                suspects.consider(person.id.clone(), chain, options, || PersonRef::of_target(person));
             }
         }
-        Ok(searched)
+        Ok(suspects)
     }
 
-    async fn chains_of_named(&self, people: &[String], plan: &mut TidyPlan) -> Result<Searched, EngineError> {
+    async fn suspects_among(
+        &self,
+        people: &[String],
+        options: CleaningOptions,
+        plan: &mut TidyPlan,
+    ) -> Result<Suspects, EngineError> {
         let scan = self.scan_people(people, Depth::Stamps).await?;
-        let mut searched = Searched::default();
+        let mut suspects = Suspects::default();
         for state in scan.people {
             let person = state.reference();
             match (person.target.clone(), state.chain) {
-                (Some(target), Some(chain)) => {
-                    searched.count(&chain);
-                    searched.chains.push((person, target, chain));
-                }
+                (Some(target), Some(chain)) => suspects.consider(target, chain, options, || person),
                 _ => plan.left.push(Left {
                     person,
                     outcome: Outcome::Skipped,
@@ -173,7 +172,7 @@ impl Engine {
                 }),
             }
         }
-        Ok(searched)
+        Ok(suspects)
     }
 
     /// Downloads the pictures whose bytes decide something. What cannot be had stays unknown.

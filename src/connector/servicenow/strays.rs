@@ -249,3 +249,34 @@ fn subject() -> Subject {
         ..attachment_subject()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_taken_for_what_its_table_and_name_say() {
+        for (wanted, table, file_name, place) in [
+            (
+                Wanted::Images,
+                "ZZ_YYlive_profile",
+                "photo",
+                Some(Place::LIVE_PROFILE),
+            ),
+            (Wanted::Images, "ZZ_YYsys_user", "photo", Some(Place::SYS_USER)),
+            (Wanted::Images, "ZZ_YYsc_cat_item", "picture", None),
+            (Wanted::Images, "sys_user", "photo", None),
+            (
+                Wanted::Thumbnails,
+                "sys_attachment",
+                "thumb_1",
+                Some(Place::THUMBNAIL),
+            ),
+            (Wanted::Thumbnails, "sys_attachment", "notes.txt", None),
+            (Wanted::Odd, "ZZ_YYZZ_YYsys_user", "photo", Some(Place::SYS_USER)),
+            (Wanted::Odd, "ZZ_YYsys_user", "photo", None),
+        ] {
+            assert_eq!(wanted.place_of(table, file_name), place, "{table} {file_name}");
+        }
+    }
+}
