@@ -159,6 +159,7 @@ impl Effects {
                 bytes,
                 is_wanted_now,
             } => self.painting.paint(key, bytes, is_wanted_now),
+            Effect::DropPaints => self.painting.drop_waiting(),
             Effect::Plan { question, who } => self.plan(question, who),
             Effect::DropPlan => stop(&mut self.planning),
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),

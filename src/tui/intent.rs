@@ -16,6 +16,10 @@ pub enum Intent {
     First,
     /// The last row.
     Last,
+    /// To the right: the next person of the contact sheet, the tab to the right of the table.
+    Right,
+    /// To the left.
+    Left,
     /// The tab to the right.
     NextTab,
     /// The tab to the left.
@@ -40,8 +44,22 @@ pub enum Intent {
     Push,
     /// Everybody: scan, plan, and ask.
     FullRun,
+    /// Everything known of this person, and why.
+    Details,
     /// Both pictures, as large as the screen.
     Zoom,
+    /// Both pictures in one place, one after the other.
+    Blink,
+    /// Where both pictures differ.
+    Difference,
+    /// Both pictures as people will see them: small and round.
+    Circles,
+    /// The people as pairs of pictures, or as a table again.
+    Sheet,
+    /// Larger pictures, fewer of them.
+    Larger,
+    /// Smaller pictures, more of them.
+    Smaller,
     /// Look at this person again.
     RefreshOne,
     /// Scan both sides again.
@@ -145,10 +163,12 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Down, "down", "one row down", "", Everywhere, &["down", "j"], ""),
     entry(Intent::PageUp, "page_up", "one screenful up", "", Everywhere, &["pageup", "ctrl-b"], ""),
     entry(Intent::PageDown, "page_down", "one screenful down", "", Everywhere, &["pagedown", "ctrl-f"], ""),
-    entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "g"], ""),
-    entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G"], ""),
-    entry(Intent::NextTab, "next_tab", "next tab", "", People, &["tab", "right", "l"], "avatar-sync status status:VERDICT"),
-    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", People, &["backtab", "left", "h"], ""),
+    entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "<"], ""),
+    entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G", ">"], ""),
+    entry(Intent::Left, "left", "one to the left: a person of the contact sheet, a tab of the table", "", People, &["left", "h"], ""),
+    entry(Intent::Right, "right", "one to the right", "", People, &["right", "l"], ""),
+    entry(Intent::NextTab, "next_tab", "next tab", "", People, &["tab"], "avatar-sync status status:VERDICT"),
+    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", People, &["backtab"], ""),
     entry(Intent::Filter, "filter", "filter people", "filter", People, &["/"], "avatar-sync status FILTER"),
     entry(Intent::Sort, "sort", "sort by the next column", "", People, &["s"], ""),
     entry(Intent::Reverse, "reverse", "turn the order round", "", People, &["i"], ""),
@@ -159,7 +179,14 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", People, &["*"], ""),
     entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
-    entry(Intent::Zoom, "zoom", "both pictures, large", "zoom", People, &["z", "enter"], "avatar-sync show PERSON"),
+    entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
+    entry(Intent::Sheet, "sheet", "contact sheet: the people as pairs of pictures, or as a table again", "contact sheet", People, &["g"], ""),
+    entry(Intent::Larger, "larger", "larger pictures on the contact sheet", "", People, &["+", "="], ""),
+    entry(Intent::Smaller, "smaller", "smaller pictures, and more of them", "", People, &["-"], ""),
+    entry(Intent::Zoom, "zoom", "both pictures, large", "zoom", People, &["z"], "avatar-sync show PERSON"),
+    entry(Intent::Blink, "blink", "blink: both pictures in one place, the other one with each key", "blink", People, &["b"], "avatar-sync show PERSON"),
+    entry(Intent::Difference, "difference", "where both pictures differ", "difference", People, &["d"], "avatar-sync show PERSON"),
+    entry(Intent::Circles, "circles", "as people will see them: round and small, on light and on dark", "circles", People, &["c"], "avatar-sync show PERSON"),
     entry(Intent::Compare, "compare", "compare all pictures not looked at yet, or stop", "", People, &["D"], "avatar-sync status --deep"),
     entry(Intent::RefreshOne, "refresh", "look at this person again", "", People, &["r"], "avatar-sync show PERSON"),
     entry(Intent::RefreshAll, "refresh_all", "scan both sides again", "", People, &["R"], "avatar-sync status"),

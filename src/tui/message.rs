@@ -168,11 +168,22 @@ pub struct Compared {
     pub reason: String,
 }
 
-/// One picture in one size.
+/// What is to be drawn, by SHA-256 of the bytes as a service sent them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A picture.
+    Picture(Sha256),
+    /// Where two pictures differ.
+    Difference(Sha256, Sha256),
+    /// A picture as people will see it: small and round.
+    Circles(Sha256),
+}
+
+/// One thing to draw, in one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PaintKey {
-    /// SHA-256 of the bytes as the service sent them.
-    pub picture: Sha256,
+    /// What.
+    pub subject: Subject,
     /// The cells it may take.
     pub within: (u16, u16),
     /// Changes when the terminal's cells do.
@@ -253,11 +264,13 @@ pub enum Effect {
     Paint {
         /// Which, and how large.
         key: PaintKey,
-        /// Its bytes as the service sent them.
-        bytes: Bytes,
+        /// The bytes of its pictures as the service sent them: two for a difference, else one.
+        bytes: Vec<Bytes>,
         /// Somebody waits for it; neighbours can wait.
         is_wanted_now: bool,
     },
+    /// Nobody waits any more for pictures that are not begun.
+    DropPaints,
     /// Make a plan.
     Plan {
         /// The number of the question.

@@ -4,4 +4,5 @@ pub mod log;
 pub mod people;
 pub mod plan;
 pub mod run;
+pub mod sheet;
 pub mod zoom;

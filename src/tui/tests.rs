@@ -13,3 +13,4 @@ mod marking;
 mod planning;
 mod running;
 mod scanning;
+mod sheet;

@@ -349,6 +349,34 @@ fn log_of_requests() {
     insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
 }
 
+/// The contact sheet with some marks.
+fn contact_sheet(draws_pictures: bool) -> State {
+    let mut state = people();
+    if draws_pictures {
+        draws(&mut state);
+    }
+    let effects = press(&mut state, "g space l v l");
+    serve(&mut state, effects);
+    state
+}
+
+#[test]
+fn contact_sheet_with_pictures() {
+    let mut scenes = String::new();
+    for (width, height) in [SMALL, USUAL] {
+        let mut state = contact_sheet(true);
+        let effects = resize(&mut state, width, height);
+        serve(&mut state, effects);
+        scenes += &scene(&mut state, &[(width, height)]);
+    }
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn contact_sheet_in_words() {
+    insta::assert_snapshot!(scene(&mut contact_sheet(false), &[(60, 14), SMALL, USUAL]));
+}
+
 #[test]
 fn help_page() {
     let mut state = people();

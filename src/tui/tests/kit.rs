@@ -27,9 +27,10 @@ use crate::graphics::{Canvas, Placements, Surroundings, Wish, detect};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::looked::PersonLook;
 use crate::tui::message::{Effect, Message, RunEnd, RunNews, RunStarted, Scanned, StepDone, Trouble, Who};
+use crate::tui::sight::fit;
 use crate::tui::state::{Setting, State};
 use crate::tui::theme::{Palette, Theme};
-use crate::tui::update::{fit, update};
+use crate::tui::update::update;
 use crate::tui::view::view;
 
 /// Name, department, verdict.
@@ -261,7 +262,7 @@ pub fn resize(state: &mut State, width: u16, height: u16) -> Vec<Effect> {
 pub fn told(effects: &[Effect]) -> Vec<String> {
     effects
         .iter()
-        .filter(|effect| !matches!(effect, Effect::Paint { .. }))
+        .filter(|effect| !matches!(effect, Effect::Paint { .. } | Effect::DropPaints))
         .map(in_words)
         .collect()
 }
@@ -284,6 +285,7 @@ fn in_words(effect: &Effect) -> String {
         Effect::Rest(_) => "wait a breath".into(),
         Effect::Look(people) => format!("look at {}", names(people)),
         Effect::Paint { is_wanted_now, .. } => format!("paint, wanted now: {is_wanted_now}"),
+        Effect::DropPaints => "drop the pictures".into(),
         Effect::Plan { who, .. } => match who {
             Who::Everybody => "plan everybody".into(),
             Who::People(people) => format!("plan {}", ids(people)),
