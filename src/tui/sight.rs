@@ -129,7 +129,7 @@ pub fn ask_around(state: &mut State) -> Effects {
 }
 
 /// Asks for whoever is in sight, if nobody has; on a contact sheet for the pages beside it too.
-fn ask_in_sight(state: &mut State) -> Effects {
+pub fn ask_in_sight(state: &mut State) -> Effects {
     if state.screen == Screen::Sheet {
         let people = &state.people;
         let rows = people.on_screen().iter().copied().chain(people.next_to_screen());

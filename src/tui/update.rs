@@ -14,7 +14,7 @@ use super::mouse;
 use super::pictures::Looked;
 use super::screens::people::{Origin, QUERY_LIMIT};
 use super::screens::{plan, run, sheet, zoom};
-use super::sight::{ask_around, fit, looked, moved, paint_around, show};
+use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
 use crate::report::text::people as people_words;
@@ -35,7 +35,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             effects.extend(paint_around(state));
             // A larger window may have room for more of them.
             if matches!(state.screen, Screen::Plan | Screen::Sheet) {
-                effects.extend(ask_around(state));
+                effects.extend(ask_in_sight(state));
             }
             effects
         }
