@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+use crate::domain::anatomy::{Anatomy, Colleagues, PhotoDetails};
 use crate::domain::ids::{PictureId, RecordId, SourceId, TargetId};
 use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::photo::{AvatarChain, Column, Place, SourcePhoto, StoredPicture};
@@ -50,6 +51,23 @@ pub trait PhotoSource: Send + Sync {
         person: &SourceId,
         priority: Priority,
     ) -> Result<Option<FetchedPhoto>, ConnectorError>;
+
+    /// What there is to know about one photo beyond its stamp: where it is kept, the sizes there are. An absence is an
+    /// answer, not an error. A source that knows no more need not say more.
+    async fn photo_details(
+        &self,
+        person: &SourceId,
+        priority: Priority,
+    ) -> Result<PhotoDetails, ConnectorError> {
+        let _ = (person, priority);
+        Ok(PhotoDetails::default())
+    }
+
+    /// Manager and direct reports of one person; nobody is normal, and all that a source without such a thing knows.
+    async fn colleagues(&self, person: &SourceId, priority: Priority) -> Result<Colleagues, ConnectorError> {
+        let _ = (person, priority);
+        Ok(Colleagues::default())
+    }
 
     /// Names what [`PhotoSource::photo`] fetches ("360x360"), so that remembered hashes are not compared across sizes.
     fn photo_size(&self) -> String;
@@ -104,6 +122,22 @@ pub trait AvatarTarget: Send + Sync {
         &self,
         people: &[TargetId],
     ) -> Result<Vec<(TargetId, Option<PictureId>)>, ConnectorError>;
+
+    /// Everything that is stored for one person, read afresh, for explaining; `None` when there is no such person. What
+    /// an access rule hides is missing in the answer. A target that keeps no more than chains need not say more.
+    async fn anatomy(
+        &self,
+        person: &TargetId,
+        priority: Priority,
+    ) -> Result<Option<Anatomy>, ConnectorError> {
+        let people = std::slice::from_ref(person);
+        let (chains, displayed) = futures::try_join!(self.chains(people, priority), self.displayed(people))?;
+        let displayed = displayed.into_iter().next().map(|(_, picture)| picture);
+        Ok(chains
+            .into_iter()
+            .next()
+            .map(|(_, chain)| Anatomy::of_chain(chain, displayed)))
+    }
 
     /// The bytes of a stored picture, unchecked; `None` when it is gone.
     async fn download(

@@ -3,7 +3,9 @@
 //! Nothing here knows a network, a terminal, a database, a clock or the environment: time and ids come in as
 //! arguments, so every rule can be tried with plain values.
 
+pub mod anatomy;
 pub mod comparison;
+pub mod explanation;
 pub mod filter;
 pub mod ids;
 pub mod listing;

@@ -4,6 +4,8 @@
 //! id. Three lanes, because the services behind them throttle apart: sign-in, directory and photos.
 
 mod check;
+mod colleagues;
+mod details;
 mod outcome;
 mod people;
 mod photos;
@@ -24,6 +26,7 @@ use parking_lot::Mutex;
 use self::sign_in::ClientSecret;
 use super::http::{Caller, Failure, Lane, LaneSettings, Origin, Reason, Secret, TokenCache, Transport};
 use super::{ConnectorError, ErrorKind, FetchedPhoto, LaneState, PhotoSource, Priority, Probe, SourceLookup};
+use crate::domain::anatomy::{Colleagues, PhotoDetails};
 use crate::domain::ids::SourceId;
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::SourcePhoto;
@@ -271,6 +274,18 @@ impl PhotoSource for EntraSource {
         priority: Priority,
     ) -> Result<Option<FetchedPhoto>, ConnectorError> {
         self.fetch_photo(person, priority).await
+    }
+
+    async fn photo_details(
+        &self,
+        person: &SourceId,
+        priority: Priority,
+    ) -> Result<PhotoDetails, ConnectorError> {
+        Ok(self.read_details(person, priority).await?)
+    }
+
+    async fn colleagues(&self, person: &SourceId, priority: Priority) -> Result<Colleagues, ConnectorError> {
+        Ok(self.read_colleagues(person, priority).await?)
     }
 
     fn photo_size(&self) -> String {

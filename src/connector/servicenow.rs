@@ -34,6 +34,7 @@ use self::query::Filter;
 use self::reads::Reads;
 use super::http::{Caller, Failure, Lane, LaneSettings, Transport};
 use super::{AvatarTarget, ConnectorError, ErrorKind, LaneState, Priority, Probe, TargetLookup};
+use crate::domain::anatomy::Anatomy;
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Column, Place, StoredPicture};
@@ -141,6 +142,14 @@ impl AvatarTarget for ServiceNowTarget {
         people: &[TargetId],
     ) -> Result<Vec<(TargetId, Option<PictureId>)>, ConnectorError> {
         Ok(self.reads.displayed(people).await?)
+    }
+
+    async fn anatomy(
+        &self,
+        person: &TargetId,
+        priority: Priority,
+    ) -> Result<Option<Anatomy>, ConnectorError> {
+        Ok(self.reads.anatomy(person, priority).await?)
     }
 
     async fn download(

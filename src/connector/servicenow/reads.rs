@@ -1,5 +1,6 @@
 //! Who is there and what they have: listings, lookups and avatar chains (`servicenow.md` 8).
 
+mod anatomy;
 mod loaders;
 
 use std::collections::{HashMap, HashSet};

@@ -62,7 +62,7 @@ impl Row<'_> {
     }
 
     /// A text column for which empty means nothing.
-    fn text(&self, column: &str) -> Option<RemoteText> {
+    pub(super) fn text(&self, column: &str) -> Option<RemoteText> {
         self.get(column).and_then(RemoteText::non_empty)
     }
 
@@ -74,7 +74,8 @@ impl Row<'_> {
         }
     }
 
-    fn time(&self, column: &str) -> Option<Timestamp> {
+    /// A moment, if readable.
+    pub(super) fn time(&self, column: &str) -> Option<Timestamp> {
         self.get(column).and_then(parse_time)
     }
 
