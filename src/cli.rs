@@ -7,6 +7,7 @@ mod configuration;
 mod connect;
 mod demo;
 pub mod exit;
+mod explain;
 mod failure;
 mod history;
 mod info;
@@ -91,6 +92,8 @@ enum Command {
     Status(status::StatusArguments),
     /// Show one person's pictures side by side, with the reasons.
     Show(show::ShowArguments),
+    /// Say why one person's picture is what it is, step by step, and what to try next.
+    Explain(explain::ExplainArguments),
     /// Show what a run would do, or write it to a file for `apply`.
     Plan(plan::PlanArguments),
     /// Do exactly what a plan file says; what has moved since is left alone.
@@ -190,6 +193,7 @@ async fn dispatch_async(
         Command::Check(arguments) => check::run(output, global, &arguments).await,
         Command::Status(arguments) => status::run(output, global, &arguments).await,
         Command::Show(arguments) => show::run(output, global, &arguments).await,
+        Command::Explain(arguments) => explain::run(output, global, &arguments).await,
         Command::Plan(arguments) => plan::run(output, global, &arguments).await,
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,

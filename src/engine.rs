@@ -8,6 +8,7 @@
 //! find      PERSON argument ─► one person of the source, looked up on both sides
 //! planning  a scan ─► a plan; pure but for the sightings of absences
 //! look      a few people anew, with both pictures, for the screen
+//! explain   one person ─► why their picture is what it is
 //! pictures  both sides' bytes of one person
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
 //! recover   what an interrupted run has left ─► finished or taken back
@@ -17,6 +18,7 @@
 mod apply;
 mod check;
 mod decoding;
+mod explain;
 mod find;
 mod load;
 mod look;
@@ -245,6 +247,25 @@ pub struct EngineSettings {
     pub pushes_in_flight: usize,
     /// The longest side of a converted picture, in pixels.
     pub picture_side: u32,
+}
+
+impl EngineSettings {
+    /// The settings of a profile that says nothing: everybody but guests and disabled accounts, the usual rules.
+    pub fn usual(profile: impl Into<String>) -> Self {
+        Self {
+            profile: profile.into(),
+            rules: MatchRule::DEFAULT_ORDER.to_vec(),
+            guests: false,
+            disabled: false,
+            include_groups: Vec::new(),
+            exclude_groups: Vec::new(),
+            opt_outs: Vec::new(),
+            policy: Policy::default(),
+            absence_hours: 24,
+            pushes_in_flight: 8,
+            picture_side: 360,
+        }
+    }
 }
 
 /// How deep a scan looks.

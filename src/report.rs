@@ -3,6 +3,7 @@
 //! Standard output carries data, standard error carries talk; what is shown of remote text has passed
 //! [`crate::domain::text::clean`].
 
+pub mod explanation;
 pub mod failure;
 pub mod json;
 pub mod plan;

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::comparison::Judgement;
 use super::ids::{SourceId, TargetId};
+use super::text::RemoteText;
 
 /// The answer to "why is this person's picture what it is?".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Explanation {
     pub next: Option<String>,
     /// The five steps, in the order of [`StepKind::ALL`].
     pub steps: Vec<ExplainedStep>,
+    /// What a push would do now.
+    pub push: Preview,
     /// The chain in the target; `None` if nobody was matched or it could not be read.
     pub xray: Option<Xray>,
 }
@@ -66,6 +69,7 @@ impl Explanation {
             summary: derive::summary(facts, xray.as_ref(), cause),
             next: derive::next(facts, cause),
             steps,
+            push: facts.preview.clone(),
             xray,
         }
     }
@@ -83,15 +87,15 @@ impl Explanation {
     }
 }
 
-/// Who is explained, on both sides, as far as they exist. All texts may be shown.
+/// Who is explained, on both sides, as far as they exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explained {
     /// Display name, of the source where it has one.
-    pub name: String,
+    pub name: RemoteText,
     /// Sign-in name in the source.
-    pub upn: Option<String>,
+    pub upn: Option<RemoteText>,
     /// E-mail address in the source.
-    pub mail: Option<String>,
+    pub mail: Option<RemoteText>,
     /// Id in the source.
     #[serde(rename = "entra_id")]
     pub source: Option<SourceId>,
@@ -99,7 +103,7 @@ pub struct Explained {
     #[serde(rename = "servicenow_sys_id")]
     pub target: Option<TargetId>,
     /// Sign-in name in the target.
-    pub user_name: Option<String>,
+    pub user_name: Option<RemoteText>,
 }
 
 /// One step on the way of a photo.

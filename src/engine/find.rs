@@ -135,7 +135,7 @@ impl Engine {
     }
 
     /// Who the typed names mean, in their order, each person once.
-    async fn identify(&self, typed: &[String]) -> Result<Roster, EngineError> {
+    pub(super) async fn identify(&self, typed: &[String]) -> Result<Roster, EngineError> {
         let typed: Vec<Typed> = typed.iter().map(|text| Typed::new(text)).collect();
         let mut circle = Circle::new(&self.settings.rules);
         let on_source = circle.unasked_sources(typed.iter().flat_map(Typed::source_lookups));
@@ -332,8 +332,16 @@ impl Typed {
     }
 }
 
+/// How to find the target people who share any key with `source`.
+pub(super) fn target_lookups(rules: &[MatchRule], source: &SourcePerson) -> Vec<TargetLookup> {
+    rules
+        .iter()
+        .filter_map(|rule| target_lookup(*rule, source))
+        .collect()
+}
+
 /// The shape of a source's id, 8-4-4-4-12 hexadecimal digits: a service refuses to look for anything else.
-fn is_object_id(text: &str) -> bool {
+pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 

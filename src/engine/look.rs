@@ -87,7 +87,8 @@ impl Engine {
         Ok(looks)
     }
 
-    async fn look_at_one(
+    /// Looks at one person's bytes; `chain` is fresh.
+    pub(super) async fn look_at_one(
         &self,
         person: &PersonRef,
         photo: SourcePhoto,

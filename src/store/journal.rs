@@ -200,6 +200,18 @@ impl Journal {
         self.read(move |connection| rows::writes(connection, &run)).await
     }
 
+    /// The latest writes for one person in the target, newest first. Looks through the whole trail, so it is for
+    /// somebody who asks about one person.
+    pub async fn writes_of_person(
+        &self,
+        person: &TargetId,
+        limit: usize,
+    ) -> Result<Vec<WriteRecord>, StoreError> {
+        let person = person.clone();
+        self.read(move |connection| rows::writes_of_person(connection, &person, limit))
+            .await
+    }
+
     /// Writes that were announced and of which it is not known how they went, oldest first.
     pub async fn outstanding(&self) -> Result<Vec<WriteRecord>, StoreError> {
         self.read(rows::outstanding).await

@@ -13,7 +13,6 @@ use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::photo::{Place, Sha256, SourcePhoto};
 use crate::domain::plan::Change;
 use crate::domain::scope::Exclusion;
-use crate::domain::text::RemoteText;
 
 /// Everything that was seen about one person. What could not be had is an error in words, never an absence.
 #[derive(Clone, Debug)]
@@ -246,23 +245,18 @@ impl Facts {
     }
 
     pub(super) fn explained(&self) -> Explained {
-        let shown = |text: &RemoteText| text.shown().into_owned();
+        let source = self.source.as_ref();
         let target = self.target();
-        let name = self
-            .source
-            .as_ref()
+        let name = source
             .map(|source| &source.name)
             .or(target.map(|target| &target.name));
         Explained {
-            name: name.map(shown).unwrap_or_default(),
-            upn: self.source.as_ref().map(|source| shown(&source.principal)),
-            mail: self
-                .source
-                .as_ref()
-                .and_then(|source| source.mail.as_ref().map(shown)),
-            source: self.source.as_ref().map(|source| source.id.clone()),
+            name: name.cloned().unwrap_or_default(),
+            upn: source.map(|source| source.principal.clone()),
+            mail: source.and_then(|source| source.mail.clone()),
+            source: source.map(|source| source.id.clone()),
             target: target.map(|target| target.id.clone()),
-            user_name: target.map(|target| shown(&target.user_name)),
+            user_name: target.map(|target| target.user_name.clone()),
         }
     }
 

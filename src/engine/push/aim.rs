@@ -138,6 +138,63 @@ pub(in crate::engine) fn is_reached(
             .any(|aim| aim.picture.is_some() && aim.picture.as_ref() == displayed)
 }
 
+/// One write that reaching an aim takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Write {
+    /// The record is created.
+    Create(Place),
+    /// The photo is stored.
+    Store(Place),
+    /// No write: this row is kept.
+    Keep(Place, PictureId),
+    /// The column is pointed at the row that counts.
+    SetColumn(Place),
+    /// The column is cleared.
+    ClearColumn(Place),
+    /// A superseded row is deleted.
+    Delete(Place, StoredPicture),
+}
+
+/// The writes that reaching these aims takes, in the order of a push; for telling, not for doing.
+pub(in crate::engine) fn writes(
+    chain: &AvatarChain,
+    aims: &[PlaceAim],
+    column_to_set: impl Fn(Place, &Column, &PictureId) -> Option<PictureId>,
+) -> Vec<Write> {
+    // The id of a row that is not there yet is nobody's.
+    let stored = PictureId::new("");
+    let mut writes = Vec::new();
+    let created = aims.iter().filter(|aim| aim.record.is_none());
+    writes.extend(created.map(|aim| Write::Create(aim.place)));
+    writes.extend(aims.iter().map(|aim| match &aim.picture {
+        Some(picture) => Write::Keep(aim.place, picture.clone()),
+        None => Write::Store(aim.place),
+    }));
+    writes.extend(aims.iter().filter_map(|aim| {
+        let empty = Column::Empty;
+        let column = chain.record(aim.place).map_or(&empty, |record| &record.column);
+        let picture = aim.picture.as_ref().unwrap_or(&stored);
+        column_to_set(aim.place, column, picture).map(|_| Write::SetColumn(aim.place))
+    }));
+    for aim in aims {
+        let superseded = aim.superseded.iter().cloned();
+        writes.extend(superseded.map(|row| Write::Delete(aim.place, row)));
+    }
+    writes
+}
+
+/// The writes that removing somebody's avatar takes, in their order; for telling, not for doing.
+pub(in crate::engine) fn removals(chain: &AvatarChain, places: &[Place]) -> Vec<Write> {
+    let records = || places.iter().filter_map(|place| chain.record(*place));
+    let cleared = records().filter(|record| matches!(record.column, Column::Names(_)));
+    let mut writes: Vec<Write> = cleared.map(|record| Write::ClearColumn(record.place)).collect();
+    for record in records() {
+        let rows = avatars_of(chain, record).cloned();
+        writes.extend(rows.map(|row| Write::Delete(record.place, row)));
+    }
+    writes
+}
+
 /// The place whose picture is displayed and goes on being displayed whatever is written, because the write mode does
 /// not write there.
 pub(super) fn overshadowing(chain: &AvatarChain, aims: &[PlaceAim]) -> Option<Place> {

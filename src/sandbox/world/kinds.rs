@@ -11,6 +11,9 @@ pub struct Kind {
     /// `active=true^emailISNOTEMPTY`, guests and disabled accounts excluded, matched by object id, employee number,
     /// UPN, then mail.
     pub verdict: &'static str,
+    /// The codes of the causes that `explain` may name for these people, with default settings; one, but for kinds that
+    /// come in two ways.
+    pub causes: &'static [&'static str],
     /// How many of 10,000 people are of this kind. What is missing to 10,000 is ordinary.
     pub(super) share: u32,
     pub(super) case: Case,
@@ -61,11 +64,19 @@ pub(super) enum Case {
     OnPremisesMailbox,
 }
 
-const fn kind(name: &'static str, verdict: &'static str, share: u32, case: Case, what: &'static str) -> Kind {
+const fn kind(
+    name: &'static str,
+    verdict: &'static str,
+    causes: &'static [&'static str],
+    share: u32,
+    case: Case,
+    what: &'static str,
+) -> Kind {
     Kind {
         name,
         what,
         verdict,
+        causes,
         share,
         case,
     }
@@ -77,6 +88,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "ordinary",
         "in_sync",
+        &["nothing_wrong"],
         0,
         Case::Ordinary,
         "The Entra photo is what ServiceNow serves, byte for byte",
@@ -84,6 +96,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "missing",
         "missing",
+        &["missing"],
         800,
         Case::Missing,
         "A photo in Entra, nothing in ServiceNow",
@@ -91,6 +104,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "differs",
         "differs",
+        &["outdated"],
         760,
         Case::Differs,
         "ServiceNow still shows an older photo",
@@ -98,6 +112,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "neither",
         "neither",
+        &["no_photo"],
         640,
         Case::Neither,
         "No photo on either side",
@@ -105,6 +120,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "only_in_servicenow",
         "only_in_servicenow",
+        &["only_in_servicenow"],
         240,
         Case::OnlyInServiceNow,
         "An avatar in ServiceNow, no photo in Entra",
@@ -112,6 +128,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "reencoded",
         "same_picture",
+        &["reencoded"],
         120,
         Case::Reencoded,
         "The same picture, saved again at a lower quality",
@@ -119,6 +136,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "resized",
         "same_picture",
+        &["reencoded"],
         120,
         Case::Resized,
         "The same picture, scaled down on the way",
@@ -126,6 +144,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "unmatched",
         "unmatched",
+        &["unmatched", "out_of_scope"],
         160,
         Case::Unmatched,
         "No ServiceNow user, or one without an e-mail address",
@@ -133,6 +152,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "ambiguous",
         "ambiguous",
+        &["ambiguous"],
         30,
         Case::Ambiguous,
         "Two ServiceNow users with this person's e-mail address and nothing else to tell them apart",
@@ -140,6 +160,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "guest",
         "excluded",
+        &["guest"],
         100,
         Case::Guest,
         "A guest from another company, #EXT# in the UPN",
@@ -147,6 +168,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "disabled",
         "excluded",
+        &["disabled"],
         50,
         Case::Disabled,
         "The Entra account is disabled",
@@ -154,6 +176,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "leaver",
         "unmatched",
+        &["inactive_user"],
         60,
         Case::Leaver,
         "The ServiceNow user is inactive and so outside the scope",
@@ -161,6 +184,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "mail_differs",
         "in_sync",
+        &["nothing_wrong"],
         200,
         Case::MailDiffers,
         "The UPN is not the mail address, and only the mail address is known to ServiceNow",
@@ -168,6 +192,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "renamed",
         "missing",
+        &["missing"],
         40,
         Case::Renamed,
         "A new family name: only the employee number is still the same",
@@ -175,6 +200,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "split_served_right",
         "in_sync",
+        &["split"],
         40,
         Case::SplitServedRight,
         "live_profile has the right picture and sys_user another one",
@@ -182,6 +208,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "split_served_wrong",
         "differs",
+        &["shadowed_by_profile"],
         40,
         Case::SplitServedWrong,
         "sys_user has the right picture, but live_profile has another one and wins",
@@ -189,6 +216,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "stale_thumbnail",
         "in_sync",
+        &["stale_thumbnail"],
         30,
         Case::StaleThumbnail,
         "The picture is right, its thumbnail is of the one before",
@@ -196,6 +224,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "dangling_column",
         "broken",
+        &["dangling_column"],
         30,
         Case::DanglingColumn,
         "live_profile.photo names an attachment that is gone",
@@ -203,6 +232,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "orphan_attachment",
         "missing",
+        &["unprefixed"],
         30,
         Case::OrphanAttachment,
         "Pictures are stored, at the profile and at a deleted one, but nothing points to them",
@@ -210,6 +240,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "duplicate_images",
         "broken",
+        &["dup_image"],
         30,
         Case::DuplicateImages,
         "Two pictures in one image field: the old one was never deleted, and it wins",
@@ -217,6 +248,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "two_profiles",
         "broken",
+        &["dup_profile"],
         20,
         Case::TwoProfiles,
         "Two live_profile rows with different pictures",
@@ -224,6 +256,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "seed_article",
         "in_sync",
+        &["shared_attachment"],
         100,
         Case::SeedArticle,
         "Stored as the well-known article does it: an ordinary attachment that both columns name",
@@ -231,6 +264,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "error_body",
         "broken",
+        &["error_body"],
         20,
         Case::ErrorBody,
         "A script stored Graph's error message as the picture",
@@ -238,6 +272,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "truncated_photo",
         "broken",
+        &["photo_truncated"],
         20,
         Case::TruncatedPhoto,
         "The Entra photo ends in the middle",
@@ -245,6 +280,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "blank_gif",
         "neither",
+        &["placeholder"],
         20,
         Case::BlankGif,
         "Entra has a GIF of one pixel, which is no photo",
@@ -252,6 +288,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "blank_gif_over_avatar",
         "only_in_servicenow",
+        &["placeholder"],
         20,
         Case::BlankGifOverAvatar,
         "Entra has a GIF of one pixel, ServiceNow a picture",
@@ -259,6 +296,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "png_photo",
         "missing",
+        &["missing"],
         40,
         Case::PngPhoto,
         "A PNG photo, not yet in ServiceNow",
@@ -266,6 +304,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "progressive_photo",
         "in_sync",
+        &["nothing_wrong"],
         40,
         Case::ProgressivePhoto,
         "A progressive JPEG, the same on both sides",
@@ -273,6 +312,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "cmyk_photo",
         "missing",
+        &["missing"],
         20,
         Case::CmykPhoto,
         "A JPEG in four colours, not yet in ServiceNow",
@@ -280,6 +320,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "exif_rotated_photo",
         "missing",
+        &["missing"],
         30,
         Case::TurnedPhoto,
         "A JPEG that lies on its side until EXIF turns it, not yet in ServiceNow",
@@ -287,6 +328,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "deep_png_photo",
         "missing",
+        &["missing"],
         20,
         Case::DeepPngPhoto,
         "A PNG with 16 bits a channel, not yet in ServiceNow",
@@ -294,6 +336,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "old_attachment",
         "in_sync",
+        &["nothing_wrong"],
         60,
         Case::OldAttachment,
         "The right picture in a row from before ServiceNow stored hashes",
@@ -301,6 +344,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "plus_in_upn",
         "missing",
+        &["missing"],
         50,
         Case::PlusInUpn,
         "A plus sign and an apostrophe in the UPN",
@@ -308,6 +352,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "hash_in_upn",
         "missing",
+        &["missing"],
         20,
         Case::HashInUpn,
         "A number sign in a member's UPN",
@@ -315,6 +360,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "name_marks",
         "in_sync",
+        &["nothing_wrong"],
         20,
         Case::NameMarks,
         "A name of letters and combining marks",
@@ -322,6 +368,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "name_right_to_left",
         "missing",
+        &["missing"],
         20,
         Case::NameRightToLeft,
         "A right-to-left name, or one that overrides the direction",
@@ -329,14 +376,23 @@ pub const KINDS: &[Kind] = &[
     kind(
         "name_wide",
         "in_sync",
+        &["nothing_wrong"],
         20,
         Case::NameWide,
         "A name of double-width characters",
     ),
-    kind("name_emoji", "differs", 20, Case::NameEmoji, "Emoji in the name"),
+    kind(
+        "name_emoji",
+        "differs",
+        &["outdated"],
+        20,
+        Case::NameEmoji,
+        "Emoji in the name",
+    ),
     kind(
         "name_controls",
         "missing",
+        &["missing"],
         20,
         Case::NameControls,
         "Terminal control sequences, line breaks or a spreadsheet formula in the name",
@@ -344,6 +400,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "on_premises_mailbox",
         "error",
+        &["mailbox_on_premises"],
         50,
         Case::OnPremisesMailbox,
         "The mailbox is on premises: Graph cannot tell whether there is a photo",

@@ -86,6 +86,19 @@ pub(super) fn writes(connection: &Connection, run: &RunId) -> rusqlite::Result<V
     statement.query_map([run.as_str()], write_row)?.collect()
 }
 
+pub(super) fn writes_of_person(
+    connection: &Connection,
+    person: &TargetId,
+    limit: usize,
+) -> rusqlite::Result<Vec<WriteRecord>> {
+    let mut statement =
+        connection.prepare(&format!("{WRITE} WHERE target = ?1 ORDER BY id DESC LIMIT ?2"))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    statement
+        .query_map((person.as_str(), limit), write_row)?
+        .collect()
+}
+
 pub(super) fn outstanding(connection: &Connection) -> rusqlite::Result<Vec<WriteRecord>> {
     let mut statement = connection.prepare(&format!("{WRITE} {UNDER_WAY} AND answer IS NULL ORDER BY id"))?;
     statement.query_map([], write_row)?.collect()
