@@ -138,10 +138,7 @@ impl Fingerprint {
     /// Not on average: another tie on the same wall is another picture, and a tie is one field.
     pub fn colour_distance(&self, other: &Self) -> u32 {
         let fields = self.colours.iter().flatten().zip(other.colours.iter().flatten());
-        fields
-            .map(|(a, b)| u32::from(a.abs_diff(*b)))
-            .max()
-            .unwrap_or(0)
+        fields.map(|(a, b)| u32::from(a.abs_diff(*b))).max().unwrap_or(0)
     }
 }
 

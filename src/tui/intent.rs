@@ -46,6 +46,10 @@ pub enum Intent {
     FullRun,
     /// Everything known of this person, and why.
     Details,
+    /// On to this person's manager.
+    Manager,
+    /// On to one of their direct reports, counted from 1.
+    Report(u8),
     /// Both pictures, as large as the screen.
     Zoom,
     /// Both pictures in one place, one after the other.
@@ -180,6 +184,16 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
     entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
+    entry(Intent::Manager, "manager", "from a person on to their manager", "manager", People, &["m"], "avatar-sync explain MANAGER"),
+    entry(Intent::Report(1), "report_1", "from a person on to a direct report, by number", "report", People, &["1"], "avatar-sync explain REPORT"),
+    entry(Intent::Report(2), "report_2", "to the second direct report", "", People, &["2"], ""),
+    entry(Intent::Report(3), "report_3", "to the third direct report", "", People, &["3"], ""),
+    entry(Intent::Report(4), "report_4", "to the fourth direct report", "", People, &["4"], ""),
+    entry(Intent::Report(5), "report_5", "to the fifth direct report", "", People, &["5"], ""),
+    entry(Intent::Report(6), "report_6", "to the sixth direct report", "", People, &["6"], ""),
+    entry(Intent::Report(7), "report_7", "to the seventh direct report", "", People, &["7"], ""),
+    entry(Intent::Report(8), "report_8", "to the eighth direct report", "", People, &["8"], ""),
+    entry(Intent::Report(9), "report_9", "to the ninth direct report", "", People, &["9"], ""),
     entry(Intent::Sheet, "sheet", "contact sheet: the people as pairs of pictures, or as a table again", "contact sheet", People, &["g"], ""),
     entry(Intent::Larger, "larger", "larger pictures on the contact sheet", "", People, &["+", "="], ""),
     entry(Intent::Smaller, "smaller", "smaller pictures, and more of them", "", People, &["-"], ""),
@@ -210,6 +224,11 @@ pub const ENTRIES: &[Entry] = &[
 ];
 
 impl Intent {
+    /// True for one of a row of intents that the first of them speaks for, in help and in the palette.
+    pub fn is_spoken_for(self) -> bool {
+        matches!(self, Self::Report(number) if number > 1)
+    }
+
     /// Its entry in the table.
     pub fn entry(self) -> &'static Entry {
         ENTRIES

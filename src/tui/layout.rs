@@ -17,6 +17,8 @@ const CAPTION_LINES: u16 = 3;
 const LOW_PANE: u16 = 8;
 /// A picture beside others in a plan.
 pub const THUMBNAIL: Size = Size { width: 12, height: 6 };
+/// The photo of somebody who only stands beside the matter.
+pub const SMALL_FACE: Size = Size { width: 8, height: 4 };
 /// Pairs of pictures in a plan.
 const PAIRS: usize = 4;
 

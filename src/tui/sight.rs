@@ -8,7 +8,7 @@ use super::looked::PersonLook;
 use super::message::{Effect, Trouble};
 use super::pictures::Looked;
 use super::screens::people::Origin;
-use super::screens::{plan, sheet, zoom};
+use super::screens::{person, plan, sheet, zoom};
 use super::state::{Effects, Screen, State};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
@@ -19,6 +19,9 @@ const NEIGHBOURS: usize = 2;
 /// Brings a screen to the front.
 pub fn show(state: &mut State, screen: Screen) -> Effects {
     state.screen = screen;
+    if screen == Screen::Person {
+        person::follow(state);
+    }
     fit(state);
     paint_around(state)
 }
@@ -43,7 +46,7 @@ pub fn fit(state: &mut State) {
     people.keep_in_sight();
     let picture = match state.screen {
         Screen::Zoom => zoom::picture(state).as_size(),
-        Screen::Plan => layout::THUMBNAIL,
+        Screen::Plan | Screen::Person => layout::THUMBNAIL,
         Screen::Sheet => grid.picture,
         _ => layout::picture(areas.source).as_size(),
     };
@@ -60,6 +63,9 @@ pub fn moved(state: &mut State) -> Effects {
     if state.screen == Screen::Sheet && state.sheet.has_scrolled_to(state.people.offset) {
         effects.extend(state.pictures.drop_paints());
     }
+    if state.screen == Screen::Person {
+        person::follow(state);
+    }
     effects.extend(paint_around(state));
     let Some(person) = state.people.current_person() else {
         return effects;
@@ -68,7 +74,11 @@ pub fn moved(state: &mut State) -> Effects {
     if state.people.origin == Origin::Pages {
         return effects;
     }
-    if state.pictures.is_worth_another_look(&person.source, state.now) || is_missing_neighbour(state) {
+    let is_unexplained = state.screen == Screen::Person && person::is_wanting(state);
+    if is_unexplained
+        || state.pictures.is_worth_another_look(&person.source, state.now)
+        || is_missing_neighbour(state)
+    {
         effects.push(Effect::Rest(state.pictures.moves));
     }
     effects
@@ -155,6 +165,11 @@ pub fn paint_around(state: &mut State) -> Effects {
             effects
         }
         Screen::Zoom => zoom::paint(state),
+        Screen::Person => {
+            let mut effects = paint_pairs(state);
+            effects.extend(person::paint(state));
+            effects
+        }
         _ => paint_pairs(state),
     }
 }

@@ -13,6 +13,7 @@ use super::message::{Effect, ScanNews, Trouble};
 use super::pictures::Pictures;
 use super::screens::log::LogScreen;
 use super::screens::people::People;
+use super::screens::person::PersonScreen;
 use super::screens::plan::PlanScreen;
 use super::screens::run::RunScreen;
 use super::screens::sheet::Sheet;
@@ -53,6 +54,8 @@ pub enum Screen {
     People,
     /// The people, as pairs of pictures.
     Sheet,
+    /// Why one person's picture is what it is.
+    Person,
     /// Both pictures, as large as the screen, or compared in another way.
     Zoom,
     /// A plan that is being made, or waits for an answer.
@@ -135,6 +138,8 @@ pub struct State {
     pub comparison: Comparison,
     /// How large the pictures of the contact sheet are.
     pub sheet: Sheet,
+    /// The person whose picture is explained.
+    pub person: PersonScreen,
     /// What lies over it.
     pub dialog: Option<Dialog>,
     /// The people.
@@ -187,6 +192,7 @@ impl State {
             before_zoom: Screen::People,
             comparison: Comparison::Pair,
             sheet: Sheet::default(),
+            person: PersonScreen::default(),
             dialog: None,
             people: People::default(),
             pictures: Pictures::new(),
@@ -215,7 +221,7 @@ impl State {
     /// Where keys are looked up.
     pub fn context(&self) -> Context {
         match self.screen {
-            Screen::People | Screen::Sheet | Screen::Zoom => Context::People,
+            Screen::People | Screen::Sheet | Screen::Person | Screen::Zoom => Context::People,
             Screen::Plan => Context::Plan,
             Screen::Run => Context::Run,
             Screen::Log => Context::Everywhere,

@@ -13,7 +13,7 @@ use super::message::{Effect, Message, Scanned, Trouble, Who};
 use super::mouse;
 use super::pictures::Looked;
 use super::screens::people::{Origin, QUERY_LIMIT};
-use super::screens::{plan, run, sheet, zoom};
+use super::screens::{person, plan, run, sheet, zoom};
 use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
@@ -96,10 +96,17 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         }
         Message::Rested(moves) if moves == state.pictures.moves => {
             state.rested = moves;
-            ask_around(state)
+            let mut effects = ask_around(state);
+            if state.screen == Screen::Person {
+                effects.extend(person::ask(state));
+            }
+            effects
         }
         Message::Rested(_) => Vec::new(),
         Message::Looked { person, result } => looked(state, person, result),
+        Message::Explained { question, result } => person::explained(state, question, result),
+        Message::Colleagues { question, result } => person::colleagues(state, question, result),
+        Message::Fetched { key, picture } => person::fetched(state, key, picture),
         Message::Painted { key, result } => {
             state.pictures.painted_is(key, result);
             if state.pictures.has_room_again() {
@@ -328,6 +335,8 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             state.log.perform(intent);
             Vec::new()
         }
+        (Intent::Details, Screen::People | Screen::Sheet | Screen::Zoom) => person::open(state),
+        (_, Screen::Person) => person::perform(state, intent).unwrap_or_else(|| on_people(state, intent)),
         (_, Screen::People | Screen::Sheet | Screen::Zoom) => on_people(state, intent),
     }
 }

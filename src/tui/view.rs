@@ -7,12 +7,12 @@ use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{self, Dialog};
-use super::intent::Intent;
+use super::intent::{Context, Intent};
 use super::layout;
 use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
-use super::screens::{log, people, plan, run, sheet, zoom};
+use super::screens::{log, people, person, plan, run, sheet, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
 use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
@@ -32,6 +32,7 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     match state.screen {
         Screen::People => people::view::draw(state, buffer, placements),
         Screen::Sheet => sheet::view::draw(state, buffer, placements),
+        Screen::Person => person::view::draw(state, buffer, placements),
         Screen::Zoom => zoom::draw(state, buffer, placements),
         Screen::Plan => plan::view::draw(state, buffer, placements, body),
         Screen::Run => run::view::draw(state, buffer, body),
@@ -295,7 +296,7 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, theme, area, 0);
     pen.skip(1);
     let marked = state.people.marks.count() as u64;
-    if marked > 0 && matches!(state.screen, Screen::People | Screen::Sheet | Screen::Zoom) {
+    if marked > 0 && state.context() == Context::People {
         pen.write(&format!("{} marked  ", number(marked)), theme.marked());
     }
     if state.shows_list() && state.people.is_typing {
@@ -353,13 +354,18 @@ fn length_of(hints: &[(Intent, String, &'static str)]) -> usize {
 
 /// Leaves out the hints that can be missed best until the others find room; help is never left out.
 fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
-    const MISSED_LEAST: [Intent; 6] = [
+    const MISSED_LEAST: [Intent; 11] = [
         Intent::Zoom,
+        Intent::Report(1),
+        Intent::Manager,
+        Intent::Right,
         Intent::Quit,
         Intent::Palette,
         Intent::FullRun,
         Intent::Mark,
         Intent::Push,
+        Intent::Down,
+        Intent::Circles,
     ];
     for intent in MISSED_LEAST {
         if length_of(hints) + 2 * hints.len().saturating_sub(1) <= room {
@@ -434,6 +440,19 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             hints.extend([Intent::Palette, Intent::Help, Intent::Quit].map(word));
             hints
         }
+        Screen::Person => vec![
+            (Intent::Down, "more"),
+            (Intent::Right, "next person"),
+            word(Intent::Zoom),
+            word(Intent::Blink),
+            word(Intent::Difference),
+            word(Intent::Circles),
+            word(Intent::Push),
+            word(Intent::Manager),
+            word(Intent::Report(1)),
+            (Intent::Back, "back"),
+            word(Intent::Help),
+        ],
         Screen::Zoom => vec![
             (Intent::Down, "next"),
             word(Intent::Zoom),

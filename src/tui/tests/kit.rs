@@ -285,6 +285,8 @@ fn in_words(effect: &Effect) -> String {
         Effect::Rest(_) => "wait a breath".into(),
         Effect::Look(people) => format!("look at {}", names(people)),
         Effect::Paint { is_wanted_now, .. } => format!("paint, wanted now: {is_wanted_now}"),
+        Effect::Explain { person, .. } => format!("explain {}", person.source),
+        Effect::Fetch(wanted) => format!("fetch {} pictures", wanted.len()),
         Effect::DropPaints => "drop the pictures".into(),
         Effect::Plan { who, .. } => match who {
             Who::Everybody => "plan everybody".into(),

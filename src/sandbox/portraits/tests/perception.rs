@@ -19,9 +19,15 @@ fn fingerprint(bytes: &[u8]) -> Fingerprint {
 
 fn jpeg(pixels: &RgbImage, quality: u8) -> Vec<u8> {
     let (width, height) = (pixels.width() as u16, pixels.height() as u16);
-    encode::jpeg(pixels.as_raw(), width, height, jpeg_encoder::ColorType::Rgb, |encoder| {
-        encoder.set_quality(quality);
-    })
+    encode::jpeg(
+        pixels.as_raw(),
+        width,
+        height,
+        jpeg_encoder::ColorType::Rgb,
+        |encoder| {
+            encoder.set_quality(quality);
+        },
+    )
 }
 
 fn png(picture: &DynamicImage) -> Vec<u8> {
@@ -35,7 +41,12 @@ fn png(picture: &DynamicImage) -> Vec<u8> {
 /// A frame of so many thousandths of the side cut off all around.
 fn cropped(picture: &DynamicImage, thousandths: u32) -> DynamicImage {
     let edge = picture.width() * thousandths / 1_000;
-    picture.crop_imm(edge, edge, picture.width() - 2 * edge, picture.height() - 2 * edge)
+    picture.crop_imm(
+        edge,
+        edge,
+        picture.width() - 2 * edge,
+        picture.height() - 2 * edge,
+    )
 }
 
 /// One picture in every form in which another program may hand it back, each with a name.
@@ -67,7 +78,10 @@ fn renditions(portrait: Portrait) -> Vec<(String, Vec<u8>)> {
     let again = image::load_from_memory(&jpeg(&small, 60)).expect("a picture");
     let large = again.resize_exact(240, 240, FilterType::CatmullRom).to_rgb8();
     all.push(("96 pixels, enlarged again".into(), jpeg(&large, 60)));
-    all.push(("half a percent cut off".into(), jpeg(&cropped(&picture, 5).to_rgb8(), 85)));
+    all.push((
+        "half a percent cut off".into(),
+        jpeg(&cropped(&picture, 5).to_rgb8(), 85),
+    ));
     all
 }
 
@@ -125,7 +139,12 @@ fn two_different_pictures_are_never_taken_for_one() {
             // How far it is from being called the same, by the figure that is farther off.
             let far = (bits * SAME_PICTURE_COLOUR).max(colour * SAME_PICTURE_BITS);
             if far < nearest.0.max(nearest.1) || nearest.0 == u32::MAX {
-                nearest = (bits * SAME_PICTURE_COLOUR, colour * SAME_PICTURE_BITS, position, position + 1 + after);
+                nearest = (
+                    bits * SAME_PICTURE_COLOUR,
+                    colour * SAME_PICTURE_BITS,
+                    position,
+                    position + 1 + after,
+                );
             }
             assert!(
                 !one.is_same_picture(other),
@@ -146,18 +165,59 @@ fn two_different_pictures_are_never_taken_for_one() {
 
 #[test]
 fn probe_tmp() {
+    let mean = |a: &Fingerprint, b: &Fingerprint| -> u32 {
+        a.colours
+            .iter()
+            .flatten()
+            .zip(b.colours.iter().flatten())
+            .map(|(x, y)| u32::from(x.abs_diff(*y)))
+            .sum::<u32>()
+            * 10
+            / 48
+    };
     let faces: Vec<u16> = (0..FACES).collect();
     let prints: Vec<Fingerprint> = std::thread::scope(|scope| {
-        let parts: Vec<_> = faces.chunks(2048).map(|part| scope.spawn(move || part.iter().map(|face| fingerprint(&Portrait::new(1, *face).with_width(96).bytes())).collect::<Vec<_>>())).collect();
+        let parts: Vec<_> = faces
+            .chunks(2048)
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter()
+                        .map(|face| fingerprint(&Portrait::new(1, *face).with_width(96).bytes()))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
         parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
     });
-    let mut t = std::collections::BTreeMap::<u32, (u32, u32)>::new();
-    for (i, a) in prints.iter().enumerate() { for b in &prints[i + 1..] {
-        let bits = a.distance(b);
-        if bits > 16 { continue; }
-        let e = t.entry(bits).or_insert((0, 999));
-        e.0 += 1; e.1 = e.1.min(a.colour_distance(b));
-    } }
-    println!("PAIR of {}", prints.len());
-    for (k, v) in t.iter() { println!("PAIR bits {k}: {} pairs least maxfield {}", v.0, v.1); }
+    for (i, a) in prints.iter().enumerate() {
+        for b in &prints[i + 1..] {
+            let bits = a.distance(b);
+            if bits > 12 {
+                continue;
+            }
+            let (c, m) = (a.colour_distance(b), mean(a, b));
+            if c <= 26 || m <= 60 {
+                println!("PAIR bits {bits} max {c} mean10 {m}");
+            }
+        }
+    }
+    let mut worst = std::collections::BTreeMap::<(u32, u32, u32), String>::new();
+    for number in 0..60 {
+        let portrait = Portrait::new(1, number * (FACES / 60) + 7);
+        let original = fingerprint(&portrait.bytes());
+        for (name, bytes) in renditions(portrait) {
+            let o = fingerprint(&bytes);
+            worst.insert(
+                (
+                    original.distance(&o),
+                    original.colour_distance(&o),
+                    mean(&original, &o),
+                ),
+                name,
+            );
+        }
+    }
+    for (k, v) in worst.iter().filter(|(k, _)| k.0 >= 5 || k.1 >= 8 || k.2 > 12) {
+        println!("REN bits {} max {} mean10 {} {v}", k.0, k.1, k.2);
+    }
 }
