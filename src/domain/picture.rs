@@ -28,11 +28,11 @@ const SHORTEST: usize = 64;
 ///
 /// Told from drawn portraits, and shown by their tests (`sandbox/portraits/tests/perception.rs`): of 1,440 renditions
 /// (JPEG from quality 40 on, PNG, 48 to 648 pixels, four colours, turned by EXIF, half a percent cut off, enlarged from
-/// 96 pixels) the farthest is 7 bits and a colour of 12 away from its picture. Of 8,386,560 pairs of different faces
-/// those within 10 bits are at least [`SAME_PICTURE_COLOUR`] and half as much again apart in colour. Bits alone tell
-/// nothing: plain walls leave many of them to chance, and one pair of different faces has a single bit between them.
+/// 96 pixels) the farthest is 7 bits and 12 of 255 in colour away from its picture. Of the 8,386,560 pairs of 4,096
+/// different faces those within 12 bits are at least 27 apart in colour. Bits alone tell nothing: plain walls leave many
+/// of them to chance, and two of these pairs have none between them.
 pub const SAME_PICTURE_BITS: u32 = 10;
-/// How far apart two renditions of one picture may be in any channel of any field of the grid of colours, of 255.
+/// How far apart in colour two renditions of one picture may be, of 255; see [`Fingerprint::colour_distance`].
 pub const SAME_PICTURE_COLOUR: u32 = 20;
 
 /// The picture formats that are understood, told from the bytes.
@@ -133,12 +133,20 @@ impl Fingerprint {
         share(self.distance(other), CHANCE).min(share(self.colour_distance(other), OTHER_COLOURS))
     }
 
-    /// How far apart the colours are where they are farthest apart: any channel of any field, of 255.
+    /// How far apart the colours are, of 255: the channel of a field that is farthest apart, or five times the mean of
+    /// all where that is more.
     ///
-    /// Not on average: another tie on the same wall is another picture, and a tie is one field.
+    /// Another tie before the same wall is another picture, and a tie is one field of sixteen; another wall of nearly the
+    /// same colour is another picture too, and differs a little everywhere.
     pub fn colour_distance(&self, other: &Self) -> u32 {
         let fields = self.colours.iter().flatten().zip(other.colours.iter().flatten());
-        fields.map(|(a, b)| u32::from(a.abs_diff(*b))).max().unwrap_or(0)
+        let (mut most, mut sum) = (0, 0);
+        for (one, other) in fields {
+            let apart = u32::from(one.abs_diff(*other));
+            most = most.max(apart);
+            sum += apart;
+        }
+        most.max(5 * sum / 48)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod around;
 mod cells;
+mod explaining;
 mod finding;
 mod frames;
 mod kit;

@@ -101,6 +101,12 @@ impl Default for PersonScreen {
 }
 
 impl PersonScreen {
+    /// The number of the question whose answers are waited for.
+    #[cfg(test)]
+    pub fn question(&self) -> u64 {
+        self.question
+    }
+
     /// What is known of a picture; `None` if it was not asked for, `Some(None)` if it was.
     fn picture(&self, key: &PictureKey) -> Option<&Option<Side>> {
         self.pictures.peek(key)

@@ -130,94 +130,25 @@ fn two_different_pictures_are_never_taken_for_one() {
         .collect();
     let mut pairs = 0_u32;
     let mut by_bits_alone = 0_u32;
-    let mut nearest = (u32::MAX, u32::MAX, 0, 0);
+    let mut nearest = u32::MAX;
     for (position, one) in prints.iter().enumerate() {
-        for (after, other) in prints[position + 1..].iter().enumerate() {
+        for (other, portrait) in prints[position + 1..].iter().zip(&portraits[position + 1..]) {
             pairs += 1;
             let (bits, colour) = (one.distance(other), one.colour_distance(other));
-            by_bits_alone += u32::from(bits <= SAME_PICTURE_BITS);
-            // How far it is from being called the same, by the figure that is farther off.
-            let far = (bits * SAME_PICTURE_COLOUR).max(colour * SAME_PICTURE_BITS);
-            if far < nearest.0.max(nearest.1) || nearest.0 == u32::MAX {
-                nearest = (
-                    bits * SAME_PICTURE_COLOUR,
-                    colour * SAME_PICTURE_BITS,
-                    position,
-                    position + 1 + after,
-                );
+            if bits <= SAME_PICTURE_BITS {
+                by_bits_alone += 1;
+                nearest = nearest.min(colour);
             }
             assert!(
                 !one.is_same_picture(other),
-                "{:?} and {:?}: {bits} bits, colours {colour} apart",
+                "{:?} and {portrait:?}: {bits} bits, colours {colour} apart",
                 portraits[position],
-                portraits[position + 1 + after]
             );
         }
     }
-    let (one, other) = (&prints[nearest.2], &prints[nearest.3]);
     println!(
-        "{pairs} pairs; the nearest: {} of 64 bits and colours {} of 255 apart; {by_bits_alone} pairs would be the \
-         same by their bits alone",
-        one.distance(other),
-        one.colour_distance(other)
+        "{pairs} pairs; {by_bits_alone} within {SAME_PICTURE_BITS} bits, their colours at least {nearest} apart"
     );
-}
-
-#[test]
-fn probe_tmp() {
-    let mean = |a: &Fingerprint, b: &Fingerprint| -> u32 {
-        a.colours
-            .iter()
-            .flatten()
-            .zip(b.colours.iter().flatten())
-            .map(|(x, y)| u32::from(x.abs_diff(*y)))
-            .sum::<u32>()
-            * 10
-            / 48
-    };
-    let faces: Vec<u16> = (0..FACES).collect();
-    let prints: Vec<Fingerprint> = std::thread::scope(|scope| {
-        let parts: Vec<_> = faces
-            .chunks(2048)
-            .map(|part| {
-                scope.spawn(move || {
-                    part.iter()
-                        .map(|face| fingerprint(&Portrait::new(1, *face).with_width(96).bytes()))
-                        .collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
-    });
-    for (i, a) in prints.iter().enumerate() {
-        for b in &prints[i + 1..] {
-            let bits = a.distance(b);
-            if bits > 12 {
-                continue;
-            }
-            let (c, m) = (a.colour_distance(b), mean(a, b));
-            if c <= 26 || m <= 60 {
-                println!("PAIR bits {bits} max {c} mean10 {m}");
-            }
-        }
-    }
-    let mut worst = std::collections::BTreeMap::<(u32, u32, u32), String>::new();
-    for number in 0..60 {
-        let portrait = Portrait::new(1, number * (FACES / 60) + 7);
-        let original = fingerprint(&portrait.bytes());
-        for (name, bytes) in renditions(portrait) {
-            let o = fingerprint(&bytes);
-            worst.insert(
-                (
-                    original.distance(&o),
-                    original.colour_distance(&o),
-                    mean(&original, &o),
-                ),
-                name,
-            );
-        }
-    }
-    for (k, v) in worst.iter().filter(|(k, _)| k.0 >= 5 || k.1 >= 8 || k.2 > 12) {
-        println!("REN bits {} max {} mean10 {} {v}", k.0, k.1, k.2);
-    }
+    // Room for what these faces do not show.
+    assert!(nearest > SAME_PICTURE_COLOUR + 5, "{nearest}");
 }

@@ -365,7 +365,7 @@ impl<'a> Writer<'a> {
             say("the photo from Entra ID", theme.good());
         } else if picture.looks_like_the_photo {
             say("the photo from Entra ID in other bytes", theme.good());
-        } else if picture.broken.is_none() {
+        } else if picture.broken.is_none() && picture.seen.is_some() {
             say("not the photo from Entra ID", theme.warning());
         }
         if picture.is_superseded {
