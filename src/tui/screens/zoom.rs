@@ -183,14 +183,10 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
             ]
         }
         Comparison::Circles => vec![
-            (
-                areas.source,
-                format!("Entra ID, as people see it ({sizes} px){name}"),
-                What::Circles { target: false },
-            ),
+            (areas.source, source, What::Circles { target: false }),
             (
                 areas.target,
-                "ServiceNow, the same".to_owned(),
+                format!("ServiceNow; both as people see them: {sizes} px"),
                 What::Circles { target: true },
             ),
         ],

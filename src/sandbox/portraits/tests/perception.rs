@@ -9,9 +9,9 @@ use super::upright;
 use crate::domain::picture::{Fingerprint, SAME_PICTURE_BITS, SAME_PICTURE_COLOUR, examine};
 
 /// Faces whose renditions are compared.
-const ORIGINALS: u16 = 40;
+const ORIGINALS: u16 = 16;
 /// Faces that are compared with each other.
-const CROWD: u16 = 512;
+const CROWD: u16 = 256;
 
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
     examine(bytes).expect("a sound picture").fingerprint

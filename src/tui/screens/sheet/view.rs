@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 
 use super::grid;
 use crate::domain::comparison::Verdict;
@@ -166,22 +167,23 @@ fn under_cursor(state: &State, buffer: &mut Buffer, frame: Rect) {
     };
     let verdict = entry.verdict();
     let mut pen = Pen::new(buffer, theme, line, 0);
-    pen.write(" ", theme.text()).write(&entry.name(), theme.strong());
+    // The frame has a colour of its own, which is none for words.
+    let (text, strong) = (theme.text().fg(Color::Reset), theme.strong().fg(Color::Reset));
+    pen.write(" ", text).write(&entry.name(), strong);
     if let Some(department) = entry.department() {
-        pen.write(", ", theme.text()).write(&department, theme.text());
+        pen.write(", ", text).write(&department, text);
     }
-    pen.write("  ", theme.text())
+    pen.write("  ", text)
         .write(
             theme.symbol(verdict).encode_utf8(&mut [0; 4]),
             theme.verdict(verdict),
         )
-        .write(" ", theme.text())
+        .write(" ", text)
         .write(verdict.words(), theme.verdict(verdict));
     if !entry.reason().is_empty() {
-        pen.write(": ", theme.text())
-            .write(&clean(entry.reason()), theme.text());
+        pen.write(": ", text).write(&clean(entry.reason()), text);
     }
-    pen.write(" ", theme.text());
+    pen.write(" ", text);
 }
 
 /// A verdict in at most eight columns.
