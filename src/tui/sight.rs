@@ -215,6 +215,7 @@ pub fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook
 
 /// What is known of somebody's pictures is no longer so.
 pub fn outdate(state: &mut State, person: &SourceId) {
+    person::outdate(state, person);
     if matches!(state.pictures.look(person), Some(Looked::Loading)) {
         state.outdated.insert(person.clone());
     } else {

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::SignedDuration;
 use lru::LruCache;
 
 use crate::domain::anatomy::{Colleague, Colleagues};
@@ -26,6 +27,8 @@ use crate::tui::state::{Effects, Screen, State};
 const KEPT: usize = 64;
 /// Bytes they may hold.
 const KEPT_BYTES: usize = 8 << 20;
+/// An explanation counts as fresh for so long.
+const FRESH: SignedDuration = SignedDuration::from_mins(1);
 /// Direct reports that a key leads to.
 pub const REPORTS: u8 = 9;
 
@@ -143,10 +146,29 @@ pub fn open(state: &mut State) -> Effects {
         state.say("nobody is shown");
         return Vec::new();
     }
+    if is_old(state) {
+        again(&mut state.person);
+    }
     let mut effects = show(state, Screen::Person);
     effects.extend(ask_around(state));
     effects.extend(ask(state));
     effects
+}
+
+/// What was found out is from a while ago, or could not be found out.
+fn is_old(state: &State) -> bool {
+    match &state.person.explanation {
+        Known::Failed(_) => true,
+        Known::Ready(explanation) => state.now.duration_since(explanation.looked_at) > FRESH,
+        Known::Wanted | Known::Loading => false,
+    }
+}
+
+/// What is known of somebody is no longer so.
+pub fn outdate(state: &mut State, person: &SourceId) {
+    if state.person.who.as_ref().is_some_and(|who| who.source == *person) {
+        again(&mut state.person);
+    }
 }
 
 /// Somebody else may be under the cursor: what belongs to the one before is forgotten. True if so.

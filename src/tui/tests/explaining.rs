@@ -147,6 +147,25 @@ fn what_cannot_be_explained_says_why_and_can_be_tried_again() {
 }
 
 #[test]
+fn what_was_found_out_a_while_ago_or_before_a_push_is_asked_for_again() {
+    let mut state = cast();
+    let effects = press(&mut state, "enter");
+    serve(&mut state, effects);
+    assert!(!is_asked_for(&press(&mut state, "esc enter"), "Adele Vance"), "known");
+    state.now += jiff::SignedDuration::from_mins(2);
+    let effects = press(&mut state, "esc enter");
+    assert!(is_asked_for(&effects, "Adele Vance"), "old");
+    serve(&mut state, effects);
+    press(&mut state, "p");
+    planned(&mut state, plan_of(&[("Adele Vance", Verdict::Differs)]));
+    press(&mut state, "enter");
+    started(&mut state, 1);
+    step(&mut state, "Adele Vance", crate::domain::run::Outcome::Updated);
+    let effects = press(&mut state, "esc enter");
+    assert!(is_asked_for(&effects, "Adele Vance"), "pushed");
+}
+
+#[test]
 fn it_scrolls_to_its_end_and_no_further() {
     let mut state = cast();
     resize(&mut state, 80, 24);

@@ -472,7 +472,11 @@ fn too_small() {
 #[test]
 fn in_ascii() {
     let mut scenes = String::new();
-    for mut state in [people(), under_way(), small_plan()] {
+    let mut person = people();
+    let effects = press(&mut person, "enter");
+    serve(&mut person, effects);
+    press(&mut person, "end");
+    for mut state in [people(), under_way(), small_plan(), contact_sheet(false), person] {
         state.theme.is_ascii = true;
         scenes += &scene(&mut state, &[SMALL]);
     }
