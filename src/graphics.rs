@@ -25,7 +25,7 @@ pub use detect::{Detected, Surroundings, Wish, detect};
 pub use inline::{Drawn, compose, print_inline};
 pub use late::LateAnswers;
 pub use painter::{Painter, Placements};
-pub use probe::{Terminal, probe};
+pub use probe::{Ground, Terminal, probe};
 
 /// How pictures are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc};
 
-use crate::graphics::{Detected, Surroundings, Wish, detect};
+use crate::graphics::{Detected, Ground, Surroundings, Wish, detect};
 use effects::Effects;
 use keymap::Keymap;
 use mailbox::Mailbox;
@@ -70,6 +70,8 @@ pub struct Opening {
     pub setting: Setting,
     /// Colours and signs.
     pub theme: Theme,
+    /// Whether the terminal's own background decides between the dark and the light colours.
+    pub follows_ground: bool,
     /// Which key means what.
     pub keymap: Keymap,
     /// How pictures are to be drawn.
@@ -113,11 +115,18 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     let detected = detect(opening.wish, &surroundings);
     let Detected {
         canvas,
+        ground,
         why,
         typed,
         answered,
         ..
     } = detected;
+    if let Some(ground) = ground.filter(|_| opening.follows_ground) {
+        state.theme.palette = match ground {
+            Ground::Dark => Palette::Dark,
+            Ground::Light => Palette::Light,
+        };
+    }
     screen.set_canvas(&canvas)?;
     effects.set_canvas(&canvas);
     mailbox.post(Message::Canvas { canvas, why });

@@ -73,13 +73,15 @@ pub async fn open(
         source_record: "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserProfileMenuBlade/~/overview/userId/".into(),
         facts: facts(configuration, &session),
     };
+    let (palette, follows_ground) = palette(global, &values.theme);
     let opening = Opening {
         services,
         setting,
         theme: Theme {
-            palette: palette(global, &values.theme),
+            palette,
             is_ascii: output.look.is_ascii,
         },
+        follows_ground,
         keymap,
         wish: Wish::from_code(graphics).unwrap_or(Wish::Auto),
         has_mouse: values.has_mouse,
@@ -129,14 +131,15 @@ fn facts(configuration: &Configuration, session: &Session) -> Vec<(String, Strin
     ]
 }
 
-/// The palette that is asked for, or the one that fits the terminal.
-fn palette(global: &GlobalArguments, wanted: &str) -> Palette {
+/// The palette that is asked for, or the one that seems to fit the terminal, and whether the terminal's answer about its
+/// background may change it.
+fn palette(global: &GlobalArguments, wanted: &str) -> (Palette, bool) {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if global.color == Colour::Never || (global.color == Colour::Auto && set("NO_COLOR").is_some()) {
-        return Palette::Plain;
+        return (Palette::Plain, false);
     }
     if let Some(palette) = Palette::from_code(wanted) {
-        return palette;
+        return (palette, false);
     }
     let term = set("TERM").unwrap_or_default();
     let has_many_colours = term.contains("256color")
@@ -145,12 +148,12 @@ fn palette(global: &GlobalArguments, wanted: &str) -> Palette {
         || set("COLORTERM").is_some()
         || set("WT_SESSION").is_some();
     match (term.as_str(), has_many_colours) {
-        ("dumb", _) => Palette::Plain,
-        (_, false) => Palette::Sixteen,
+        ("dumb", _) => (Palette::Plain, false),
+        (_, false) => (Palette::Sixteen, false),
         // Foreground and background by number: 7 and above, but for 8, are light.
         (_, true) => match set("COLORFGBG").and_then(|pair| pair.rsplit(';').next()?.parse::<u8>().ok()) {
-            Some(background) if background >= 7 && background != 8 => Palette::Light,
-            _ => Palette::Dark,
+            Some(background) if background >= 7 && background != 8 => (Palette::Light, true),
+            _ => (Palette::Dark, true),
         },
     }
 }

@@ -288,7 +288,7 @@ pub const SETTINGS: &[Setting] = &[
         "screen.theme",
         Kind::Choice(THEMES),
         "auto",
-        "colours of the screen; auto goes by the terminal",
+        "colours of the screen; auto asks the terminal for its background",
     ),
     setting(
         "screen.mouse",

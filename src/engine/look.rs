@@ -35,6 +35,14 @@ pub struct Look {
     pub target: SidePicture,
 }
 
+impl Look {
+    /// False if a picture could not be downloaded: then a verdict that is known already may be worth more than this one.
+    pub fn is_whole(&self) -> bool {
+        let has_failed = |side: &SidePicture| matches!(side, SidePicture::Failed(_));
+        !has_failed(&self.source) && !has_failed(&self.target)
+    }
+}
+
 impl Engine {
     /// Looks at these people anew; one answer a person, in their order.
     ///
@@ -143,7 +151,18 @@ impl Engine {
             (photo, _) => photo,
         };
         let judgement = person.target.as_ref().map(|_| match &chain {
-            Some(chain) => judge(&photo, &content, Some(chain), &displayed),
+            Some(chain) => {
+                let judgement = judge(&photo, &content, Some(chain), &displayed);
+                match (judgement.verdict, &source, &target) {
+                    // What a scan says of somebody whose pictures it cannot download.
+                    (Verdict::Undecided, SidePicture::Failed(why), _)
+                    | (Verdict::Undecided, _, SidePicture::Failed(why)) => Judgement {
+                        verdict: Verdict::Error,
+                        reason: why.clone(),
+                    },
+                    _ => judgement,
+                }
+            }
             None => Judgement {
                 verdict: Verdict::Error,
                 reason: format!("the person is gone from {}", self.target.name()),
@@ -205,6 +224,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::ErrorKind;
     use crate::engine::fakes::{World, cut_off, person, picture, picture_again};
 
     async fn everybody(engine: &Engine, depth: Depth) -> Vec<(PersonRef, Verdict)> {
@@ -253,6 +273,23 @@ mod tests {
             .await
             .expect("looked");
         assert_eq!(everybody(&engine, Depth::Stamps).await[0].1, Verdict::Differs);
+    }
+
+    #[tokio::test]
+    async fn a_download_that_fails_is_an_error_as_in_a_scan_and_the_look_is_not_whole() {
+        for call in ["source.photo", "target.download"] {
+            let world = World::with([person("differs").photo(picture(1)).avatar(picture(2))]);
+            let engine = world.engine();
+            let people = everybody(&engine, Depth::Stamps).await;
+            world.fail(call, 0, ErrorKind::Unavailable);
+            let look = &engine
+                .look(&[people[0].0.clone()], Priority::Foreground)
+                .await
+                .expect("looked")[0];
+            let judgement = look.judgement.as_ref().expect("paired");
+            assert_eq!(judgement.verdict, Verdict::Error, "{call}: {}", judgement.reason);
+            assert!(!look.is_whole());
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::blocks::Colours;
 use super::canvas::{Canvas, Method};
-use super::probe::{Terminal, ask_terminal, plausible, starts_with};
+use super::probe::{Ground, Terminal, ask_terminal, plausible, starts_with};
 
 /// All the questions of one start together (`reliability.md` K6).
 const TIME_LIMIT: Duration = Duration::from_millis(200);
@@ -21,6 +21,8 @@ const PASSTHROUGH_LIMIT: Duration = Duration::from_millis(50);
 const NAME_AND_CELL: &str = "\x1b[>q\x1b[16t";
 /// A question of the kitty protocol that stores nothing.
 const KITTY: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
+/// The colour of the background.
+const GROUND: &str = "\x1b]11;?\x1b\\";
 /// Device attributes: every terminal answers this, so it comes last.
 const ATTRIBUTES: &str = "\x1b[c";
 
@@ -162,6 +164,8 @@ pub struct Detected {
     pub canvas: Canvas,
     /// The terminal's name and version, cleaned; in tmux that of the terminal around it. Empty if unknown.
     pub terminal: String,
+    /// What the terminal draws on, if it said so.
+    pub ground: Option<Ground>,
     /// One sentence for the about screen: why pictures are drawn this way.
     pub why: String,
     /// What was read and is no answer: keys typed meanwhile, in their order.
@@ -199,6 +203,7 @@ pub fn detect(wish: Wish, surroundings: &Surroundings) -> Detected {
     let cell = terminal.and_then(|terminal| terminal.cell).or(window);
     Detected {
         canvas: Canvas::new(method, cell, window),
+        ground: terminal.and_then(|terminal| terminal.ground),
         terminal: outer
             .or_else(|| terminal.map(|terminal| terminal.name.clone()))
             .unwrap_or_default(),
@@ -223,13 +228,13 @@ fn questions(wish: Wish, surroundings: &Surroundings) -> Option<Vec<u8>> {
     if is_pointless || surroundings.is_dumb() || surroundings.term == "linux" || cfg!(windows) {
         return None;
     }
-    // A multiplexer would take the kitty question for its pane's title.
-    let kitty = if surroundings.tmux || surroundings.multiplexer {
-        ""
-    } else {
-        KITTY
+    // A multiplexer would take the kitty question for its pane's title; tmux answers for the ground itself.
+    let strings = match (surroundings.tmux, surroundings.multiplexer) {
+        (true, _) => GROUND.to_owned(),
+        (false, true) => String::new(),
+        (false, false) => format!("{GROUND}{KITTY}"),
     };
-    Some([NAME_AND_CELL, kitty, ATTRIBUTES].concat().into_bytes())
+    Some(format!("{NAME_AND_CELL}{strings}{ATTRIBUTES}").into_bytes())
 }
 
 type Choice = (Option<Method>, String);

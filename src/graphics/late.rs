@@ -1,7 +1,7 @@
 //! Answers that come after the time limit, in the clothes of keys (`reliability.md` K6).
 //!
 //! Over a slow line a terminal's name may arrive when the keyboard is being read for commands already. crossterm knows
-//! most answers and drops them; the two that are strings it takes for Alt+P or Alt+_ and a row of letters, of which one
+//! most answers and drops them; those that are strings it takes for Alt+P, Alt+_ or Alt+] and a row of letters, of which one
 //! might be the command to quit.
 
 use std::time::{Duration, Instant};
@@ -35,8 +35,10 @@ impl LateAnswers {
     /// Whether this key is part of a late answer and is to be ignored.
     pub fn swallow(&mut self, key: &KeyEvent, now: Instant) -> bool {
         let is_escaped = key.modifiers.contains(KeyModifiers::ALT);
-        let starts = is_escaped && matches!(key.code, KeyCode::Char('P' | '_')) && now < self.until;
-        let ends = is_escaped && key.code == KeyCode::Char('\\');
+        let starts = is_escaped && matches!(key.code, KeyCode::Char('P' | '_' | ']')) && now < self.until;
+        let is_bell =
+            key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('g' | 'G'));
+        let ends = is_bell || is_escaped && key.code == KeyCode::Char('\\');
         match self.inside {
             Some((last, length)) if now.duration_since(last) <= LONGEST_PAUSE && length < LONGEST => {
                 self.inside = (!ends).then_some((now, length + 1));
@@ -60,6 +62,8 @@ mod tests {
         for character in text.chars() {
             if character == '\x1b' {
                 modifiers = KeyModifiers::ALT;
+            } else if character == '\x07' {
+                keys.push(KeyEvent::new(KeyCode::Char('g'), KeyModifiers::CONTROL));
             } else {
                 keys.push(KeyEvent::new(KeyCode::Char(character), modifiers));
                 modifiers = KeyModifiers::NONE;
@@ -80,7 +84,7 @@ mod tests {
     fn a_late_name_and_a_late_reply_type_nothing() {
         let now = Instant::now();
         let mut late = LateAnswers::expected_from(now);
-        let heard = "j\x1bP>|kitty(0.41.1) quit\x1b\\k\x1b_Gi=31;OK\x1b\\q";
+        let heard = "j\x1bP>|kitty(0.41.1) quit\x1b\\k\x1b_Gi=31;OK\x1b\\\x1b]11;rgb:ff/ff/ff\x07q";
         assert_eq!(kept(heard, &mut late, now), "jkq");
     }
 

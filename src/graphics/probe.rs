@@ -27,6 +27,39 @@ pub struct Terminal {
     pub knows_kitty: bool,
     /// Width and height of a cell in pixels.
     pub cell: Option<(u16, u16)>,
+    /// What it draws on.
+    pub ground: Option<Ground>,
+}
+
+/// What the terminal draws on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// Dark: letters are light.
+    Dark,
+    /// Light: letters are dark.
+    Light,
+}
+
+#[cfg(any(unix, test))]
+impl Ground {
+    /// Reads a colour as xterm writes it: `rgb:` or `rgba:`, and one to four hexadecimal digits for each part.
+    fn of_colour(colour: &[u8]) -> Option<Self> {
+        let colour = std::str::from_utf8(colour).ok()?;
+        let parts = colour
+            .strip_prefix("rgb:")
+            .or_else(|| colour.strip_prefix("rgba:"))?;
+        let mut parts = parts.split('/').map(|part| {
+            let digits = u32::try_from(part.len()).ok()?;
+            let value = u16::from_str_radix(part, 16).ok()?;
+            (1..=4)
+                .contains(&digits)
+                .then(|| f32::from(value) / (16_u32.pow(digits) - 1) as f32)
+        });
+        let (red, green, blue) = (parts.next()??, parts.next()??, parts.next()??);
+        // How bright the parts look (ITU-R BT.709); good enough to tell paper from ink without undoing the gamma.
+        let brightness = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        Some(if brightness > 0.5 { Self::Light } else { Self::Dark })
+    }
 }
 
 /// What was read while waiting for the answers.
@@ -56,6 +89,7 @@ impl Heard {
                 Piece::Name(name) => terminal.name = name,
                 Piece::Kitty(accepted) => terminal.knows_kitty = accepted,
                 Piece::Cell(cell) => terminal.cell = cell,
+                Piece::Ground(ground) => terminal.ground = ground,
                 Piece::Attributes(attributes) => {
                     terminal.attributes = attributes;
                     has_attributes = true;
@@ -78,6 +112,7 @@ enum Piece {
     Kitty(bool),
     Attributes(Vec<u16>),
     Cell(Option<(u16, u16)>),
+    Ground(Option<Ground>),
     /// The beginning of an answer whose end is missing.
     Broken,
 }
@@ -98,7 +133,12 @@ impl Piece {
             let piece = reply.map_or(Self::Broken, |reply| Self::Kitty(reply.ends_with(b";OK")));
             return Some((piece, 3 + length));
         }
-        if matches!(bytes, b"\x1bP>" | b"\x1b[?") {
+        if let Some(colour) = bytes.strip_prefix(b"\x1b]11;") {
+            let (colour, length) = until_string_end(colour);
+            let piece = colour.map_or(Self::Broken, |colour| Self::Ground(Ground::of_colour(colour)));
+            return Some((piece, 5 + length));
+        }
+        if matches!(bytes, b"\x1bP>" | b"\x1b[?" | b"\x1b]1" | b"\x1b]11") {
             return Some((Self::Broken, bytes.len()));
         }
         let sequence = bytes.strip_prefix(b"\x1b[")?;
@@ -131,7 +171,9 @@ impl Piece {
 /// The body of a string sequence and how many bytes it takes with its end; no body if it breaks off.
 #[cfg(any(unix, test))]
 fn until_string_end(bytes: &[u8]) -> (Option<&[u8]>, usize) {
-    match bytes.iter().position(|byte| *byte == 0x1b) {
+    match bytes.iter().position(|byte| matches!(byte, 0x1b | 0x07)) {
+        // What xterm ends its answer with if the question ended so, and some others always.
+        Some(end) if bytes[end] == 0x07 => (Some(&bytes[..end]), end + 1),
         Some(end) if bytes.get(end + 1) == Some(&b'\\') => (Some(&bytes[..end]), end + 2),
         Some(end) => (None, end),
         None => (None, bytes.len()),
@@ -277,9 +319,11 @@ mod tests {
             attributes: vec![62, 52],
             knows_kitty: true,
             cell: Some((9, 19)),
+            ground: Some(Ground::Light),
         };
         let pieces = [
             "\x1bP>|kitty(0.41.1)\x1b\\",
+            "\x1b]11;rgb:ffff/ffff/dddd\x1b\\",
             "\x1b[6;19;9t",
             "\x1b_Gi=31;OK\x1b\\",
             "\x1b[?62;52c",
@@ -294,6 +338,23 @@ mod tests {
     fn a_refusal_and_an_impossible_cell_size_are_not_taken_at_face_value() {
         let terminal = answered(b"\x1b[6;0;0t\x1b_Gi=31;ENOTSUPPORTED:no\x1b\\\x1b[?62c");
         assert_eq!((terminal.knows_kitty, terminal.cell), (false, None));
+    }
+
+    #[test]
+    fn the_ground_is_told_from_its_colour_however_many_digits_it_has() {
+        for (answer, ground) in [
+            ("rgb:0000/0000/0000\x1b\\", Some(Ground::Dark)),
+            ("rgb:ffff/ffff/ffff\x07", Some(Ground::Light)),
+            ("rgb:f/f/f\x1b\\", Some(Ground::Light)),
+            ("rgb:28/2a/36\x07", Some(Ground::Dark)),
+            ("rgba:fdfd/f6f6/e3e3/ffff\x07", Some(Ground::Light)),
+            ("rgb:00000/0/0\x07", None),
+            ("rgb:ff/ff\x07", None),
+            ("white\x07", None),
+        ] {
+            let terminal = answered(format!("\x1b]11;{answer}\x1b[?62c").as_bytes());
+            assert_eq!(terminal.ground, ground, "{answer:?}");
+        }
     }
 
     #[test]
@@ -316,8 +377,15 @@ mod tests {
 
     #[test]
     fn keys_that_look_like_the_beginning_of_an_answer_are_keys() {
-        // Alt+Shift+P, Alt+_, Alt+[ and a shifted F5.
-        for keys in [&b"\x1bP"[..], b"\x1bPx", b"\x1b_", b"\x1b[", b"\x1b[15;2~"] {
+        // Alt+Shift+P, Alt+_, Alt+[, Alt+] and a shifted F5.
+        for keys in [
+            &b"\x1bP"[..],
+            b"\x1bPx",
+            b"\x1b_",
+            b"\x1b[",
+            b"\x1b]",
+            b"\x1b[15;2~",
+        ] {
             assert_eq!(Heard::of(keys).typed, keys, "{keys:?}");
         }
     }

@@ -18,6 +18,8 @@ pub struct PersonLook {
     pub at: Timestamp,
     /// The verdict and its reason; `None` for somebody who is not paired.
     pub judgement: Option<(Verdict, String)>,
+    /// Whether both pictures could be had.
+    pub is_whole: bool,
     /// The source's side.
     pub source: Side,
     /// The target's side.
@@ -120,6 +122,7 @@ impl PersonLook {
                 .judgement
                 .as_ref()
                 .map(|judgement| (judgement.verdict, clean(&judgement.reason).into_owned())),
+            is_whole: look.is_whole(),
             source: source_side(look),
             target: target_side(look),
             chain: look.chain.as_ref().map(links).unwrap_or_default(),

@@ -193,8 +193,13 @@ pub fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook
     } else {
         let looked = match result {
             Ok(look) => {
-                if let Some((verdict, reason)) = &look.judgement {
-                    state.people.set(&person, *verdict, reason);
+                match &look.judgement {
+                    Some((verdict, reason)) if look.is_whole => {
+                        state.people.set(&person, *verdict, reason);
+                    }
+                    // A picture that did not come is no news about what a scan has found.
+                    Some((verdict, reason)) => state.people.settle(&person, *verdict, reason),
+                    None => {}
                 }
                 Looked::Ready((*look).into())
             }

@@ -204,9 +204,14 @@ fn a_photo_that_has_been_pushed_is_on_both_sides() {
 /// All faces of the contact sheet, in the order of the lines: Entra's above ServiceNow's.
 fn assert_sheet(terminal: &Terminal, people: &[crate::support::Person]) {
     let mut pictures = terminal.pictures();
-    pictures.sort_by_key(|picture| (picture.area.column, picture.area.row));
     assert_eq!(pictures.len(), 2 * people.len(), "{terminal:?}");
-    for (pair, person) in pictures.chunks(2).zip(people) {
+    pictures.sort_by_key(|picture| picture.area.row);
+    for line in pictures.chunks_mut(people.len()) {
+        line.sort_by_key(|picture| picture.area.column);
+    }
+    let (above, below) = pictures.split_at(people.len());
+    for (pair, person) in above.iter().zip(below).zip(people) {
+        let pair = [pair.0, pair.1];
         assert_eq!(pair[0].missing + pair[1].missing, 0, "{terminal:?}");
         let (source, target) = (
             crate::terminal::pixels::difference(&pair[0].pixels, &person.source),

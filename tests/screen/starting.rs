@@ -122,6 +122,37 @@ fn opened_with(change: impl Fn(Setup) -> Setup, arguments: &[&str]) -> Terminal 
 }
 
 #[test]
+fn colours_fit_the_ground_the_terminal_says_it_has() {
+    let row_under_the_cursor = |setup: Setup| {
+        let terminal = open(setup);
+        terminal.wait_for("Ada", |screen| is_at(screen, "Ada Byron"));
+        terminal.wait_quiet();
+        terminal.look(|screen| {
+            let (row, column) = screen.find("Ada Byron").expect("Ada is there");
+            screen.cells().cell(row, column).expect("a cell").bgcolor()
+        })
+    };
+    let people = four();
+    let stage = stage_of(&people);
+    for kind in [Kind::Kitty, Kind::Plain, Kind::Sixel] {
+        let dark = row_under_the_cursor(setup(&stage, kind));
+        let light = row_under_the_cursor(setup(&stage, kind).light());
+        assert_eq!(
+            (dark, light),
+            (vt100::Color::Idx(237), vt100::Color::Idx(253)),
+            "{kind:?}"
+        );
+    }
+    // What the terminal says beats what the environment says, and who asks for a palette gets it.
+    let says_otherwise = setup(&stage, Kind::Plain).light().env("COLORFGBG", "15;0");
+    assert_eq!(row_under_the_cursor(says_otherwise), vt100::Color::Idx(253));
+    let asked_for = setup(&stage, Kind::Plain)
+        .light()
+        .env("AVATAR_SYNC_SCREEN_THEME", "dark");
+    assert_eq!(row_under_the_cursor(asked_for), vt100::Color::Idx(237));
+}
+
+#[test]
 fn no_color_means_none() {
     let terminal = opened_with(|setup| setup.env("NO_COLOR", "1"), &["--no-images"]);
     for parameters in colours(&terminal) {

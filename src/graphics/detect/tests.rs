@@ -156,7 +156,7 @@ fn a_multiplexer_is_never_asked_the_kitty_question() {
 #[test]
 fn the_question_every_terminal_answers_comes_last() {
     let questions = questions(Wish::Auto, &plain()).expect("asks");
-    assert!(questions.starts_with(b"\x1b[>q\x1b[16t\x1b_G"));
+    assert!(questions.starts_with(b"\x1b[>q\x1b[16t\x1b]11;?\x1b\\\x1b_G"));
     assert!(questions.ends_with(b"\x1b\\\x1b[c"));
 }
 

@@ -81,6 +81,19 @@ fn tabs_count_as_verdicts_come_in() {
 }
 
 #[test]
+fn a_picture_that_did_not_come_changes_no_verdict_that_is_known() {
+    let mut state = screen_of(&CAST);
+    for (name, known, now) in [
+        ("Megan Bowen", Verdict::SamePicture, Verdict::SamePicture),
+        ("Pradeep Gupta", Verdict::Undecided, Verdict::Error),
+    ] {
+        assert_eq!(verdict(&state, name), known);
+        looked_in_part(&mut state, name);
+        assert_eq!(verdict(&state, name), now, "{name}");
+    }
+}
+
+#[test]
 fn a_verdict_that_comes_in_moves_no_row_under_the_cursor() {
     let mut state = screen_of(&CAST);
     state.people.open_tab(Tab::Undecided);

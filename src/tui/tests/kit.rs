@@ -571,6 +571,17 @@ pub fn looked(state: &mut State, name: &str, verdict: Verdict) -> Vec<Effect> {
     update(state, message)
 }
 
+/// Somebody was looked at, but no picture could be downloaded.
+pub fn looked_in_part(state: &mut State, name: &str) -> Vec<Effect> {
+    let mut look = look(name, Verdict::Error);
+    look.source = SidePicture::Failed("Entra ID: could not read the photo".into());
+    let message = Message::Looked {
+        person: id(name),
+        result: Ok(Box::new(PersonLook::of(&look, state.now))),
+    };
+    update(state, message)
+}
+
 /// A terminal that draws pictures with half blocks.
 pub fn drawing() -> Canvas {
     let terminal = |name: &str| (name == "TERM").then(|| "xterm-256color".to_owned());
