@@ -30,6 +30,7 @@ mod recover;
 mod roster;
 mod scan;
 mod settle;
+mod thumbnails;
 
 #[cfg(test)]
 pub(crate) mod fakes;

@@ -11,12 +11,11 @@ use avatar_sync::connector::http::{Origin, Secret, Transport, TransportSettings}
 use avatar_sync::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, instance_origin,
 };
-use avatar_sync::domain::explanation::{Cause, Explanation, StepKind, StepState};
+use avatar_sync::domain::explanation::{Cause, Explanation, StepState};
 use avatar_sync::engine::{Engine, EngineSettings};
-use avatar_sync::report::explanation::{document, write_human};
-use avatar_sync::report::text::Look;
+use avatar_sync::report::explanation::document;
 use avatar_sync::sandbox::portraits::{Encoding, Portrait};
-use avatar_sync::sandbox::world::instance::{AttachmentRow, Audit, ScanState, SysId};
+use avatar_sync::sandbox::world::instance::{AttachmentRow, SysId};
 use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::{self, Sandbox, SandboxOptions};
 use avatar_sync::store::{Access, Store, StorePaths};
@@ -45,8 +44,8 @@ impl Bench {
             EntraSettings::new(
                 origin(sandbox.entra_url()),
                 origin(sandbox.entra_url()),
-                credentials.tenant_id.to_string(),
-                credentials.client_id.to_string(),
+                credentials.tenant_id.clone(),
+                credentials.client_id.clone(),
                 Secret::new(credentials.client_secret.clone()),
             ),
             &transport(),
@@ -307,9 +306,9 @@ fn situations() -> Vec<Situation> {
             &[],
         ),
         (
-            "a log-in page stored as a picture",
+            "a log-in page stored as a picture: the same as one that answers instead of the instance",
             ada().avatar("page.jpg", "sys_user", json!({"content_type": "image/jpeg"})),
-            Cause::ErrorBody,
+            Cause::StoredPictureUnreadable,
             &[],
         ),
         (
@@ -459,6 +458,52 @@ async fn every_situation_of_the_chain_gets_its_cause() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_access_rules_hide_is_unknown_and_never_absent() {
+    let whole = || ada().avatar("photo.jpg", "live_profile", json!({}));
+    for (column, cause) in [
+        // The rest tells enough.
+        ("sys_user.avatar", Cause::NothingWrong),
+        ("live_profile.photo", Cause::NothingWrong),
+        ("sys_attachment.sys_created_by", Cause::NothingWrong),
+        // Without these nobody knows what is there.
+        ("live_profile.document", Cause::ChainUnreadable),
+        ("sys_attachment.table_sys_id", Cause::ChainUnreadable),
+    ] {
+        let bench = Bench::of(&whole());
+        let mut settings = bench.sandbox.instance().settings();
+        settings.access.hidden_columns.insert(column.to_owned());
+        bench.sandbox.instance().set_settings(settings);
+        let explanation = bench.explain(ADA).await;
+        assert_eq!(explanation.cause, cause, "{column}");
+        let chain = &explanation.steps[3];
+        if cause == Cause::ChainUnreadable {
+            assert_eq!(chain.state, StepState::Unknown, "{column}");
+            assert_eq!(explanation.next.as_deref(), Some("avatar-sync check"));
+            assert_eq!(explanation.push.change, None, "{column}");
+        } else {
+            let xray = explanation.xray.as_ref().expect("an X-ray");
+            assert!(xray.served_picture().is_some(), "{column}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_will_not_list_the_sizes_costs_the_sizes_alone() {
+    let bench = Bench::of(&ada().avatar("photo.jpg", "live_profile", json!({})));
+    let rule = json!({"service": "entra", "method": "GET", "path": "/photos$",
+                      "do": {"status": 403, "body": "{}"}});
+    let rule = rule.to_string();
+    bench.sandbox.faults().add(rule.as_bytes()).expect("a good rule");
+    let explanation = bench.explain(ADA).await;
+    assert_eq!(explanation.cause, Cause::NothingWrong);
+    let sizes = explanation.steps[1]
+        .values
+        .iter()
+        .find(|value| value.label == "sizes");
+    assert_eq!(sizes.expect("a line").state, StepState::Unknown);
+}
+
 /// The `sys_id` of Ada's displayed picture.
 fn displayed(explanation: &Explanation) -> SysId {
     let xray = explanation.xray.as_ref().expect("an X-ray");
@@ -544,4 +589,341 @@ async fn an_instance_that_displays_something_else_than_its_precedence_says_is_a_
         xray.links[1].wins,
         "what people see comes from the second profile"
     );
+}
+
+// Whole stories of the real binary.
+
+impl Ada {
+    fn stage(&self) -> Stage {
+        let world = json!({"entra": {"users": [self.entra]}, "servicenow": {"users": [self.servicenow]}});
+        let pictures = pictures();
+        let named: Vec<(&str, &[u8])> = pictures.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+        Stage::of_files(&world, &named)
+    }
+}
+
+fn explained(stage: &Stage, person: &str) -> Value {
+    let json = stage.run(&["explain", person, "--json"]).expect_code(0).json();
+    assert_eq!(json["schema"], "avatar-sync/explain/1");
+    json
+}
+
+fn cause(stage: &Stage) -> Value {
+    explained(stage, ADA)["cause"].clone()
+}
+
+fn push(stage: &Stage, more: &[&str]) -> Value {
+    let mut arguments = vec!["push", ADA, "--yes", "--json"];
+    arguments.extend(more);
+    stage.run(&arguments).expect_code(0).summary()
+}
+
+#[test]
+fn what_explain_proposes_mends_what_it_found() {
+    let none = || json!({});
+    let cases = [
+        (
+            "dangling_column",
+            ada().avatar("photo.jpg", "live_profile", json!({"form": "dangling"})),
+        ),
+        (
+            "dup_image",
+            ada()
+                .avatar("other.jpg", "live_profile", none())
+                .avatar("photo.jpg", "live_profile", none()),
+        ),
+        (
+            "outdated",
+            ada().servicenow("live_profiles", json!(0)).avatar(
+                "other.jpg",
+                "sys_user",
+                json!({"column": true}),
+            ),
+        ),
+        ("missing", ada().servicenow("live_profiles", json!(0))),
+        (
+            "split",
+            ada().avatar("photo.jpg", "live_profile", none()).avatar(
+                "other.jpg",
+                "sys_user",
+                json!({"column": true}),
+            ),
+        ),
+        (
+            "shared_attachment",
+            ada().avatar("photo.jpg", "live_profile", json!({"form": "article"})),
+        ),
+        (
+            "error_body",
+            ada().avatar("error.jpg", "live_profile", json!({"content_type": "image/jpeg"})),
+        ),
+    ];
+    // A push waits for rules of the instance to act; the waits need not follow each other.
+    std::thread::scope(|scope| {
+        for (what, ada) in &cases {
+            scope.spawn(move || mends(what, ada));
+        }
+    });
+}
+
+/// Asserts that Ada's cause is `what`, and that the proposed command leaves nothing to explain.
+fn mends(what: &str, ada: &Ada) {
+    let stage = ada.stage();
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], what);
+    let next = json["next"].as_str().unwrap_or_else(|| panic!("{what}: {json}"));
+    let mut command: Vec<&str> = next.split(' ').skip(1).collect();
+    assert_eq!(command[0], "push", "{what}: {next}");
+    command.extend(["--yes", "--json"]);
+    let summary = stage.run(&command).expect_code(0).summary();
+    assert_eq!(summary["updated"], 1, "{what}: {summary}");
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], "nothing_wrong", "{what}: {json}");
+    let remarks = json["also"].as_array().expect("a list");
+    let is_left = ["no_profile", "user_only", "profile_only"]
+        .iter()
+        .any(|left| remarks.contains(&json!(left)));
+    assert!(!is_left, "{what}: {remarks:?}");
+}
+
+#[test]
+fn a_repair_creates_a_missing_profile_and_deletes_a_stale_thumbnail_but_a_plain_push_leaves_both() {
+    let stage = ada()
+        .servicenow("live_profiles", json!(0))
+        .avatar("photo.jpg", "sys_user", json!({}))
+        .stage();
+    let displayed = explained(&stage, ADA)["xray"]["displayed"].clone();
+    let picture = SysId::parse(displayed.as_str().expect("an id")).expect("a sys_id");
+    let thumbnail = store_like(&stage.sandbox, picture, |row| {
+        row.table_name = "sys_attachment".into();
+        row.table_sys_id = picture;
+        row.file_name = format!("thumb_{picture}").into();
+        row.content = Picture::Drawn(other().with_width(80));
+    });
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], "stale_thumbnail");
+    assert_eq!(json["push"]["takes_repair"], true);
+    let actions: Vec<&str> = json["push"]["actions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|action| action["action"].as_str())
+        .collect();
+    assert_eq!(actions, ["create_record", "upload", "keep", "delete_thumbnail"]);
+
+    assert_eq!(push(&stage, &[])["unchanged"], 1);
+    assert!(stage.writes().is_empty());
+
+    assert_eq!(push(&stage, &["--repair"])["updated"], 1);
+    assert_eq!(
+        stage
+            .sandbox
+            .world()
+            .instance
+            .read()
+            .attachment(thumbnail)
+            .map(|row| row.sys_id),
+        None
+    );
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], "nothing_wrong", "{json}");
+    assert_eq!(json["also"], json!([]));
+    let again = push(&stage, &["--repair"]);
+    assert_eq!(again["unchanged"], 1, "a repair leaves nothing to repair");
+}
+
+#[test]
+fn what_became_of_a_picture_that_we_stored_is_told_with_who_did_it() {
+    let stage = ada().stage();
+    push(&stage, &[]);
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], "nothing_wrong");
+    assert_eq!(json["xray"]["links"][0]["pictures"][0]["author"], "us");
+
+    let other = other().bytes().to_vec();
+    let path = "/servicenow/users/ada%40contoso.example/avatar";
+    stage.request(reqwest::Method::PUT, path, other);
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], "chosen_by_person", "{json}");
+    assert!(
+        json["also"]
+            .as_array()
+            .expect("a list")
+            .contains(&json!("overwritten"))
+    );
+    assert_eq!(json["xray"]["links"][0]["pictures"][0]["author"], "person");
+    assert!(json["summary"].as_str().expect("text").contains(ADA), "{json}");
+
+    stage.request(reqwest::Method::DELETE, path, Vec::new());
+    stage.request(
+        reqwest::Method::DELETE,
+        &format!("{path}?on=sys_user"),
+        Vec::new(),
+    );
+    assert_eq!(cause(&stage), "removed_meanwhile");
+}
+
+#[test]
+fn a_rule_that_copies_pictures_between_the_records_is_found_out() {
+    let stage = ada().stage();
+    let mut settings = stage.sandbox.instance().settings();
+    settings.mirror.profile_to_user = true;
+    stage.sandbox.instance().set_settings(settings);
+    stage.run(&["push", ADA, "--yes", "--json"]);
+    let json = explained(&stage, ADA);
+    assert_eq!(json["cause"], "mirror_rule", "{json}");
+    assert_eq!(json["xray"]["links"][1]["pictures"][0]["author"], "other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_left_out_is_told_by_which_rule() {
+    let reason = "asked for it";
+    let sandbox = ada().sandbox();
+    let bench = Bench::on(sandbox, |settings| {
+        settings.opt_outs = vec![avatar_sync::domain::scope::OptOut {
+            person: ADA.into(),
+            reason: reason.into(),
+            until: None,
+        }];
+    });
+    let explanation = bench.explain(ADA).await;
+    assert_eq!(explanation.cause, Cause::OptedOut);
+    assert!(explanation.summary.contains(reason), "{}", explanation.summary);
+    assert_eq!(explanation.xray, None, "nobody was looked for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_of_entra_who_match_one_user_are_both_told_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let world = json!({
+        "entra": {"users": [
+            {"displayName": "Ada One", "userPrincipalName": "one@contoso.example", "mail": ADA},
+            {"displayName": "Ada Two", "userPrincipalName": "two@contoso.example", "mail": ADA}]},
+        "servicenow": {"users": [{"user_name": "ada", "email": ADA, "name": "Ada"}]}});
+    std::fs::write(folder.path().join("world.json"), world.to_string()).expect("writable");
+    let options = SandboxOptions {
+        world: Some(folder.path().to_owned()),
+        is_throttled: false,
+        ..SandboxOptions::default()
+    };
+    let bench = Bench::on(sandbox::start(&options).expect("a sandbox on loopback"), |_| ());
+    for upn in ["one@contoso.example", "two@contoso.example"] {
+        let explanation = bench.explain(upn).await;
+        assert_eq!(explanation.cause, Cause::ClaimedTwice, "{upn}");
+        let step = &explanation.steps[2];
+        assert_eq!(step.state, StepState::Broken);
+        assert!(
+            step.values.iter().any(|value| value.label == "also claimed by"),
+            "{step:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn manager_and_reports_are_who_the_directory_says_and_nobody_is_normal() {
+    let bench = Bench::invented(300);
+    let priority = Priority::Foreground;
+    let (mut managed, mut alone, mut leading) = (0, 0, 0);
+    let people: Vec<_> = {
+        let directory = bench.sandbox.world().directory.read();
+        bench
+            .sandbox
+            .world()
+            .planted()
+            .take(80)
+            .filter_map(|planted| {
+                let user = directory.find(&planted.principal)?;
+                let reports: BTreeSet<String> = directory
+                    .reports_of(user.id)
+                    .map(|(_, report)| report.id.to_string())
+                    .collect();
+                Some((
+                    user.id.to_string(),
+                    user.manager.map(|id| id.to_string()),
+                    reports,
+                ))
+            })
+            .collect()
+    };
+    for (id, manager, reports) in people {
+        let id = avatar_sync::domain::ids::SourceId::new(id);
+        let colleagues = bench.engine.colleagues(&id, priority).await.expect("colleagues");
+        let found = colleagues.manager.map(|manager| manager.id.to_string());
+        assert_eq!(found, manager);
+        managed += usize::from(manager.is_some());
+        alone += usize::from(manager.is_none());
+        leading += usize::from(!reports.is_empty());
+        let listed: BTreeSet<String> = colleagues.reports.iter().map(|one| one.id.to_string()).collect();
+        assert!(listed.is_subset(&reports));
+        assert_eq!(colleagues.has_more_reports, listed.len() < reports.len());
+    }
+    assert!(
+        managed > 0 && alone > 0 && leading > 0,
+        "{managed} {alone} {leading}"
+    );
+}
+
+#[test]
+fn a_person_who_exists_in_servicenow_alone_is_explained_as_far_as_it_goes() {
+    let stage = ada()
+        .servicenow("user_name", json!("svc.robot"))
+        .servicenow("email", json!("robot@contoso.example"))
+        .avatar("other.jpg", "live_profile", json!({}))
+        .stage();
+    let json = explained(&stage, "svc.robot");
+    assert_eq!(json["cause"], "not_in_entra");
+    assert_eq!(json["verdict"], Value::Null);
+    assert_eq!(json["person"]["user_name"], "svc.robot");
+    assert_eq!(json["xray"]["links"][0]["wins"], true);
+    assert_eq!(json["push"]["change"], Value::Null);
+}
+
+#[test]
+fn nobody_and_several_people_are_usage_errors_that_help() {
+    let stage = ada().stage();
+    let ended = stage.run(&["explain", "nobody@contoso.example"]).expect_code(2);
+    assert!(ended.stderr.contains("nobody is called"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+
+    let twice = json!({
+        "entra": {"users": [
+            {"displayName": "Ada One", "userPrincipalName": "one@contoso.example", "mail": ADA},
+            {"displayName": "Ada Two", "userPrincipalName": "two@contoso.example", "mail": ADA}]},
+        "servicenow": {"users": []}});
+    let ended = Stage::of_files(&twice, &[]).run(&["explain", ADA]).expect_code(2);
+    for name in ["one@contoso.example", "two@contoso.example"] {
+        assert!(ended.stderr.contains(name), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_text_fits_eighty_columns_in_ascii_and_tells_the_five_steps() {
+    use unicode_width::UnicodeWidthStr;
+    let stage = ada()
+        .servicenow("live_profiles", json!(2))
+        .avatar("photo.jpg", "live_profile", json!({"form": "dangling"}))
+        .avatar("other.jpg", "live_profile", json!({"profile": 2}))
+        .avatar("error.jpg", "sys_user", json!({"content_type": "image/jpeg"}))
+        .stage();
+    for arguments in [&["explain", ADA][..], &["explain", ADA, "--ascii"]] {
+        let text = stage.run(arguments).expect_code(0).stdout;
+        for line in text.lines() {
+            assert!(line.width() <= 80, "{} cells: {line}", line.width());
+        }
+        let is_ascii = arguments.contains(&"--ascii");
+        assert_eq!(text.is_ascii(), is_ascii, "{text}");
+        for words in [
+            "1 Found in Entra ID",
+            "2 Photo in Entra ID",
+            "3 Matched in ServiceNow",
+            "4 The chain in ServiceNow",
+            "5 What a push would do",
+            "dangling_column",
+            "WINS",
+            "BROKEN",
+            "avatar-sync push ada@contoso.example",
+        ] {
+            assert!(text.contains(words), "{words} is not in\n{text}");
+        }
+    }
 }

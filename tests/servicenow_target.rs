@@ -255,3 +255,66 @@ async fn every_write_mode_leaves_a_picture_that_is_displayed() {
         }
     }
 }
+
+#[tokio::test]
+async fn one_persons_anatomy_agrees_with_their_chain_and_costs_four_requests() {
+    let sandbox = practice(150);
+    let target = usual(&sandbox);
+    let people = people(&target).await;
+    let chains: HashMap<TargetId, _> = target
+        .chains(&ids(&people), Priority::Background)
+        .await
+        .expect("chains")
+        .into_iter()
+        .collect();
+    for person in people.iter().take(60) {
+        sandbox.reset_requests();
+        let anatomy = target.anatomy(&person.id, Priority::Foreground).await;
+        let anatomy = anatomy.expect("readable").expect("there");
+        let requests = sandbox.requests().total;
+        assert!(requests <= 4, "{requests} requests for {}", person.id);
+        assert_eq!(anatomy.chain, chains[&person.id]);
+        let predicted = anatomy.chain.served.as_ref().map(|served| served.picture.clone());
+        assert_eq!(anatomy.displayed, Some(predicted));
+        assert_eq!(anatomy.traces.len(), anatomy.chain.records.len());
+        for thumbnail in &anatomy.thumbnails {
+            assert!(anatomy.chain.picture(&thumbnail.of).is_some());
+        }
+    }
+    let nobody = TargetId::new("0".repeat(32));
+    let nobody = target.anatomy(&nobody, Priority::Foreground).await;
+    assert_eq!(nobody.expect("readable"), None);
+    let script = TargetId::new("javascript:gs.sleep(1)");
+    target
+        .anatomy(&script, Priority::Foreground)
+        .await
+        .expect_err("what is no id is not sent");
+}
+
+#[tokio::test]
+async fn a_thumbnail_is_part_of_the_anatomy_of_the_picture_it_was_made_from() {
+    let sandbox = practice(150);
+    let target = usual(&sandbox);
+    let planted = sandbox
+        .world()
+        .planted()
+        .find(|planted| planted.kind.name == "stale_thumbnail")
+        .expect("every kind is planted");
+    let user = sandbox
+        .world()
+        .instance
+        .read()
+        .user_named(&planted.user_name.expect("a user"))
+        .expect("the user");
+    let user = TargetId::new(user.to_string());
+    let anatomy = target.anatomy(&user, Priority::Foreground).await;
+    let anatomy = anatomy.expect("readable").expect("there");
+    let served = anatomy.chain.served.clone().expect("a picture").picture;
+    let small: Vec<_> = anatomy.thumbnails_of(&served).collect();
+    assert_eq!(small.len(), 1);
+    let bytes = target.download(&small[0].id, Priority::Foreground).await;
+    assert_eq!(
+        bytes.expect("readable").expect("there").len() as u64,
+        small[0].bytes
+    );
+}

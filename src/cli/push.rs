@@ -6,6 +6,7 @@ use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, writing};
+use crate::config::Value;
 use crate::engine::Depth;
 use crate::store::journal::RunKind;
 
@@ -15,6 +16,10 @@ pub struct PushArguments {
     /// Sign-in names, e-mails, Entra object ids, ServiceNow user_names or sys_ids.
     #[arg(value_name = "PERSON", required = true)]
     people: Vec<String>,
+    /// Also put in order what lies behind a picture that is right already: a missing live_profile, another picture at
+    /// the second record, a shared attachment, a stale thumbnail.
+    #[arg(long)]
+    repair: bool,
     #[command(flatten)]
     write: WriteArguments,
 }
@@ -25,10 +30,17 @@ pub async fn run(
     global: &GlobalArguments,
     arguments: &PushArguments,
 ) -> Result<u8, Failure> {
-    let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
+    let mut flags = writing::flags(&arguments.write);
+    if arguments.repair {
+        flags.push(("policy.repair", "--repair", Value::Flag(true)));
+    }
+    let configuration = connect::configuration(global, flags)?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
     session.recover(output).await?;
-    let scan = session.scan_people(&arguments.people, Depth::Settled).await?;
+    let mut scan = session.scan_people(&arguments.people, Depth::Settled).await?;
+    if session.engine.settings().policy.repair {
+        session.engine.find_stale_thumbnails(&mut scan).await;
+    }
     let plan = session.engine.plan(&scan).await;
     writing::carry_out(output, &session, plan, RunKind::Push, &arguments.write).await
 }

@@ -237,6 +237,12 @@ pub const SETTINGS: &[Setting] = &[
         "push a photo that differs in its bytes alone",
     ),
     setting(
+        "policy.repair",
+        Kind::Flag,
+        "false",
+        "put in order what lies behind a picture that is right already: missing profile, second record",
+    ),
+    setting(
         "policy.mirror_removals",
         Kind::Flag,
         "false",

@@ -396,6 +396,7 @@ impl Reader<'_> {
                 overwrite,
                 mirror_removals: self.flag("policy.mirror_removals"),
                 push_same_picture: self.flag("policy.push_same_picture"),
+                repair: self.flag("policy.repair"),
             },
             absence_hours: self.number_or("policy.absence_hours", 24) as u32,
             pushes_in_flight: self.number_or("limits.pushes_in_flight", 64) as usize,

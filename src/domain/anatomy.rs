@@ -72,6 +72,14 @@ impl Anatomy {
         self.traces.iter().find(|trace| &trace.record == record)
     }
 
+    /// Every stored picture and thumbnail, the person's own pictures first.
+    pub fn ids(&self) -> impl Iterator<Item = &PictureId> {
+        let own = self.chain.records.iter().flat_map(|record| &record.pictures);
+        own.chain(&self.elsewhere)
+            .map(|picture| &picture.id)
+            .chain(self.thumbnails.iter().map(|thumbnail| &thumbnail.id))
+    }
+
     /// The small renditions of a picture, oldest first.
     pub fn thumbnails_of<'a>(&'a self, picture: &'a PictureId) -> impl Iterator<Item = &'a Thumbnail> {
         self.thumbnails

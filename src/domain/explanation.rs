@@ -12,6 +12,7 @@ mod steps;
 mod xray;
 
 pub use cause::Cause;
+pub use exposure::staleness;
 pub use facts::{Action, Facts, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts};
 pub use xray::{Author, Link, LinkColumn, LinkPicture, LinkThumbnail, Served, Staleness, Xray};
 

@@ -264,6 +264,8 @@ pub enum Finding {
     NoHash,
     /// Columns of two records name one picture; deleting it would break both.
     SharedPicture,
+    /// A thumbnail of the displayed picture shows another one. No scan looks for it: only whoever asks about a person.
+    StaleThumbnail,
 }
 
 /// What the target holds for one person, and which picture it serves.

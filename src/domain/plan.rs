@@ -28,6 +28,9 @@ pub struct Policy {
     pub mirror_removals: bool,
     /// Whether the same picture in other bytes is pushed too.
     pub push_same_picture: bool,
+    /// Whether people who see the right picture get what lies behind it put in order too: a missing profile, another
+    /// picture at the second record, an attachment that two columns share, a stale thumbnail.
+    pub repair: bool,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             overwrite: OverwritePolicy::Overwrite,
             mirror_removals: false,
             push_same_picture: false,
+            repair: false,
         }
     }
 }
@@ -208,6 +212,9 @@ fn decide(candidate: &Candidate, policy: Policy, complete: bool) -> Decision {
     let only_if_empty = policy.overwrite == OverwritePolicy::OnlyIfEmpty;
     let keep = || Some("has an avatar already, and the policy is to fill empty ones only".to_owned());
     match candidate.judgement.verdict {
+        Verdict::InSync if policy.repair && candidate.push_would_change && !only_if_empty => {
+            Decision::Do(Change::Repair, expected)
+        }
         Verdict::InSync => Decision::Skip(Outcome::Unchanged, None),
         Verdict::SamePicture if policy.push_same_picture && !only_if_empty => {
             Decision::Do(Change::Replace, expected)

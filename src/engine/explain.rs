@@ -17,14 +17,14 @@ use super::scan::{Ignore, Looking, Problems};
 use super::{Depth, Engine, EngineError, Look, PersonState, Scan, SidePicture, Standing, in_words};
 use crate::connector::{Priority, TargetLookup};
 use crate::domain::anatomy::{Anatomy, Colleagues};
-use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge, judge_unpaired};
+use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judge_unpaired};
 use crate::domain::explanation::{
-    Action, Explanation, Facts, LinkPicture, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts,
+    Action, Explanation, Facts, LinkPicture, OurDeed, OurWrite, Preview, SeenBefore, Whereabouts, staleness,
 };
 use crate::domain::ids::{PictureId, SourceId};
 use crate::domain::person::{SourcePerson, TargetPerson};
-use crate::domain::photo::{AvatarChain, Sha256, SourcePhoto};
-use crate::domain::plan::Change;
+use crate::domain::photo::{AvatarChain, Finding, Sha256, SourcePhoto};
+use crate::domain::plan::{Change, Policy};
 use crate::domain::run::PersonRef;
 use crate::store::journal::{Answer, WriteKind, WriteRecord};
 
@@ -41,6 +41,14 @@ struct Subject {
     whereabouts: Whereabouts,
     /// The verdict of somebody who has no place in the comparison.
     unpaired: Option<Judgement>,
+}
+
+/// What was seen of stored pictures.
+#[derive(Default)]
+struct Seen {
+    contents: HashMap<PictureId, Content>,
+    /// Why bytes could not be had, in words.
+    unread: HashMap<PictureId, String>,
 }
 
 impl Engine {
@@ -233,27 +241,24 @@ impl Engine {
             }
             _ => None,
         };
-        let contents = match &anatomy {
-            Ok(Some(anatomy)) => self.contents(anatomy, look.as_ref(), priority).await,
-            Ok(None) | Err(_) => HashMap::new(),
+        let Seen { contents, unread } = match &anatomy {
+            Ok(Some(anatomy)) => self.see(anatomy, look.as_ref(), priority).await,
+            Ok(None) | Err(_) => Seen::default(),
         };
-        let (photo, content, displayed) = match look {
-            Some(look) => (look.photo, look.content, look.displayed),
-            None => (SourcePhoto::Unknown, SourceContent::UNSEEN, Content::Unseen),
+        let photo_unread = match look.as_ref().map(|look| &look.source) {
+            Some(SidePicture::Failed(why)) => Some(why.clone()),
+            _ => None,
         };
-        let judgement = unpaired.or_else(|| match (&whereabouts, &anatomy) {
-            (Whereabouts::Paired { .. }, Ok(Some(anatomy))) => {
-                Some(judge(&photo, &content, Some(&anatomy.chain), &displayed))
-            }
-            (Whereabouts::Paired { .. }, Ok(None)) => Some(Judgement {
-                verdict: Verdict::Error,
-                reason: format!("the person is gone from {}", self.target.name()),
-            }),
-            (Whereabouts::Paired { .. }, Err(why)) => Some(Judgement {
+        let (photo, content, displayed, judged) = match look {
+            Some(look) => (look.photo, look.content, look.displayed, look.judgement),
+            None => (SourcePhoto::Unknown, SourceContent::UNSEEN, Content::Unseen, None),
+        };
+        let judgement = unpaired.or(match &anatomy {
+            Err(why) => judged.map(|_| Judgement {
                 verdict: Verdict::Error,
                 reason: why.clone(),
             }),
-            _ => None,
+            Ok(_) => judged,
         });
         let preview = self
             .preview(
@@ -262,6 +267,7 @@ impl Engine {
                 judgement.as_ref(),
                 anatomy.as_ref().ok().and_then(Option::as_ref),
                 (&photo, &content, &displayed),
+                &contents,
             )
             .await;
         Facts {
@@ -276,6 +282,8 @@ impl Engine {
             photo_size: self.source.photo_size(),
             anatomy,
             contents,
+            unread,
+            photo_unread,
             writes,
             account: self.account.clone(),
             judgement,
@@ -338,57 +346,62 @@ impl Engine {
         }
     }
 
-    /// What the stored pictures and thumbnails are, the displayed one first.
-    async fn contents(
-        &self,
-        anatomy: &Anatomy,
-        look: Option<&Look>,
-        priority: Priority,
-    ) -> HashMap<PictureId, Content> {
-        let mut contents = HashMap::new();
-        let displayed_by_rule = anatomy.chain.served.as_ref().map(|served| &served.picture);
-        if let (Some(look), Some(served)) = (look, displayed_by_rule)
-            && look.displayed != Content::Unseen
-        {
-            contents.insert(served.clone(), look.displayed.clone());
+    /// Looks at the bytes of stored pictures and thumbnails, the displayed one first.
+    async fn see(&self, anatomy: &Anatomy, look: Option<&Look>, priority: Priority) -> Seen {
+        let mut seen = Seen::default();
+        if let (Some(look), Some(served)) = (look, &anatomy.chain.served) {
+            if look.displayed != Content::Unseen {
+                seen.contents
+                    .insert(served.picture.clone(), look.displayed.clone());
+            } else if let SidePicture::Failed(why) = &look.target {
+                seen.unread.insert(served.picture.clone(), why.clone());
+            }
         }
-        let mut wanted: Vec<(PictureId, Option<Sha256>)> = Vec::new();
-        let said = anatomy.displayed.iter().flatten().map(|id| (id.clone(), None));
-        let stored = anatomy
+        let stored: HashMap<&PictureId, Option<Sha256>> = anatomy
             .chain
             .records
             .iter()
             .flat_map(|record| &record.pictures)
             .chain(&anatomy.elsewhere)
-            .map(|picture| (picture.id.clone(), picture.sha256));
-        let small = anatomy
-            .thumbnails
-            .iter()
-            .map(|thumbnail| (thumbnail.id.clone(), thumbnail.sha256));
-        let known: HashMap<PictureId, Option<Sha256>> = stored.clone().collect();
-        for (id, hash) in said.chain(stored).chain(small) {
-            let is_new = !contents.contains_key(&id) && wanted.iter().all(|(other, _)| other != &id);
-            if is_new && wanted.len() < PICTURES_SEEN {
-                let hash = hash.or_else(|| known.get(&id).copied().flatten());
-                wanted.push((id, hash));
+            .map(|picture| (&picture.id, picture.sha256))
+            .chain(
+                anatomy
+                    .thumbnails
+                    .iter()
+                    .map(|thumbnail| (&thumbnail.id, thumbnail.sha256)),
+            )
+            .collect();
+        let said = anatomy.displayed.iter().flatten();
+        let mut wanted: Vec<(PictureId, Option<Sha256>)> = Vec::new();
+        for id in said.chain(anatomy.ids()) {
+            let is_known = seen.contents.contains_key(id) || seen.unread.contains_key(id);
+            let is_wanted = wanted.iter().any(|(other, _)| other == id);
+            if !is_known && !is_wanted && wanted.len() < PICTURES_SEEN {
+                wanted.push((id.clone(), stored.get(id).copied().flatten()));
             }
         }
-        let seen: Vec<(PictureId, Option<Content>)> = stream::iter(wanted)
+        let answers: Vec<(PictureId, Result<Content, String>)> = stream::iter(wanted)
             .map(|(id, hash)| async move {
                 let content = match self.target_bytes(&id, hash, priority).await {
-                    SidePicture::Bytes(bytes) => Some(match self.decoding.examine(bytes).await {
+                    SidePicture::Bytes(bytes) => Ok(match self.decoding.examine(bytes).await {
                         Ok(content) => content,
                         Err(gave_up) => Content::Unsound(gave_up.into()),
                     }),
-                    SidePicture::Absent | SidePicture::Failed(_) => None,
+                    SidePicture::Absent => Err(format!("the picture is gone from {}", self.target.name())),
+                    SidePicture::Failed(why) => Err(why),
                 };
                 (id, content)
             })
             .buffer_unordered(PICTURES_AT_ONCE)
             .collect()
             .await;
-        contents.extend(seen.into_iter().filter_map(|(id, content)| Some((id, content?))));
-        contents
+        for (id, content) in answers {
+            match content {
+                Ok(content) => _ = seen.contents.insert(id, content),
+                Err(why) => _ = seen.unread.insert(id, why),
+            }
+        }
+        seen
     }
 
     /// What a push would do now: the decision of a plan, and the writes it leads to.
@@ -399,9 +412,11 @@ impl Engine {
         judgement: Option<&Judgement>,
         anatomy: Option<&Anatomy>,
         (photo, content, displayed): (&SourcePhoto, &SourceContent, &Content),
+        contents: &HashMap<PictureId, Content>,
     ) -> Preview {
         let nothing = |reason: &str| Preview {
             change: None,
+            takes_repair: false,
             reason: reason.to_owned(),
             actions: Vec::new(),
         };
@@ -411,6 +426,11 @@ impl Engine {
         let (Whereabouts::Paired { target, rule }, Some(anatomy)) = (whereabouts, anatomy) else {
             return nothing(&judgement.reason);
         };
+        let mut chain = anatomy.chain.clone();
+        let stale: Vec<Action> = stale_of_displayed(anatomy, contents).collect();
+        if !stale.is_empty() {
+            chain.findings.push(Finding::StaleThumbnail);
+        }
         let scan = Scan {
             scanned_at: self.now(),
             complete: true,
@@ -423,25 +443,42 @@ impl Engine {
                 },
                 photo: photo.clone(),
                 content: content.clone(),
-                chain: Some(anatomy.chain.clone()),
+                chain: Some(chain),
                 displayed: displayed.clone(),
                 judgement: judgement.clone(),
             }],
             target_only: 0,
         };
-        let plan = self.plan(&scan).await;
+        let usual = self.settings.policy;
+        let repairing = Policy {
+            repair: true,
+            ..usual
+        };
+        let mut plan = self.plan_by(&scan, usual).await;
+        let takes_repair = plan.steps.is_empty() && !usual.repair;
+        if takes_repair {
+            let skips = plan.skips;
+            plan = self.plan_by(&scan, repairing).await;
+            if plan.steps.is_empty() {
+                plan.skips = skips;
+            }
+        }
         match (plan.steps.into_iter().next(), plan.skips.into_iter().next()) {
             (Some(step), _) => Preview {
                 change: Some(step.change),
+                takes_repair,
                 reason: step.reason,
                 actions: match step.change {
                     Change::Remove => in_actions(
                         aim::removals(&anatomy.chain, &self.target.places_to_write(&anatomy.chain)),
                         None,
                     ),
-                    Change::Add | Change::Replace | Change::Repair => {
-                        self.actions(&anatomy.chain, content, displayed)
+                    Change::Repair => {
+                        let mut actions = self.actions(&anatomy.chain, content, displayed);
+                        actions.extend(stale);
+                        actions
                     }
+                    Change::Add | Change::Replace => self.actions(&anatomy.chain, content, displayed),
                 },
             },
             (None, Some(skip)) => nothing(&skip.reason),
@@ -478,6 +515,28 @@ impl Engine {
         });
         in_actions(writes, stored.or(original))
     }
+}
+
+/// The stale thumbnails of the displayed picture, as a repair would delete them.
+fn stale_of_displayed(
+    anatomy: &Anatomy,
+    contents: &HashMap<PictureId, Content>,
+) -> impl Iterator<Item = Action> {
+    let chain = &anatomy.chain;
+    let shown = chain.served.as_ref().zip(chain.served_picture());
+    shown.into_iter().flat_map(move |(served, picture)| {
+        anatomy
+            .thumbnails
+            .iter()
+            .filter(move |thumbnail| {
+                let (large, small) = (contents.get(&picture.id), contents.get(&thumbnail.id));
+                thumbnail.of == picture.id && staleness(thumbnail, picture, large, small).is_stale()
+            })
+            .map(|thumbnail| Action::DeleteThumbnail {
+                place: served.place,
+                thumbnail: thumbnail.id.clone(),
+            })
+    })
 }
 
 /// `bytes` is the size of what would be stored, where it is known.

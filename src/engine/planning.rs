@@ -9,9 +9,9 @@ use super::{Engine, PersonState, Scan};
 use crate::connector::AvatarTarget;
 use crate::domain::comparison::{Content, Verdict};
 use crate::domain::ids::SourceId;
-use crate::domain::photo::{AvatarChain, Sha256, SourcePhoto, StoredPicture};
+use crate::domain::photo::{AvatarChain, Finding, Sha256, SourcePhoto, StoredPicture};
 use crate::domain::picture::PictureProblem;
-use crate::domain::plan::{Absence, Candidate, Plan, plan};
+use crate::domain::plan::{Absence, Candidate, Plan, Policy, plan};
 
 impl Engine {
     /// What a run would do with these people. Asks no service and writes nothing.
@@ -19,22 +19,27 @@ impl Engine {
     /// Whoever is still *undecided* is skipped, so make plans from scans of [`Depth::Settled`](super::Depth::Settled)
     /// or deeper.
     pub async fn plan(&self, scan: &Scan) -> Plan {
+        self.plan_by(scan, self.settings.policy).await
+    }
+
+    /// The same under another policy.
+    pub(super) async fn plan_by(&self, scan: &Scan, policy: Policy) -> Plan {
         let absences = self.absences(scan).await;
         let candidates = scan
             .people
             .iter()
-            .map(|state| self.candidate(state, absences.of(state, scan.scanned_at)))
+            .map(|state| self.candidate(state, absences.of(state, scan.scanned_at), policy))
             .collect();
         plan(
             candidates,
-            self.settings.policy,
+            policy,
             &self.settings.profile,
             self.now(),
             scan.complete,
         )
     }
 
-    fn candidate(&self, state: &PersonState, absence: Absence) -> Candidate {
+    fn candidate(&self, state: &PersonState, absence: Absence, policy: Policy) -> Candidate {
         let photo = match (&state.photo, &state.content.original) {
             // One pixel is the source's way to say "no photo".
             (_, Content::Unsound(PictureProblem::Placeholder)) => None,
@@ -42,16 +47,26 @@ impl Engine {
             _ => None,
         };
         let upload = state.content.upload_hash();
+        let push_would_change = state
+            .chain
+            .as_ref()
+            .is_some_and(|chain| push_would_change(self.target.as_ref(), chain, upload, &state.displayed));
+        let mut judgement = state.judgement.clone();
+        if let Some(chain) = &state.chain
+            && policy.repair
+            && push_would_change
+            && judgement.verdict == Verdict::InSync
+        {
+            judgement.reason = format!("the right picture is shown; to mend: {}", to_mend(chain));
+        }
         Candidate {
             person: state.reference(),
-            judgement: state.judgement.clone(),
+            judgement,
             expected: state.chain.as_ref().map(AvatarChain::stamp),
             photo_is_unusable: matches!(state.photo, SourcePhoto::OutOfReach(_))
                 || photo.is_some() && matches!(state.content.original, Content::Unsound(_)),
             photo,
-            push_would_change: state.chain.as_ref().is_some_and(|chain| {
-                push_would_change(self.target.as_ref(), chain, upload, &state.displayed)
-            }),
+            push_would_change,
             upload,
             replaces: state.chain.as_ref().and_then(|chain| {
                 let hash = chain.served_picture()?.sha256;
@@ -130,6 +145,24 @@ fn hash_of(content: &Content) -> Option<Sha256> {
     }
 }
 
+/// What lies behind the right picture and is not as it should be, in words.
+fn to_mend(chain: &AvatarChain) -> String {
+    let words: Vec<&str> = [
+        (Finding::NoProfile, "no live_profile record"),
+        (Finding::Split, "the other record holds another picture"),
+        (Finding::SharedPicture, "two columns name one attachment"),
+        (Finding::StaleThumbnail, "a stale thumbnail"),
+    ]
+    .into_iter()
+    .filter_map(|(finding, words)| chain.has(finding).then_some(words))
+    .collect();
+    if words.is_empty() {
+        "not every record holds the picture".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
 /// True if a push of `upload` would create, upload, delete or set anything: the push itself says so.
 ///
 /// `displayed` tells the hash of the served row where the target states none.
@@ -140,6 +173,9 @@ fn push_would_change(
     displayed: &Content,
 ) -> bool {
     let Some(sha256) = upload else { return true };
+    if chain.has(Finding::StaleThumbnail) {
+        return true;
+    }
     let learned: Learned = chain
         .served
         .as_ref()

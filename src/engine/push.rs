@@ -10,7 +10,7 @@
 //! S6 verify: answer, virus scan  │ a failure up to S8 takes back what is ours
 //! S7 set columns                 │
 //! S8 ask what is displayed       ┘
-//! S9 delete what is superseded   from here on there is only forward
+//! S9 delete what is superseded   from here on there is only forward; in a repair stale thumbnails too
 //!    some time later look again  a rule of the instance has undone it ─► once more, then say so
 //! ```
 //!
@@ -44,6 +44,7 @@ use self::preparation::Prepared;
 pub(super) use self::turn::{Pace, Turn};
 use super::decoding::{Decoding, UploadForm};
 use super::memory::Lesson;
+use super::thumbnails::StaleThumbnail;
 use super::{Clock, RunControl, in_words};
 use crate::connector::{AvatarTarget, ConnectorError, PhotoSource, Priority};
 use crate::domain::comparison::SourceContent;
@@ -92,6 +93,8 @@ struct Work {
     photo: Photo,
     learned: Learned,
     places: Vec<PlaceWork>,
+    /// Thumbnails of pictures that stay, which show other ones; the platform makes them anew.
+    stale_thumbnails: Vec<StaleThumbnail>,
     /// True once something that was there before has been deleted.
     is_committed: bool,
     /// Announced writes of which nobody knows how they went.
@@ -113,6 +116,7 @@ impl Work {
             photo,
             learned: Learned::new(),
             places: Vec::new(),
+            stale_thumbnails: Vec::new(),
             is_committed: false,
             open: 0,
             left: Vec::new(),
@@ -330,7 +334,7 @@ impl Pushing {
         for position in 0..work.places.len() {
             self.delete_superseded(work, &mut chain, position).await?;
         }
-        Ok(())
+        self.delete_stale_thumbnails(work).await
     }
 
     /// Looks until the virus scan is through and settles which rows count.

@@ -50,6 +50,7 @@ pub fn document(profile: &str, explanation: &Explanation) -> Json {
         "steps": explanation.steps.iter().map(step_json).collect::<Vec<_>>(),
         "push": {
             "change": explanation.push.change,
+            "takes_repair": explanation.push.takes_repair,
             "reason": explanation.push.reason,
             "actions": explanation.push.actions.iter().map(action_json).collect::<Vec<_>>(),
         },
@@ -351,7 +352,7 @@ impl Page {
             None => format!("{}: no record", link.place),
         }];
         if link.wins {
-            words.push(format!("WINS {}", self.symbol(StepState::Ok)));
+            words.push("WINS".to_owned());
         }
         if link.is_extra {
             words.push("one too many".to_owned());
@@ -392,7 +393,7 @@ impl Page {
             words.push(format!("{} BROKEN: {why}", self.symbol(StepState::Broken)));
         }
         if picture.is_served {
-            words.push(format!("SHOWN {}", self.symbol(StepState::Ok)));
+            words.push("SHOWN".to_owned());
         } else if picture.is_superseded {
             words.push("hidden".to_owned());
         }

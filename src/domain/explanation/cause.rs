@@ -43,6 +43,8 @@ pub enum Cause {
     StoredPictureUnsound,
     /// The picture displayed by the target did not pass its virus scan.
     Quarantined,
+    /// The bytes of the picture displayed by the target could not be had.
+    StoredPictureUnreadable,
     /// A column names a picture that is gone.
     DanglingColumn,
     /// A column names a picture that is stored at somebody else's record.
@@ -67,12 +69,12 @@ pub enum Cause {
     Unprefixed,
     /// Nothing is stored in the target.
     Missing,
-    /// The user record holds the right picture, but the profile holds another one and wins.
-    ShadowedByProfile,
     /// The person put a picture there themselves.
     ChosenByPerson,
     /// This program stored the photo, and somebody has put another picture there since.
     Overwritten,
+    /// The user record holds the right picture, but the profile holds another one and wins.
+    ShadowedByProfile,
     /// The target displays another picture than the source has.
     Outdated,
     /// The target displays a picture, the source has none.
@@ -145,7 +147,7 @@ const fn remark(code: &'static str, step: StepKind, words: &'static str) -> Row 
 
 impl Cause {
     /// Every cause, the weightiest first.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::NotInEntra,
         Self::OptedOut,
         Self::Guest,
@@ -163,6 +165,7 @@ impl Cause {
         Self::ErrorBody,
         Self::StoredPictureUnsound,
         Self::Quarantined,
+        Self::StoredPictureUnreadable,
         Self::DanglingColumn,
         Self::ForeignPicture,
         Self::BadType,
@@ -175,9 +178,9 @@ impl Cause {
         Self::RemovedMeanwhile,
         Self::Unprefixed,
         Self::Missing,
-        Self::ShadowedByProfile,
         Self::ChosenByPerson,
         Self::Overwritten,
+        Self::ShadowedByProfile,
         Self::Outdated,
         Self::OnlyInServiceNow,
         Self::NotScanned,
@@ -270,6 +273,11 @@ impl Cause {
                 "the stored avatar cannot be decoded",
             ),
             Self::Quarantined => row("quarantined", Chain, "the avatar did not pass the virus scan"),
+            Self::StoredPictureUnreadable => row(
+                "stored_picture_unreadable",
+                Chain,
+                "the stored avatar could not be downloaded",
+            ),
             Self::DanglingColumn => row(
                 "dangling_column",
                 Chain,

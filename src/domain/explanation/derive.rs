@@ -127,7 +127,7 @@ fn chain(facts: &Facts, xray: &Xray) -> Vec<Cause> {
             Finding::NoHash => Some(Cause::NoHash),
             Finding::SharedPicture => Some(Cause::SharedAttachment),
             Finding::Split => Some(Cause::Split),
-            Finding::Quarantined | Finding::Unprefixed => None,
+            Finding::Quarantined | Finding::Unprefixed | Finding::StaleThumbnail => None,
         })
         .collect();
     if xray.links.iter().any(|link| link.column.is_foreign) {
@@ -139,6 +139,7 @@ fn chain(facts: &Facts, xray: &Xray) -> Vec<Cause> {
                 causes.push(Cause::ErrorBody);
             }
             Some(Content::Unsound(_)) => causes.push(Cause::StoredPictureUnsound),
+            None if facts.unread.contains_key(&picture.id) => causes.push(Cause::StoredPictureUnreadable),
             _ => {}
         }
         if picture.scan == Scan::Quarantined {
@@ -181,11 +182,12 @@ fn chain(facts: &Facts, xray: &Xray) -> Vec<Cause> {
     causes
 }
 
-/// What both sides show, if the source has a photo that can be used.
+/// What both sides show, if the source has a photo.
 fn compared(facts: &Facts, xray: &Xray) -> Vec<Cause> {
-    let (SourcePhoto::Present(_), Content::Sound(_)) = (&facts.photo, &facts.content.original) else {
+    let is_placeholder = facts.content.original == Content::Unsound(PictureProblem::Placeholder);
+    if is_placeholder || !matches!(facts.photo, SourcePhoto::Present(_)) {
         return Vec::new();
-    };
+    }
     let Some(served) = xray.served_picture() else {
         let says_nothing = matches!(xray.served, Served::Nothing | Served::Unknown(_));
         return match lost(facts, xray).next() {
@@ -194,14 +196,14 @@ fn compared(facts: &Facts, xray: &Xray) -> Vec<Cause> {
             None => vec![Cause::Missing],
         };
     };
-    if served.is_the_photo {
+    if served.is_the_photo || !matches!(facts.content.original, Content::Sound(_)) {
         return Vec::new();
     }
     if served.looks_like_the_photo {
         return vec![Cause::Reencoded];
     }
-    if !matches!(facts.contents.get(&served.id), Some(Content::Sound(_))) && served.sha256.is_none() {
-        // Nobody has seen its bytes: what cannot be compared is not different.
+    if !matches!(facts.contents.get(&served.id), Some(Content::Sound(_))) {
+        // Other bytes may still show the same picture: what nobody has seen is not different.
         return Vec::new();
     }
     let winner = xray.winner().map(|link| link.place);
@@ -328,7 +330,13 @@ pub(super) fn summary(facts: &Facts, xray: Option<&Xray>, cause: Cause) -> Strin
                     crate::domain::text::clean(why)
                 )
             }
-            _ => cause.words().into(),
+            _ => match &facts.photo_unread {
+                Some(why) => format!(
+                    "the photo in Entra ID cannot be read: {}",
+                    crate::domain::text::clean(why)
+                ),
+                None => cause.words().into(),
+            },
         },
         Cause::ErrorBody | Cause::StoredPictureUnsound => {
             match served.and_then(|picture| picture.broken.as_deref()) {
@@ -336,6 +344,10 @@ pub(super) fn summary(facts: &Facts, xray: Option<&Xray>, cause: Cause) -> Strin
                 None => cause.words().into(),
             }
         }
+        Cause::StoredPictureUnreadable => match served.and_then(|picture| facts.unread.get(&picture.id)) {
+            Some(why) => format!("{}: {}", cause.words(), crate::domain::text::clean(why)),
+            None => cause.words().into(),
+        },
         Cause::PhotoTruncated | Cause::PhotoUnsound => match &facts.content.original {
             Content::Unsound(problem) => {
                 format!(
@@ -370,13 +382,18 @@ pub(super) fn next(facts: &Facts, cause: Cause) -> Option<String> {
         | Cause::Unmatched
         | Cause::Ambiguous
         | Cause::ClaimedTwice => Some("avatar-sync config show --origin".into()),
-        Cause::ChainUnreadable | Cause::PhotoUnreadable => Some("avatar-sync check".into()),
+        Cause::ChainUnreadable | Cause::PhotoUnreadable | Cause::StoredPictureUnreadable => {
+            Some("avatar-sync check".into())
+        }
         Cause::NothingWrong
         | Cause::NoPhoto
         | Cause::NotInEntra
         | Cause::MailboxOnPremises
         | Cause::NotScanned => None,
-        _ if facts.preview.change.is_some() => Some(format!("avatar-sync push {person}")),
+        _ if facts.preview.change.is_some() => Some(facts.push_command()),
+        Cause::DuplicateProfile | Cause::DuplicateImage | Cause::DanglingColumn | Cause::ErrorBody => {
+            Some("avatar-sync clean --dry-run".into())
+        }
         Cause::Overwritten | Cause::RemovedMeanwhile | Cause::MirrorRule => {
             Some("avatar-sync history".into())
         }

@@ -183,6 +183,9 @@ impl Exposing<'_> {
         if let Some(Content::Unsound(problem)) = content {
             return Some(crate::domain::text::clean(&problem.to_string()).into_owned());
         }
+        if self.facts.unread.contains_key(&picture.id) && picture.scan != Scan::Quarantined {
+            return Some("could not be downloaded".into());
+        }
         if picture.scan == Scan::Quarantined {
             return Some("did not pass the virus scan".into());
         }
@@ -244,8 +247,8 @@ impl Exposing<'_> {
 }
 
 /// Whether a thumbnail shows its picture, surest evidence first: what both show, then when they were made
-/// (`servicenow.md` 1.2).
-pub(super) fn staleness(
+/// (`servicenow.md` 1.2). `content` is what the picture's bytes are, `small` what the thumbnail's are, where seen.
+pub fn staleness(
     thumbnail: &Thumbnail,
     picture: &StoredPicture,
     content: Option<&Content>,

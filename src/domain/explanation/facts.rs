@@ -39,6 +39,10 @@ pub struct Facts {
     pub anatomy: Result<Option<Anatomy>, String>,
     /// What the bytes of stored pictures and thumbnails are, as far as they were looked at.
     pub contents: HashMap<PictureId, Content>,
+    /// Why bytes could not be had: of stored pictures, in words.
+    pub unread: HashMap<PictureId, String>,
+    /// Why the photo's bytes could not be had, in words; `None` if they could or there are none.
+    pub photo_unread: Option<String>,
     /// What this program has done in the target for this person, newest first.
     pub writes: Vec<OurWrite>,
     /// The account that this program uses in the target; empty if the configuration does not name it.
@@ -134,6 +138,8 @@ pub enum OurDeed {
 pub struct Preview {
     /// What a plan would contain; `None`: nothing.
     pub change: Option<Change>,
+    /// True if that takes the policy `repair`, which is not on.
+    pub takes_repair: bool,
     /// Why, or why nothing.
     pub reason: String,
     /// What would be written, in the order of writing.
@@ -275,6 +281,16 @@ impl Facts {
             .or(self.target().map(|target| target.id.as_str()))
             .unwrap_or_default()
             .to_owned()
+    }
+
+    /// The command that pushes this person.
+    pub(super) fn push_command(&self) -> String {
+        let flag = if self.preview.takes_repair {
+            " --repair"
+        } else {
+            ""
+        };
+        format!("avatar-sync push {}{flag}", self.argument())
     }
 
     /// True for bytes that are the source's photo as it is or as it would be uploaded.

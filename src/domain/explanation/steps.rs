@@ -1,17 +1,19 @@
 //! The five steps in words.
 
+mod chain;
+
 use jiff::Timestamp;
 
 use super::cause::Cause;
 use super::derive;
 use super::facts::{Facts, OurDeed, SeenBefore, Whereabouts};
-use super::xray::{Author, Link, LinkPicture, Served, Staleness, Xray};
+use super::xray::Xray;
 use super::{ExplainedStep, StepKind, StepState, Value};
 use crate::domain::anatomy::PhotoStore;
 use crate::domain::comparison::Content;
 use crate::domain::pairing::{Ambiguity, MatchRule, fold};
 use crate::domain::person::{AccountKind, TargetPerson};
-use crate::domain::photo::{Column, PictureForm, Place, Scan, SourcePhoto};
+use crate::domain::photo::SourcePhoto;
 use crate::domain::picture::PictureProblem;
 use crate::domain::text::RemoteText;
 
@@ -23,7 +25,7 @@ pub(super) fn steps(facts: &Facts, xray: Option<&Xray>, cause: Cause) -> Vec<Exp
         found(facts),
         photo(facts),
         matched(facts),
-        chain(facts, xray),
+        chain::chain(facts, xray),
         push(facts, xray),
     ];
     // The command that helps belongs to the step in which the deciding cause shows.
@@ -258,7 +260,8 @@ fn photo(facts: &Facts) -> ExplainedStep {
     values.push(Value::new("asked for", &facts.photo_size));
     match &facts.content.original {
         Content::Unseen => {
-            values.push(Value::marked("bytes", "could not be read", StepState::Unknown));
+            let why = facts.photo_unread.as_deref().unwrap_or("could not be read");
+            values.push(Value::marked("bytes", why, StepState::Unknown));
             step(
                 kind,
                 StepState::Unknown,
@@ -339,9 +342,8 @@ fn target_values(target: &TargetPerson) -> Vec<Value> {
         Some(false) => Value::marked("active", "no", StepState::Attention),
         None => Value::marked("active", "not readable", StepState::Unknown),
     });
-    match target.locked_out {
-        Some(true) => values.push(Value::marked("locked out", "yes", StepState::Attention)),
-        Some(false) | None => {}
+    if target.locked_out == Some(true) {
+        values.push(Value::marked("locked out", "yes", StepState::Attention));
     }
     values
 }
@@ -444,222 +446,6 @@ fn matched(facts: &Facts) -> ExplainedStep {
     }
 }
 
-fn chain(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
-    let kind = StepKind::Chain;
-    let Some(xray) = xray else {
-        return match &facts.anatomy {
-            Err(why) => step(
-                kind,
-                StepState::Unknown,
-                vec![Value::marked("ServiceNow", why, StepState::Unknown)],
-                "the chain could not be read",
-            ),
-            Ok(_) if facts.target().is_some() => step(
-                kind,
-                StepState::Unknown,
-                Vec::new(),
-                "the person is gone from ServiceNow, or hidden from this account",
-            ),
-            Ok(_) => step(kind, StepState::NotApplicable, Vec::new(), "nobody was matched"),
-        };
-    };
-    let mut values = vec![displayed(xray)];
-    for link in &xray.links {
-        link_values(link, &mut values);
-    }
-    for write in facts.writes.iter().take(LISTED) {
-        let what = match &write.deed {
-            OurDeed::Created => "created the record".to_owned(),
-            OurDeed::Stored { picture, .. } => format!("stored {picture}"),
-            OurDeed::SetColumn(Some(picture)) => format!("set the column to {picture}"),
-            OurDeed::SetColumn(None) => "cleared the column".to_owned(),
-            OurDeed::Removed(picture) => format!("deleted {picture}"),
-        };
-        values.push(Value::new(
-            "our journal",
-            format!("{}, {}: {what}, run {}", moment(write.at), write.place, write.run),
-        ));
-    }
-    let causes: Vec<Cause> = derive::causes(facts, Some(xray))
-        .into_iter()
-        .filter(|cause| cause.step() == StepKind::Chain && cause.can_decide())
-        .collect();
-    let Some(worst) = causes.first().copied() else {
-        return match xray.served_picture() {
-            Some(picture) if picture.is_the_photo => step(
-                kind,
-                StepState::Ok,
-                values,
-                "whole, and it shows the photo from Entra ID",
-            ),
-            Some(_) => step(kind, StepState::Ok, values, "whole"),
-            None => step(
-                kind,
-                StepState::Ok,
-                values,
-                "nothing is stored, and people see initials",
-            ),
-        };
-    };
-    let state = match worst {
-        Cause::Reencoded
-        | Cause::Split
-        | Cause::SharedAttachment
-        | Cause::StaleThumbnail
-        | Cause::MirrorRule
-        | Cause::NotScanned
-        | Cause::AvatarMismatch
-        | Cause::Outdated
-        | Cause::ChosenByPerson
-        | Cause::Overwritten
-        | Cause::Unprefixed
-        | Cause::Missing
-        | Cause::RemovedMeanwhile => StepState::Attention,
-        Cause::ChainUnreadable => StepState::Unknown,
-        _ => StepState::Broken,
-    };
-    let verdict = derive::summary(facts, Some(xray), worst);
-    step(kind, state, values, verdict)
-}
-
-fn displayed(xray: &Xray) -> Value {
-    match (&xray.served, &xray.predicted) {
-        (Served::Picture(served), Some(predicted)) if served == predicted => {
-            Value::new("displayed", format!("{served}, as precedence predicts"))
-        }
-        (Served::Picture(served), predicted) => Value::marked(
-            "displayed",
-            match predicted {
-                Some(predicted) => format!("{served}, but precedence predicts {predicted}"),
-                None => format!("{served}, but precedence predicts nothing"),
-            },
-            StepState::Attention,
-        ),
-        (Served::Nothing, None) => Value::new("displayed", "nothing: people see initials"),
-        (Served::Nothing, Some(predicted)) => Value::marked(
-            "displayed",
-            format!("nothing, but precedence predicts {predicted}"),
-            StepState::Attention,
-        ),
-        (Served::Unknown(why), _) => Value::marked("displayed", why, StepState::Unknown),
-    }
-}
-
-fn link_values(link: &Link, values: &mut Vec<Value>) {
-    let label = if link.place == Place::LIVE_PROFILE {
-        "live_profile"
-    } else {
-        "sys_user"
-    };
-    let Some(record) = &link.record else {
-        values.push(Value::marked(label, "no record", StepState::Attention));
-        return;
-    };
-    let mut text = record.to_string();
-    if link.wins {
-        text.push_str(", wins");
-    }
-    if link.is_extra {
-        text.push_str(", one too many");
-    }
-    if let Some(at) = link.updated_at {
-        text.push_str(&format!(", changed {}", moment(at)));
-        if let Some(by) = &link.updated_by {
-            text.push_str(&format!(" by {by}"));
-        }
-    }
-    let state = if link.is_extra {
-        StepState::Broken
-    } else {
-        StepState::Ok
-    };
-    values.push(Value::marked(label, text, state));
-    values.push(match &link.column.value {
-        Column::Empty => Value::new("  column photo", "empty, which is usual"),
-        Column::Unreadable => Value::marked("  column photo", "not readable", StepState::Unknown),
-        Column::Names(picture) if link.column.is_dangling => Value::marked(
-            "  column photo",
-            format!("{picture}, which is gone"),
-            StepState::Broken,
-        ),
-        Column::Names(picture) if link.column.is_foreign => Value::marked(
-            "  column photo",
-            format!("{picture}, which is stored at another record"),
-            StepState::Broken,
-        ),
-        Column::Names(picture) if link.column.is_shared => Value::marked(
-            "  column photo",
-            format!("{picture}, which another column names too"),
-            StepState::Attention,
-        ),
-        Column::Names(picture) => Value::new("  column photo", picture.as_str()),
-    });
-    for picture in &link.pictures {
-        picture_values(picture, values);
-    }
-}
-
-fn picture_values(picture: &LinkPicture, values: &mut Vec<Value>) {
-    let label = match (picture.form, picture.is_elsewhere) {
-        (_, true) => "  of another record",
-        (PictureForm::ImageField, false) => "  picture",
-        (PictureForm::Plain, false) => "  attachment",
-    };
-    let mut parts = vec![picture.id.to_string()];
-    match &picture.seen {
-        Some(seen) => parts.push(seen.clone()),
-        None => parts.push(picture.content_type.clone()),
-    }
-    parts.push(format!("{} bytes", picture.bytes));
-    if let Some(at) = picture.created_at {
-        parts.push(format!("stored {} by {}", moment(at), picture.author.words()));
-    } else if picture.author != Author::Unknown {
-        parts.push(format!("stored by {}", picture.author.words()));
-    }
-    match picture.scan {
-        Scan::Pending => parts.push("waits for the virus scan".into()),
-        Scan::Quarantined | Scan::NotScanned | Scan::Available => {}
-    }
-    if picture.sha256.is_none() {
-        parts.push("states no hash".into());
-    }
-    if picture.is_the_photo {
-        parts.push("the photo from Entra ID".into());
-    } else if picture.looks_like_the_photo {
-        parts.push("the photo from Entra ID in other bytes".into());
-    }
-    if picture.is_served {
-        parts.push("shown".into());
-    } else if picture.is_superseded {
-        parts.push("hidden by another one".into());
-    }
-    let state = if let Some(why) = &picture.broken {
-        parts.push(why.clone());
-        StepState::Broken
-    } else if picture.is_superseded || picture.form == PictureForm::Plain {
-        StepState::Attention
-    } else {
-        StepState::Ok
-    };
-    values.push(Value::marked(label, parts.join(", "), state));
-    for thumbnail in &picture.thumbnails {
-        let (state, words) = match &thumbnail.staleness {
-            Staleness::Fresh => (StepState::Ok, "shows its picture".to_owned()),
-            Staleness::Stale(why) => (StepState::Broken, format!("stale: {why}")),
-            Staleness::Unknown(why) => (StepState::Unknown, why.clone()),
-        };
-        let made = thumbnail
-            .created_at
-            .map(|at| format!(", made {}", moment(at)))
-            .unwrap_or_default();
-        values.push(Value::marked(
-            "    thumbnail",
-            format!("{}, {} bytes{made}, {words}", thumbnail.id, thumbnail.bytes),
-            state,
-        ));
-    }
-}
-
 fn push(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
     let kind = StepKind::Push;
     if xray.is_none() || facts.source.is_none() {
@@ -674,14 +460,7 @@ fn push(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
         .preview
         .actions
         .iter()
-        .map(|action| {
-            let label = if action.place() == Place::LIVE_PROFILE {
-                "live_profile"
-            } else {
-                "sys_user"
-            };
-            Value::new(label, action.words())
-        })
+        .map(|action| Value::new(action.place().0, action.words()))
         .collect();
     match facts.preview.change {
         None => {
@@ -697,12 +476,21 @@ fn push(facts: &Facts, xray: Option<&Xray>) -> ExplainedStep {
             step(kind, state, values, format!("nothing: {}", facts.preview.reason))
         }
         Some(change) => ExplainedStep {
-            next: Some(format!("avatar-sync push {}", facts.argument())),
+            next: Some(facts.push_command()),
             ..step(
                 kind,
                 StepState::Attention,
                 values,
-                format!("{}: {}", change.words(), facts.preview.reason),
+                format!(
+                    "{}{}: {}",
+                    change.words(),
+                    if facts.preview.takes_repair {
+                        " (with --repair)"
+                    } else {
+                        ""
+                    },
+                    facts.preview.reason
+                ),
             )
         },
     }

@@ -307,6 +307,22 @@ impl Pushing {
         Ok(())
     }
 
+    /// What cannot be deleted stays as it was: the picture itself is right.
+    pub(super) async fn delete_stale_thumbnails(&self, work: &mut Work) -> Result<(), Halt> {
+        for stale in work.stale_thumbnails.clone() {
+            let (id, hash) = (&stale.thumbnail.id, Some(Sha256::of(&stale.bytes)));
+            work.is_committed = true;
+            match self.remove(work, stale.place, &stale.record, id, hash).await {
+                Err(Halt::Connector(error)) if !error.kind.stops_run() => {
+                    work.left.push(id.clone());
+                    work.why_left.get_or_insert(error);
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes a row. Already gone is success, so an unknown outcome is repeated.
     pub(super) async fn remove(
         &self,
