@@ -35,13 +35,13 @@ pub fn difference(one: &DynamicImage, other: &DynamicImage) -> RgbImage {
         return RgbImage::new(width, height);
     };
     RgbImage::from_fn(width, height, |x, y| {
-        let (one, other) = (one.get_pixel(x, y), other.get_pixel(x, y));
+        let (one, other) = (*one.get_pixel(x, y), *other.get_pixel(x, y));
         glow(lightness(one), distance(one, other))
     })
 }
 
 /// The largest difference of a channel, of 255.
-fn distance(one: &Rgb<u8>, other: &Rgb<u8>) -> u32 {
+fn distance(one: Rgb<u8>, other: Rgb<u8>) -> u32 {
     let channels = one.0.iter().zip(other.0);
     channels
         .map(|(one, other)| u32::from(one.abs_diff(other)))
@@ -50,7 +50,7 @@ fn distance(one: &Rgb<u8>, other: &Rgb<u8>) -> u32 {
 }
 
 /// How light a colour looks, of 255 (Rec. 601).
-fn lightness(colour: &Rgb<u8>) -> u32 {
+fn lightness(colour: Rgb<u8>) -> u32 {
     let [red, green, blue] = colour.0.map(u32::from);
     (299 * red + 587 * green + 114 * blue) / 1_000
 }
@@ -172,13 +172,13 @@ mod tests {
         for grey in [0, 80, 255] {
             let mut before = 0;
             for distance in 0..=255 {
-                let now = lightness(&glow(grey, distance));
+                let now = lightness(glow(grey, distance));
                 assert!(now >= before, "grey {grey}, distance {distance}");
                 before = now;
             }
             assert!(before > 250);
         }
-        let (darkest_strong, lightest_ground) = (lightness(&glow(0, 80)), lightness(&glow(255, 0)));
+        let (darkest_strong, lightest_ground) = (lightness(glow(0, 80)), lightness(glow(255, 0)));
         assert!(
             darkest_strong > lightest_ground,
             "{darkest_strong} {lightest_ground}"

@@ -310,13 +310,12 @@ impl Pictures {
         for side in [&look.source, &look.target] {
             let Some(subject) = side.subject() else { continue };
             let bytes = side.bytes().cloned().map(|bytes| vec![bytes]);
-            match self.want(subject, self.within, bytes, is_wanted_now) {
-                Ok(effect) => effects.extend(effect),
-                Err(BytesGone) => {
-                    // Whoever has moved far enough comes back to people whose bytes were let go.
-                    self.looks.pop(person);
-                    break;
-                }
+            if let Ok(effect) = self.want(subject, self.within, bytes, is_wanted_now) {
+                effects.extend(effect);
+            } else {
+                // Whoever has moved far enough comes back to people whose bytes were let go.
+                self.looks.pop(person);
+                break;
             }
         }
         effects

@@ -37,11 +37,8 @@ pub async fn explain(
         let result = result.map(Box::new).map_err(|error| trouble(&error));
         mailbox.post(Message::Colleagues { question, result });
     };
-    cancel
-        .run_until_cancelled(async {
-            futures::join!(why, who);
-        })
-        .await;
+    let both = Box::pin(futures::future::join(why, who));
+    cancel.run_until_cancelled(both).await;
 }
 
 /// Fetches pictures, a few at once, each answered by itself.

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use lru::LruCache;
 
 use crate::domain::anatomy::{Colleague, Colleagues};
-use crate::domain::explanation::{Explanation, LinkPicture};
+use crate::domain::explanation::{Explanation, LinkPicture, Xray};
 use crate::domain::ids::{PictureId, SourceId};
 use crate::domain::run::PersonRef;
 use crate::tui::intent::Intent;
@@ -58,7 +58,7 @@ pub enum PictureKey {
 #[derive(Clone, Debug)]
 pub enum Fetch {
     /// Stored at a link of the chain.
-    Stored(LinkPicture),
+    Stored(Box<LinkPicture>),
     /// The photo of a manager or report.
     Face(SourceId),
 }
@@ -226,8 +226,11 @@ pub fn explained(state: &mut State, question: u64, result: Result<Box<Explanatio
             Vec::new()
         }
         Ok(explanation) => {
-            let stored = explanation.xray.iter().flat_map(|xray| xray.pictures());
-            let wanted = stored.cloned().map(Fetch::Stored).collect();
+            let stored = explanation.xray.iter().flat_map(Xray::pictures);
+            let wanted = stored
+                .cloned()
+                .map(|stored| Fetch::Stored(stored.into()))
+                .collect();
             person.explanation = Known::Ready(explanation.into());
             fetch(state, wanted)
         }
@@ -315,7 +318,7 @@ fn is_shown(person: &PersonScreen, key: &PictureKey) -> bool {
         (PictureKey::Stored(id), Known::Ready(explanation), _) => explanation
             .xray
             .iter()
-            .flat_map(|xray| xray.pictures())
+            .flat_map(Xray::pictures)
             .any(|picture| picture.id == *id),
         (PictureKey::Face(id), _, Known::Ready(colleagues)) => colleagues
             .manager

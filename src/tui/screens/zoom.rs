@@ -242,20 +242,20 @@ fn one_pane(
             pane(state, buffer, placements, place, inner, side(target));
             return;
         }
-        What::Map => match map(look) {
-            Some(subject) => (subject, state.pictures.within),
-            None => {
+        What::Map => {
+            let Some(subject) = map(look) else {
                 centred(state, buffer, inner, "there are not two pictures to compare");
                 return;
-            }
-        },
-        What::Circles { target } => match round(side(target)) {
-            Some(subject) => (subject, circles_within(state)),
-            None => {
+            };
+            (subject, state.pictures.within)
+        }
+        What::Circles { target } => {
+            let Some(subject) = round(side(target)) else {
                 pane(state, buffer, placements, place, inner, side(target));
                 return;
-            }
-        },
+            };
+            (subject, circles_within(state))
+        }
     };
     composed(state, buffer, placements, place, inner, subject, within);
 }

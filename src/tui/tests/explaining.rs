@@ -151,7 +151,10 @@ fn what_was_found_out_a_while_ago_or_before_a_push_is_asked_for_again() {
     let mut state = cast();
     let effects = press(&mut state, "enter");
     serve(&mut state, effects);
-    assert!(!is_asked_for(&press(&mut state, "esc enter"), "Adele Vance"), "known");
+    assert!(
+        !is_asked_for(&press(&mut state, "esc enter"), "Adele Vance"),
+        "known"
+    );
     state.now += jiff::SignedDuration::from_mins(2);
     let effects = press(&mut state, "esc enter");
     assert!(is_asked_for(&effects, "Adele Vance"), "old");

@@ -51,28 +51,20 @@ pub fn height(state: &State) -> usize {
 fn pages(state: &State) -> Vec<(Rect, Vec<Item>)> {
     let columns = columns(state);
     let person = &state.person;
-    match columns.as_slice() {
-        [left, right] => {
-            let mut steps = Writer::new(state, left.width);
-            steps.steps(person);
-            let mut chain = Writer::new(state, right.width);
-            chain.xray(person);
-            chain.card(person);
-            vec![(*left, steps.finish()), (*right, chain.finish())]
-        }
-        _ => {
-            let column = columns.first().copied().unwrap_or_default();
-            let mut all = Writer::new(state, column.width);
-            all.steps(person);
-            let mut rest = Writer::new(state, column.width);
-            rest.xray(person);
-            rest.card(person);
-            let mut items = all.finish();
-            items.push(Item::Line(Vec::new()));
-            items.extend(rest.finish());
-            vec![(column, items)]
-        }
+    let first = columns.first().copied().unwrap_or_default();
+    let mut steps = Writer::new(state, first.width);
+    steps.steps(person);
+    let mut steps = steps.finish();
+    let beside = columns.get(1).copied();
+    let mut chain = Writer::new(state, beside.unwrap_or(first).width);
+    chain.xray(person);
+    chain.card(person);
+    if let Some(beside) = beside {
+        return vec![(first, steps), (beside, chain.finish())];
     }
+    steps.push(Item::Line(Vec::new()));
+    steps.extend(chain.finish());
+    vec![(first, steps)]
 }
 
 /// How far down the screen can be scrolled: until the last line of the longest column is in sight.
