@@ -280,7 +280,7 @@ fn the_person_screen_explains_the_chain_with_the_picture_at_each_link() {
         }
         terminal.type_keys("d");
         terminal.wait_for("a map between both", |screen| {
-            screen.shows("Difference: ") && screen.pictures().len() == 3
+            screen.shows("Difference") && screen.pictures().len() == 3
         });
         terminal.type_keys("b");
         terminal.wait_for("one picture", |screen| {

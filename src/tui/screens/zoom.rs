@@ -9,6 +9,7 @@ use crate::tui::intent::Intent;
 use crate::tui::layout;
 use crate::tui::looked::{PersonLook, Side};
 use crate::tui::message::Subject;
+use crate::tui::pen::{Pen, wrap_within};
 use crate::tui::pictures::{Looked, Painted};
 use crate::tui::screens::people::view::{facts, pane};
 use crate::tui::sight::{ask_around, paint_pairs, show};
@@ -157,7 +158,6 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         format!(": {} {sign} {}", entry.name(), verdict.words())
     });
     let (source, target) = (format!("Entra ID{name}"), "ServiceNow".to_owned());
-    let sizes = CIRCLES.map(|size| size.to_string()).join(", ");
     let areas = layout::zoom(state.size);
     let panes: Vec<(Rect, String, What)> = match state.comparison {
         Comparison::Pair => vec![
@@ -178,17 +178,13 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
             let [one, between, other] = layout::three(state.size);
             vec![
                 (one, source, What::Side { target: false }),
-                (between, format!("Difference{}", likeness(looked)), What::Map),
+                (between, "Difference".to_owned(), What::Map),
                 (other, target, What::Side { target: true }),
             ]
         }
         Comparison::Circles => vec![
             (areas.source, source, What::Circles { target: false }),
-            (
-                areas.target,
-                format!("ServiceNow; both as people see them: {sizes} px"),
-                What::Circles { target: true },
-            ),
+            (areas.target, target, What::Circles { target: true }),
         ],
     };
     for (area, title, what) in panes {
@@ -213,17 +209,6 @@ enum What {
     Side { target: bool },
     Map,
     Circles { target: bool },
-}
-
-/// ": 52 % alike", where that is known.
-fn likeness(looked: Option<&Looked>) -> String {
-    match looked {
-        Some(Looked::Ready(look)) => look
-            .similarity
-            .as_ref()
-            .map_or_else(String::new, |similarity| format!(": {similarity}")),
-        _ => String::new(),
-    }
 }
 
 fn one_pane(
@@ -257,7 +242,34 @@ fn one_pane(
             (subject, circles_within(state))
         }
     };
-    composed(state, buffer, placements, place, inner, subject, within);
+    let caption = match what {
+        What::Map => look.similarity.clone().unwrap_or_default(),
+        What::Side { .. } | What::Circles { .. } => {
+            let sizes = CIRCLES.map(|size| size.to_string()).join(", ");
+            format!("as people see it: {sizes} pixels, on light and on dark")
+        }
+    };
+    let lines = layout::caption_lines(inner);
+    let above = Rect {
+        height: inner.height.saturating_sub(lines),
+        ..inner
+    };
+    let below = Rect {
+        x: inner.x + 1,
+        y: above.bottom(),
+        width: inner.width.saturating_sub(2),
+        height: lines,
+    };
+    let words = wrap_within(
+        &caption,
+        usize::from(below.width),
+        usize::from(lines),
+        state.theme.is_ascii,
+    );
+    for (line, words) in words.iter().enumerate() {
+        Pen::new(buffer, state.theme, below, line as u16).write(words, state.theme.text());
+    }
+    composed(state, buffer, placements, place, above, subject, within);
 }
 
 /// Something made of pictures, in the middle of its place, or why there is none.

@@ -229,7 +229,7 @@ fn a_difference_is_made_of_both_pictures_and_told_in_words() {
     assert_eq!(of_two, Some(2));
     serve(&mut state, effects);
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("Difference: 4 % alike, 31 of 64 bits"), "{text}");
+    assert!(text.contains("4 % alike, 31 of 64 bits apart"), "{text}");
 }
 
 #[test]
