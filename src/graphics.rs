@@ -11,6 +11,7 @@
 mod blocks;
 mod canvas;
 mod compact;
+mod contrast;
 mod detect;
 mod inline;
 mod kitty;
@@ -19,6 +20,7 @@ mod painter;
 mod probe;
 
 pub use canvas::{Canvas, Drawable, EncodeError};
+pub use contrast::{CIRCLES, circles, circles_size, difference};
 pub use detect::{Detected, Surroundings, Wish, detect};
 pub use inline::{Drawn, compose, print_inline};
 pub use late::LateAnswers;

@@ -19,9 +19,11 @@ mod layout;
 mod looked;
 mod mailbox;
 mod message;
+mod mouse;
 mod pen;
 mod pictures;
 mod screens;
+mod sight;
 mod signals;
 mod state;
 mod terminal;
@@ -105,7 +107,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     let mut state = State::new(opening.setting, opening.theme, opening.keymap, size);
     state.zone = TimeZone::system();
     state.now = Timestamp::now();
-    update::fit(&mut state);
+    sight::fit(&mut state);
     // Something to look at before anything is asked or read.
     screen.draw(&state)?;
 

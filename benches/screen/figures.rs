@@ -152,6 +152,8 @@ impl Figures {
             "filter",
             "next pair",
             "pair again",
+            "next sheet",
+            "sheet again",
         ] {
             let presses = self.of(name);
             let both = |figure: &dyn Fn(&Presses, f64) -> Option<f64>| {
@@ -161,7 +163,7 @@ impl Figures {
                     _ => "–".into(),
                 }
             };
-            let is_pictures = name.contains("pair");
+            let is_pictures = name.contains("pair") || name.contains("sheet");
             if is_pictures {
                 lines.push((format!("{name}: p50 / p99, ms"), both(&Presses::pictured)));
             } else {

@@ -3,13 +3,14 @@
 //! ```sh
 //! cargo bench --bench screen                          # 1,000, 100,000 and 300,000 people
 //! cargo bench --bench screen -- --people 1000         # one size
-//! cargo bench --bench screen -- --only list           # list, services or pictures
+//! cargo bench --bench screen -- --only list           # list, services, pictures or sheet
 //! cargo bench --bench screen -- --quick --json f.json # fewer presses; the figures as JSON as well
 //! ```
 //!
 //! *list*: the table over a snapshot, with both services answering, beside `fzf` and `tv` (television) over the same
 //! people, one a line. *services*: the same while both services throttle, and while both hang. *pictures*: the next
-//! pair in a terminal with kitty's graphics. What is not installed is said to be absent.
+//! pair in a terminal with kitty's graphics. *sheet*: a screenful of 40 pairs of the contact sheet, made ready before,
+//! from the key to the last byte, in kitty's graphics and in Sixel. What is not installed is said to be absent.
 
 #[cfg(unix)]
 #[path = "../../tests/common/mod.rs"]
@@ -58,6 +59,9 @@ fn main() {
         }
         if wanted.wants("pictures") {
             table("The pictures", prepared.pictures(wanted.effort));
+        }
+        if wanted.wants("sheet") {
+            table("The contact sheet", prepared.sheet(wanted.effort));
         }
     }
     if let Some(path) = wanted.json {

@@ -141,6 +141,45 @@ impl Subject {
         figures
     }
 
+    /// Measures the contact sheet: a screenful of pairs that were made ready while the one before was looked at, and the
+    /// same screenful again. `are_there`: all pictures of the first screenful are drawn.
+    pub fn measure_sheet(&self, effort: Effort, open: &str, are_there: impl Fn(&Screen) -> bool) -> Figures {
+        let mut figures = Figures {
+            name: self.name.clone(),
+            people: self.people,
+            ..Figures::default()
+        };
+        let terminal = self.start();
+        let start = self.starting(&terminal);
+        self.wait_for_rest(&terminal);
+        terminal.type_keys(open);
+        if start[2].is_none() || terminal.when(START_LIMIT, &are_there).is_none() {
+            return Figures::absent(&self.name, self.people, never_ready(&terminal));
+        }
+        figures.starts.push(start);
+        let mut next = Presses {
+            name: "next sheet",
+            ..Presses::default()
+        };
+        let mut again = Presses {
+            name: "sheet again",
+            ..Presses::default()
+        };
+        for _ in 0..effort.presses.min(15) {
+            // The next screenful is fetched and made ready while the cursor rests.
+            wait_for_quiet(&terminal, Duration::from_secs(2), Duration::from_secs(20));
+            press(&terminal, self.keys.page, QUIET_PICTURES, &mut next);
+            wait_for_quiet(&terminal, Duration::from_secs(2), Duration::from_secs(20));
+            press(&terminal, "<pgup>", QUIET_PICTURES, &mut again);
+            press(&terminal, self.keys.page, QUIET_PICTURES, &mut again);
+        }
+        figures.presses = vec![next, again];
+        figures.peak_bytes = processes::usage(terminal.pid()).map(|usage| usage.peak);
+        figures.quit = self.quit(&terminal);
+        figures.left_behind = terminal.left_behind();
+        figures
+    }
+
     fn wait_for_rest(&self, terminal: &Terminal) {
         match self.rest {
             Some((quiet, most)) => wait_for_quiet(terminal, quiet, most),

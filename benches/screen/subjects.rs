@@ -89,6 +89,17 @@ impl Prepared {
         vec![subject.measure_pictures(effort, |screen| !screen.pictures().is_empty())]
     }
 
+    /// Ours with the contact sheet open: 40 pairs on a screen of 120 columns and 40 rows.
+    pub fn sheet(&self, effort: Effort) -> Vec<Figures> {
+        let mut all = Vec::new();
+        for (name, kind) in [("kitty", Kind::Kitty), ("Sixel", Kind::Sixel)] {
+            let mut subject = self.ours(name, kind);
+            subject.rest = Some((Duration::from_millis(1_500), Duration::from_secs(300)));
+            all.push(subject.measure_sheet(effort, "g", |screen| screen.pictures().len() >= 40));
+        }
+        all
+    }
+
     fn ours(&self, name: &str, kind: Kind) -> Subject {
         let home = self.stage.home();
         let folders = ["CONFIG", "STATE", "CACHE"].map(|which| {

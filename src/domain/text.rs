@@ -86,7 +86,8 @@ pub fn clean(text: &str) -> Cow<'_, str> {
             shown.push('…');
             break;
         }
-        if unicode_normalization::char::is_combining_mark(character) {
+        // Some of those that hide are combining marks as well.
+        if unicode_normalization::char::is_combining_mark(character) && !is_invisible(character) {
             combining += 1;
             if combining <= COMBINING_LIMIT {
                 shown.push(character);

@@ -53,6 +53,18 @@ impl Placements {
         Self::default()
     }
 
+    /// Puts a picture in the middle of `area`, in whole cells; see [`Placements::put`].
+    pub fn put_in_the_middle(&mut self, drawable: &Arc<Drawable>, area: Rect, buffer: &mut Buffer) -> bool {
+        let size = drawable.size();
+        let place = Rect {
+            x: area.x + area.width.saturating_sub(size.width) / 2,
+            y: area.y + area.height.saturating_sub(size.height) / 2,
+            width: size.width,
+            height: size.height,
+        };
+        self.put(drawable, place.intersection(area), buffer)
+    }
+
     /// Puts a picture at the upper left of `area` and takes the cells it covers. Draw nothing there afterwards.
     ///
     /// Nothing is drawn, and the answer is `false`, where the area is smaller than the picture, is not wholly in the

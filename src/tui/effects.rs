@@ -2,6 +2,7 @@
 //!
 //! Everything runs beside the screen; answers come back as messages. What nobody waits for any more is dropped.
 
+mod explaining;
 mod painting;
 mod running;
 
@@ -63,6 +64,7 @@ pub struct Effects {
     scan: Option<CancellationToken>,
     comparing: Option<CancellationToken>,
     planning: Option<CancellationToken>,
+    explaining: Option<CancellationToken>,
     rest: Option<JoinHandle<()>>,
 }
 
@@ -77,6 +79,7 @@ impl Effects {
             scan: None,
             comparing: None,
             planning: None,
+            explaining: None,
             rest: None,
         }
     }
@@ -153,11 +156,23 @@ impl Effects {
             Effect::StopComparing => stop(&mut self.comparing),
             Effect::Rest(moves) => self.begin_rest(moves),
             Effect::Look(people) => self.look(people),
+            Effect::Explain { question, person } => {
+                stop(&mut self.explaining);
+                let cancel = CancellationToken::new();
+                self.explaining = Some(cancel.clone());
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(explaining::explain(engine, mailbox, question, person, cancel));
+            }
+            Effect::Fetch(wanted) => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(explaining::fetch(engine, mailbox, wanted));
+            }
             Effect::Paint {
                 key,
                 bytes,
                 is_wanted_now,
             } => self.painting.paint(key, bytes, is_wanted_now),
+            Effect::DropPaints => self.painting.drop_waiting(),
             Effect::Plan { question, who } => self.plan(question, who),
             Effect::DropPlan => stop(&mut self.planning),
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),

@@ -16,6 +16,10 @@ pub enum Intent {
     First,
     /// The last row.
     Last,
+    /// To the right: the next person of the contact sheet, the tab to the right of the table.
+    Right,
+    /// To the left.
+    Left,
     /// The tab to the right.
     NextTab,
     /// The tab to the left.
@@ -40,8 +44,26 @@ pub enum Intent {
     Push,
     /// Everybody: scan, plan, and ask.
     FullRun,
+    /// Everything known of this person, and why.
+    Details,
+    /// On to this person's manager.
+    Manager,
+    /// On to one of their direct reports, counted from 1.
+    Report(u8),
     /// Both pictures, as large as the screen.
     Zoom,
+    /// Both pictures in one place, one after the other.
+    Blink,
+    /// Where both pictures differ.
+    Difference,
+    /// Both pictures as people will see them: small and round.
+    Circles,
+    /// The people as pairs of pictures, or as a table again.
+    Sheet,
+    /// Larger pictures, fewer of them.
+    Larger,
+    /// Smaller pictures, more of them.
+    Smaller,
     /// Look at this person again.
     RefreshOne,
     /// Scan both sides again.
@@ -145,10 +167,12 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Down, "down", "one row down", "", Everywhere, &["down", "j"], ""),
     entry(Intent::PageUp, "page_up", "one screenful up", "", Everywhere, &["pageup", "ctrl-b"], ""),
     entry(Intent::PageDown, "page_down", "one screenful down", "", Everywhere, &["pagedown", "ctrl-f"], ""),
-    entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "g"], ""),
-    entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G"], ""),
-    entry(Intent::NextTab, "next_tab", "next tab", "", People, &["tab", "right", "l"], "avatar-sync status status:VERDICT"),
-    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", People, &["backtab", "left", "h"], ""),
+    entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "<"], ""),
+    entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G", ">"], ""),
+    entry(Intent::Left, "left", "one to the left: a person of the contact sheet, a tab of the table", "", People, &["left", "h"], ""),
+    entry(Intent::Right, "right", "one to the right", "", People, &["right", "l"], ""),
+    entry(Intent::NextTab, "next_tab", "next tab", "", People, &["tab"], "avatar-sync status status:VERDICT"),
+    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", People, &["backtab"], ""),
     entry(Intent::Filter, "filter", "filter people", "filter", People, &["/"], "avatar-sync status FILTER"),
     entry(Intent::Sort, "sort", "sort by the next column", "", People, &["s"], ""),
     entry(Intent::Reverse, "reverse", "turn the order round", "", People, &["i"], ""),
@@ -159,7 +183,24 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", People, &["*"], ""),
     entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
-    entry(Intent::Zoom, "zoom", "both pictures, large", "zoom", People, &["z", "enter"], "avatar-sync show PERSON"),
+    entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
+    entry(Intent::Manager, "manager", "from a person on to their manager", "manager", People, &["m"], "avatar-sync explain MANAGER"),
+    entry(Intent::Report(1), "report_1", "from a person on to a direct report, by number", "report", People, &["1"], "avatar-sync explain REPORT"),
+    entry(Intent::Report(2), "report_2", "to the second direct report", "", People, &["2"], ""),
+    entry(Intent::Report(3), "report_3", "to the third direct report", "", People, &["3"], ""),
+    entry(Intent::Report(4), "report_4", "to the fourth direct report", "", People, &["4"], ""),
+    entry(Intent::Report(5), "report_5", "to the fifth direct report", "", People, &["5"], ""),
+    entry(Intent::Report(6), "report_6", "to the sixth direct report", "", People, &["6"], ""),
+    entry(Intent::Report(7), "report_7", "to the seventh direct report", "", People, &["7"], ""),
+    entry(Intent::Report(8), "report_8", "to the eighth direct report", "", People, &["8"], ""),
+    entry(Intent::Report(9), "report_9", "to the ninth direct report", "", People, &["9"], ""),
+    entry(Intent::Sheet, "sheet", "contact sheet: the people as pairs of pictures, or as a table again", "contact sheet", People, &["g"], ""),
+    entry(Intent::Larger, "larger", "larger pictures on the contact sheet", "", People, &["+", "="], ""),
+    entry(Intent::Smaller, "smaller", "smaller pictures, and more of them", "", People, &["-"], ""),
+    entry(Intent::Zoom, "zoom", "both pictures, large", "zoom", People, &["z"], "avatar-sync show PERSON"),
+    entry(Intent::Blink, "blink", "blink: both pictures in one place, the other one with each key", "blink", People, &["b"], "avatar-sync show PERSON"),
+    entry(Intent::Difference, "difference", "where both pictures differ", "difference", People, &["d"], "avatar-sync show PERSON"),
+    entry(Intent::Circles, "circles", "as people will see them: round and small, on light and on dark", "circles", People, &["c"], "avatar-sync show PERSON"),
     entry(Intent::Compare, "compare", "compare all pictures not looked at yet, or stop", "", People, &["D"], "avatar-sync status --deep"),
     entry(Intent::RefreshOne, "refresh", "look at this person again", "", People, &["r"], "avatar-sync show PERSON"),
     entry(Intent::RefreshAll, "refresh_all", "scan both sides again", "", People, &["R"], "avatar-sync status"),
@@ -183,6 +224,11 @@ pub const ENTRIES: &[Entry] = &[
 ];
 
 impl Intent {
+    /// True for one of a row of intents that the first of them speaks for, in help and in the palette.
+    pub fn is_spoken_for(self) -> bool {
+        matches!(self, Self::Report(number) if number > 1)
+    }
+
     /// Its entry in the table.
     pub fn entry(self) -> &'static Entry {
         ENTRIES

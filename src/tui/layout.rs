@@ -17,6 +17,8 @@ const CAPTION_LINES: u16 = 3;
 const LOW_PANE: u16 = 8;
 /// A picture beside others in a plan.
 pub const THUMBNAIL: Size = Size { width: 12, height: 6 };
+/// The photo of somebody who only stands beside the matter.
+pub const SMALL_FACE: Size = Size { width: 8, height: 4 };
 /// Pairs of pictures in a plan.
 const PAIRS: usize = 4;
 
@@ -123,6 +125,116 @@ pub fn picture(pane: Rect) -> Rect {
         width: inner.width.saturating_sub(1).min(PICTURE_COLUMNS),
         height: inner.height.saturating_sub(caption_lines(inner) + 1),
         ..inner
+    }
+}
+
+/// The contact sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SheetAreas {
+    /// The frame around all pairs.
+    pub frame: Rect,
+    /// Pairs beside each other.
+    pub columns: u16,
+    /// Lines of pairs.
+    pub lines: u16,
+    /// What one pair takes, with its captions.
+    pub cell: Size,
+    /// The cells that one picture may take; one line where pictures are words.
+    pub picture: Size,
+}
+
+/// The parts of one pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairParts {
+    /// The source's picture.
+    pub source: Rect,
+    /// The target's picture, below it.
+    pub target: Rect,
+    /// The name; the sign of a mark stands in the column left of it.
+    pub name: Rect,
+    /// The verdict.
+    pub verdict: Rect,
+}
+
+/// The least columns of a pair: a name that can be told, and a verdict with its sign.
+const PAIR_WIDTH: u16 = 11;
+/// The same where pictures are words.
+const WORDS_WIDTH: u16 = 32;
+
+/// The contact sheet in a window of this size: as many pairs as fit. `picture`: lines that one picture takes at least;
+/// `None` where pictures are words. `pixels`: width and height of a cell.
+pub fn sheet(size: Size, picture: Option<u16>, pixels: (u16, u16)) -> SheetAreas {
+    let (_, body, _) = frame(size);
+    let frame = Rect {
+        y: body.y + 1,
+        height: body.height.saturating_sub(1),
+        ..body
+    };
+    let inner = inside(frame);
+    let (lines, high, least) = match picture {
+        None => ((inner.height / 5).max(1), 1, WORDS_WIDTH),
+        Some(picture) => {
+            let lines = (inner.height / (2 * picture + 2)).max(1);
+            let high = ((inner.height / lines).saturating_sub(2) / 2).max(1);
+            (lines, high, PAIR_WIDTH)
+        }
+    };
+    // Faces are about as wide as high.
+    let wide = u32::from(high) * u32::from(pixels.1) / u32::from(pixels.0.max(1));
+    let wide = (wide as u16).clamp(high, 4 * high);
+    let wide = if picture.is_some() { wide } else { 0 };
+    let columns = (inner.width / (wide + 2).max(least)).max(1);
+    let cell = Size {
+        width: inner.width / columns,
+        height: if picture.is_some() {
+            inner.height / lines
+        } else {
+            (inner.height / lines).min(5)
+        },
+    };
+    SheetAreas {
+        frame,
+        columns,
+        lines,
+        cell,
+        picture: Size {
+            width: wide.max(1).min(cell.width.saturating_sub(1)),
+            height: high,
+        },
+    }
+}
+
+impl SheetAreas {
+    /// The pair at this position of the screen, line by line.
+    pub fn cell(&self, position: u16) -> Rect {
+        let inner = inside(self.frame);
+        Rect {
+            x: inner.x + position % self.columns * self.cell.width,
+            y: inner.y + position / self.columns * self.cell.height,
+            width: self.cell.width,
+            height: self.cell.height,
+        }
+        .intersection(inner)
+    }
+
+    /// The parts of a pair: a column at the left is left to the cursor.
+    pub fn parts(&self, cell: Rect) -> PairParts {
+        let at = |line: u16, height: u16| {
+            Rect {
+                x: cell.x + 1,
+                y: cell.y + line,
+                width: cell.width.saturating_sub(1),
+                height,
+            }
+            .intersection(cell)
+        };
+        let high = self.picture.height;
+        PairParts {
+            source: at(0, high),
+            target: at(high, high),
+            name: at(2 * high, 1),
+            verdict: at(2 * high + 1, 1),
+        }
     }
 }
 
@@ -248,6 +360,31 @@ pub fn plan(inner: Rect, question: u16, has_pictures: bool) -> PlanAreas {
     }
 }
 
+/// Three panes beside each other, above the same facts: the source, what lies between both, the target.
+pub fn three(size: Size) -> [Rect; 3] {
+    let zoomed = zoom(size);
+    let third = size.width / 3;
+    let pane = |x: u16, width: u16| Rect {
+        x,
+        width,
+        ..zoomed.source
+    };
+    [
+        pane(0, third),
+        pane(third, size.width - 2 * third),
+        pane(size.width - third, third),
+    ]
+}
+
+/// One pane above the same facts.
+pub fn one(size: Size) -> Rect {
+    Rect {
+        x: 0,
+        width: size.width,
+        ..zoom(size).source
+    }
+}
+
 /// Where a zoomed picture goes: larger than in a pane, but bounded.
 pub fn zoomed_picture(pane: Rect) -> Rect {
     let inner = inside(pane);
@@ -332,6 +469,31 @@ mod tests {
                     );
                     for other in &parts[position + 1..] {
                         assert!(!part.intersects(*other), "{width}x{height} {part:?} {other:?}");
+                    }
+                }
+                for lines in [None, Some(3), Some(6), Some(20)] {
+                    let sheet = sheet(Size { width, height }, lines, (10, 20));
+                    let cells: Vec<Rect> = (0..sheet.columns * sheet.lines)
+                        .map(|at| sheet.cell(at))
+                        .collect();
+                    for (position, cell) in cells.iter().enumerate() {
+                        let parts = sheet.parts(*cell);
+                        let parts = [parts.source, parts.target, parts.name, parts.verdict];
+                        for (number, part) in parts.iter().enumerate() {
+                            assert!(
+                                part.area() > 0 && inside(sheet.frame).union(*part) == inside(sheet.frame),
+                                "{width}x{height} {sheet:?} {part:?}"
+                            );
+                            assert!(parts[number + 1..].iter().all(|other| !part.intersects(*other)));
+                        }
+                        assert!(
+                            sheet.picture.width <= parts[0].width && sheet.picture.height <= parts[0].height
+                        );
+                        let next = cells.get(position + 1);
+                        assert!(
+                            next.is_none_or(|next| !next.intersects(*cell)),
+                            "{width}x{height}"
+                        );
                     }
                 }
                 let zoomed = zoom(Size { width, height });

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::message::Subject;
 use crate::domain::comparison::{Content, Verdict};
 use crate::domain::photo::{AvatarChain, Finding, Place, Sha256, SourcePhoto, StoredPicture};
 use crate::domain::picture::{PictureFacts, PictureFormat};
@@ -47,8 +48,8 @@ pub enum SideView {
     Picture {
         /// SHA-256 of its bytes.
         hash: Sha256,
-        /// Its bytes as the service sent them.
-        bytes: Bytes,
+        /// Its bytes as the service sent them, unless they were let go to save memory.
+        bytes: Option<Bytes>,
     },
     /// No picture.
     Absent,
@@ -69,7 +70,50 @@ pub struct Link {
     pub is_broken: bool,
 }
 
+impl Side {
+    /// What would draw its picture, if there is one.
+    pub fn subject(&self) -> Option<Subject> {
+        match &self.picture {
+            SideView::Picture { hash, .. } => Some(Subject::Picture(*hash)),
+            SideView::Absent | SideView::Explained(_) => None,
+        }
+    }
+
+    /// The bytes of its picture, if there is one and they are still held.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.picture {
+            SideView::Picture { bytes, .. } => bytes.as_ref(),
+            SideView::Absent | SideView::Explained(_) => None,
+        }
+    }
+
+    /// Lets the bytes go; what they were is still known.
+    fn let_bytes_go(&mut self) {
+        if let SideView::Picture { bytes, .. } = &mut self.picture {
+            *bytes = None;
+        }
+    }
+}
+
 impl PersonLook {
+    /// Bytes of pictures that it holds.
+    pub fn held(&self) -> usize {
+        [&self.source, &self.target]
+            .into_iter()
+            .filter_map(|side| side.bytes())
+            .map(Bytes::len)
+            .sum()
+    }
+
+    /// The same without the bytes of the pictures.
+    #[must_use]
+    pub fn without_bytes(&self) -> Self {
+        let mut slim = self.clone();
+        slim.source.let_bytes_go();
+        slim.target.let_bytes_go();
+        slim
+    }
+
     /// Puts what was seen into words.
     pub fn of(look: &Look, at: Timestamp) -> Self {
         Self {
@@ -115,7 +159,7 @@ fn view(side: &SidePicture, content: &Content, what: &str) -> SideView {
         }
         (SidePicture::Bytes(bytes), _) => SideView::Picture {
             hash: Sha256::of(bytes),
-            bytes: bytes.clone(),
+            bytes: Some(bytes.clone()),
         },
     }
 }
@@ -213,7 +257,8 @@ fn similarity(look: &Look) -> Option<String> {
     } else if look.content.prepared == Some(target.sha256) {
         "the same picture, converted as it is pushed".into()
     } else {
-        format!("{distance} of 64 bits apart")
+        let likeness = source.fingerprint.likeness(&target.fingerprint);
+        format!("{likeness} % alike, {distance} of 64 bits apart")
     })
 }
 

@@ -8,10 +8,13 @@ use jiff::Timestamp;
 use ratatui::layout::Size;
 
 use super::keymap::Key;
-use super::looked::PersonLook;
+use super::looked::{PersonLook, SideView};
+use super::screens::person::{Fetch, PictureKey};
 use crate::connector::LaneState;
 use crate::connector::http::RequestRecord;
+use crate::domain::anatomy::Colleagues;
 use crate::domain::comparison::Verdict;
+use crate::domain::explanation::Explanation;
 use crate::domain::ids::{RunId, SourceId};
 use crate::domain::listing::{Listed, Listing};
 use crate::domain::person::SourcePerson;
@@ -59,6 +62,27 @@ pub enum Message {
         person: SourceId,
         /// What was seen.
         result: Result<Box<PersonLook>, Trouble>,
+    },
+    /// Why somebody's picture is what it is.
+    Explained {
+        /// The question's number; answers to older ones are dropped.
+        question: u64,
+        /// Why.
+        result: Result<Box<Explanation>, Trouble>,
+    },
+    /// Who works with somebody.
+    Colleagues {
+        /// The question's number, that of the explanation.
+        question: u64,
+        /// Who.
+        result: Result<Box<Colleagues>, Trouble>,
+    },
+    /// A picture of a link or of a colleague.
+    Fetched {
+        /// Which.
+        key: PictureKey,
+        /// What is to be seen.
+        picture: SideView,
     },
     /// A picture is ready to be drawn.
     Painted {
@@ -168,11 +192,22 @@ pub struct Compared {
     pub reason: String,
 }
 
-/// One picture in one size.
+/// What is to be drawn, by SHA-256 of the bytes as a service sent them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A picture.
+    Picture(Sha256),
+    /// Where two pictures differ.
+    Difference(Sha256, Sha256),
+    /// A picture as people will see it: small and round.
+    Circles(Sha256),
+}
+
+/// One thing to draw, in one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PaintKey {
-    /// SHA-256 of the bytes as the service sent them.
-    pub picture: Sha256,
+    /// What.
+    pub subject: Subject,
     /// The cells it may take.
     pub within: (u16, u16),
     /// Changes when the terminal's cells do.
@@ -249,15 +284,26 @@ pub enum Effect {
     Rest(u64),
     /// Look at these people, in this order of importance.
     Look(Vec<PersonRef>),
+    /// Explain somebody's picture, and say who works with them. Whatever was asked before is not waited for any more.
+    Explain {
+        /// The question's number.
+        question: u64,
+        /// Who.
+        person: PersonRef,
+    },
+    /// Fetch pictures of links and colleagues.
+    Fetch(Vec<Fetch>),
     /// Make a picture ready to be drawn.
     Paint {
         /// Which, and how large.
         key: PaintKey,
-        /// Its bytes as the service sent them.
-        bytes: Bytes,
+        /// The bytes of its pictures as the service sent them: two for a difference, else one.
+        bytes: Vec<Bytes>,
         /// Somebody waits for it; neighbours can wait.
         is_wanted_now: bool,
     },
+    /// Nobody waits any more for pictures that are not begun.
+    DropPaints,
     /// Make a plan.
     Plan {
         /// The number of the question.

@@ -2,6 +2,8 @@
 
 pub mod log;
 pub mod people;
+pub mod person;
 pub mod plan;
 pub mod run;
+pub mod sheet;
 pub mod zoom;

@@ -13,8 +13,11 @@ use super::message::{Effect, ScanNews, Trouble};
 use super::pictures::Pictures;
 use super::screens::log::LogScreen;
 use super::screens::people::People;
+use super::screens::person::PersonScreen;
 use super::screens::plan::PlanScreen;
 use super::screens::run::RunScreen;
+use super::screens::sheet::Sheet;
+use super::screens::zoom::Comparison;
 use super::theme::Theme;
 use crate::connector::LaneState;
 use crate::domain::ids::SourceId;
@@ -49,7 +52,11 @@ pub struct Setting {
 pub enum Screen {
     /// The people, with both pictures.
     People,
-    /// Both pictures, as large as the screen.
+    /// The people, as pairs of pictures.
+    Sheet,
+    /// Why one person's picture is what it is.
+    Person,
+    /// Both pictures, as large as the screen, or compared in another way.
     Zoom,
     /// A plan that is being made, or waits for an answer.
     Plan,
@@ -123,6 +130,16 @@ pub struct State {
     pub screen: Screen,
     /// Where the requests lead back to.
     pub before_log: Screen,
+    /// How the people are listed: [`Screen::People`] or [`Screen::Sheet`]. Other screens lead back to it.
+    pub list: Screen,
+    /// Where the large pictures lead back to.
+    pub before_zoom: Screen,
+    /// How the large pictures are compared.
+    pub comparison: Comparison,
+    /// How large the pictures of the contact sheet are.
+    pub sheet: Sheet,
+    /// The person whose picture is explained.
+    pub person: PersonScreen,
     /// What lies over it.
     pub dialog: Option<Dialog>,
     /// The people.
@@ -171,6 +188,11 @@ impl State {
             size,
             screen: Screen::People,
             before_log: Screen::People,
+            list: Screen::People,
+            before_zoom: Screen::People,
+            comparison: Comparison::Pair,
+            sheet: Sheet::default(),
+            person: PersonScreen::default(),
             dialog: None,
             people: People::default(),
             pictures: Pictures::new(),
@@ -191,10 +213,15 @@ impl State {
         }
     }
 
+    /// True if the people are listed on the screen, in one way or the other.
+    pub fn shows_list(&self) -> bool {
+        self.screen == self.list
+    }
+
     /// Where keys are looked up.
     pub fn context(&self) -> Context {
         match self.screen {
-            Screen::People | Screen::Zoom => Context::People,
+            Screen::People | Screen::Sheet | Screen::Person | Screen::Zoom => Context::People,
             Screen::Plan => Context::Plan,
             Screen::Run => Context::Run,
             Screen::Log => Context::Everywhere,

@@ -5,6 +5,7 @@
 
 mod around;
 mod cells;
+mod explaining;
 mod finding;
 mod frames;
 mod kit;
@@ -13,3 +14,4 @@ mod marking;
 mod planning;
 mod running;
 mod scanning;
+mod sheet;

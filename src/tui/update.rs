@@ -2,27 +2,23 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::Position;
+use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::dialogs::menu::CopyMenu;
 use super::dialogs::{Answer, Dialog, help, menu, palette};
-use super::intent::Intent;
+use super::intent::{Context, Intent};
 use super::keymap::Key;
 use super::layout;
-use super::looked::PersonLook;
 use super::message::{Effect, Message, Scanned, Trouble, Who};
+use super::mouse;
 use super::pictures::Looked;
 use super::screens::people::{Origin, QUERY_LIMIT};
-use super::screens::{plan, run};
+use super::screens::{person, plan, run, sheet, zoom};
+use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
-use crate::domain::ids::SourceId;
-use crate::domain::run::PersonRef;
 use crate::report::text::people as people_words;
 
-/// How many people above and below the cursor are looked at ahead.
-const NEIGHBOURS: usize = 2;
 /// More undecided people than this are compared when somebody asks for it: it costs two downloads a person.
 const COMPARED_UNASKED: u32 = 1_000;
 
@@ -31,15 +27,15 @@ pub fn update(state: &mut State, message: Message) -> Effects {
     match message {
         Message::Key(key) => on_key(state, key),
         Message::Paste(text) => on_paste(state, &text),
-        Message::Mouse(event) => on_mouse(state, event),
+        Message::Mouse(event) => mouse::update(state, event),
         Message::Resized(size) => {
             state.size = size;
             fit(state);
             let mut effects = vec![Effect::Redraw];
             effects.extend(paint_around(state));
             // A larger window may have room for more of them.
-            if state.screen == Screen::Plan {
-                effects.extend(ask_around(state));
+            if matches!(state.screen, Screen::Plan | Screen::Sheet) {
+                effects.extend(ask_in_sight(state));
             }
             effects
         }
@@ -100,12 +96,22 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         }
         Message::Rested(moves) if moves == state.pictures.moves => {
             state.rested = moves;
-            ask_around(state)
+            let mut effects = ask_around(state);
+            if state.screen == Screen::Person {
+                effects.extend(person::ask(state));
+            }
+            effects
         }
         Message::Rested(_) => Vec::new(),
         Message::Looked { person, result } => looked(state, person, result),
+        Message::Explained { question, result } => person::explained(state, question, result),
+        Message::Colleagues { question, result } => person::colleagues(state, question, result),
+        Message::Fetched { key, picture } => person::fetched(state, key, picture),
         Message::Painted { key, result } => {
             state.pictures.painted_is(key, result);
+            if state.pictures.has_room_again() {
+                return paint_around(state);
+            }
             Vec::new()
         }
         Message::Planning { question, news } => {
@@ -152,7 +158,7 @@ fn on_key(state: &mut State, key: Key) -> Effects {
         return on_dialog_key(state, dialog, key);
     }
     let is_visible = !layout::is_too_small(state.size);
-    if state.screen == Screen::People && state.people.is_typing && is_visible {
+    if state.shows_list() && state.people.is_typing && is_visible {
         return on_filter_key(state, key);
     }
     if state.screen == Screen::Plan && state.plan.takes(key) && is_visible {
@@ -227,10 +233,10 @@ fn on_filter_key(state: &mut State, key: Key) -> Effects {
         }
         // One that cannot be understood is not in force, and does not look as if it were.
         KeyCode::Enter => people.is_typing = people.text_error.is_some(),
-        KeyCode::Up => people.step(-1),
-        KeyCode::Down => people.step(1),
-        KeyCode::PageUp => people.step(-(people.height as isize)),
-        KeyCode::PageDown => people.step(people.height as isize),
+        KeyCode::Up => people.step_lines(-1),
+        KeyCode::Down => people.step_lines(1),
+        KeyCode::PageUp => people.page(false),
+        KeyCode::PageDown => people.page(true),
         KeyCode::Backspace => {
             let mut text = people.text.clone();
             if text.pop().is_none() {
@@ -267,11 +273,12 @@ fn on_paste(state: &mut State, text: &str) -> Effects {
         .filter(|letter| !letter.is_control())
         .take(QUERY_LIMIT)
         .collect();
+    let is_filter = state.shows_list() && state.people.is_typing;
     match &mut state.dialog {
         Some(Dialog::Help(help)) => help.add(&line),
         Some(Dialog::Palette(palette)) => palette.add(&line),
         Some(_) => {}
-        None if state.screen == Screen::People && state.people.is_typing => {
+        None if is_filter => {
             let text = format!("{}{line}", state.people.text);
             state.people.set_text(text);
             return moved(state);
@@ -279,54 +286,6 @@ fn on_paste(state: &mut State, text: &str) -> Effects {
         None => {}
     }
     Vec::new()
-}
-
-fn on_mouse(state: &mut State, event: MouseEvent) -> Effects {
-    if state.dialog.is_some() || layout::is_too_small(state.size) {
-        return Vec::new();
-    }
-    if state.screen != Screen::People {
-        return match event.kind {
-            MouseEventKind::ScrollUp => perform(state, Intent::Up),
-            MouseEventKind::ScrollDown => perform(state, Intent::Down),
-            _ => Vec::new(),
-        };
-    }
-    let areas = layout::people(state.size);
-    let at = Position {
-        x: event.column,
-        y: event.row,
-    };
-    match event.kind {
-        MouseEventKind::ScrollUp => state.people.scroll(-3),
-        MouseEventKind::ScrollDown => state.people.scroll(3),
-        MouseEventKind::Down(MouseButton::Left) if areas.tabs.contains(at) => {
-            match super::screens::people::view::tab_at(state, areas.tabs, at.x) {
-                Some(tab) => state.people.open_tab(tab),
-                None => return Vec::new(),
-            }
-        }
-        MouseEventKind::Down(MouseButton::Left) if areas.table.contains(at) => {
-            let inner = layout::inside(areas.table);
-            if at.y == inner.y {
-                match super::screens::people::view::column_at(inner, at.x) {
-                    Some(column) => state.people.sort_by(column),
-                    None => return Vec::new(),
-                }
-            } else if inner.contains(at) {
-                let position = state.people.offset + usize::from(at.y - inner.y - 1);
-                if position < state.people.rows.len() {
-                    state.people.go_to(position);
-                    // The sign at the left is a box to tick.
-                    if at.x < inner.x + 3 {
-                        state.people.toggle_mark();
-                    }
-                }
-            }
-        }
-        _ => return Vec::new(),
-    }
-    moved(state)
 }
 
 /// Does what somebody wants.
@@ -344,7 +303,6 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             Vec::new()
         }
         (Intent::Log | Intent::Back, Screen::Log) => show(state, state.before_log),
-        (Intent::Back, Screen::Zoom) => show(state, Screen::People),
         (Intent::Log, _) => {
             state.before_log = state.screen;
             state.log.follow();
@@ -362,25 +320,42 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
                 Vec::new()
             }
         }
-        (Intent::Zoom, Screen::Zoom) => show(state, Screen::People),
+        (Intent::Zoom | Intent::Blink | Intent::Difference | Intent::Circles, screen)
+            if state.context() == Context::People =>
+        {
+            zoom::open(state, intent, screen)
+        }
+        (Intent::Back, Screen::Zoom) => zoom::leave(state),
+        (Intent::Sheet | Intent::Larger | Intent::Smaller, screen) if screen == state.list => {
+            sheet::perform(state, intent)
+        }
         (_, Screen::Plan) => plan::perform(state, intent),
         (_, Screen::Run) => run::perform(state, intent),
         (_, Screen::Log) => {
             state.log.perform(intent);
             Vec::new()
         }
-        (_, Screen::People | Screen::Zoom) => on_people(state, intent),
+        (Intent::Details, Screen::People | Screen::Sheet | Screen::Zoom) => person::open(state),
+        (_, Screen::Person) => person::perform(state, intent).unwrap_or_else(|| on_people(state, intent)),
+        (_, Screen::People | Screen::Sheet | Screen::Zoom) => on_people(state, intent),
     }
 }
 
 fn on_people(state: &mut State, intent: Intent) -> Effects {
-    let page = state.people.height.max(1) as isize;
+    let is_sheet = state.list == Screen::Sheet;
     let people = &mut state.people;
     match intent {
-        Intent::Up => people.step(-1),
-        Intent::Down => people.step(1),
-        Intent::PageUp => people.step(-page),
-        Intent::PageDown => people.step(page),
+        // Large pictures are looked through one by one.
+        Intent::Up if state.screen == Screen::Zoom => people.step(-1),
+        Intent::Down if state.screen == Screen::Zoom => people.step(1),
+        Intent::Up => people.step_lines(-1),
+        Intent::Down => people.step_lines(1),
+        Intent::PageUp => people.page(false),
+        Intent::PageDown => people.page(true),
+        Intent::Left if is_sheet || state.screen == Screen::Zoom => people.step(-1),
+        Intent::Right if is_sheet || state.screen == Screen::Zoom => people.step(1),
+        Intent::Left => people.turn_tab(false),
+        Intent::Right => people.turn_tab(true),
         Intent::First => people.go_to(0),
         Intent::Last => people.go_to(usize::MAX),
         Intent::NextTab => people.turn_tab(true),
@@ -397,9 +372,8 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
         Intent::InvertMarks => people.invert_marks(),
         Intent::Filter => {
             people.is_typing = true;
-            return show(state, Screen::People);
+            return show(state, state.list);
         }
-        Intent::Zoom => return show(state, Screen::Zoom),
         Intent::Back => people.step_back(),
         Intent::Push => return plan_for(state, false),
         Intent::FullRun => return plan_for(state, true),
@@ -456,13 +430,6 @@ fn quit(state: &mut State) -> Effects {
 fn open(state: &mut State, dialog: Dialog) -> Effects {
     state.dialog = Some(dialog);
     Vec::new()
-}
-
-/// Brings a screen to the front.
-pub fn show(state: &mut State, screen: Screen) -> Effects {
-    state.screen = screen;
-    fit(state);
-    paint_around(state)
 }
 
 /// What the table shows, for the next start.
@@ -592,136 +559,4 @@ fn compare(state: &mut State) -> Effects {
         total: undecided.len() as u64,
     };
     vec![Effect::Compare(undecided)]
-}
-
-/// Somebody was looked at.
-fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook>, Trouble>) -> Effects {
-    if state.outdated.remove(&person) {
-        state.pictures.forget(&person);
-    } else {
-        let looked = match result {
-            Ok(look) => {
-                match &look.judgement {
-                    Some((verdict, reason)) if look.is_whole => {
-                        state.people.set(&person, *verdict, reason);
-                    }
-                    // A picture that did not come is no news about what a scan has found.
-                    Some((verdict, reason)) => state.people.settle(&person, *verdict, reason),
-                    None => {}
-                }
-                Looked::Ready((*look).into())
-            }
-            Err(trouble) => Looked::Failed(match trouble.hint {
-                Some(hint) => format!("{}; {hint}", trouble.what),
-                None => trouble.what,
-            }),
-        };
-        state.pictures.looked(person, looked);
-    }
-    let mut effects = paint_around(state);
-    // Whoever found no room before has some now; somebody who is only passing by wants none.
-    if state.rested == state.pictures.moves || state.screen == Screen::Plan {
-        effects.extend(ask_in_sight(state));
-    }
-    effects
-}
-
-/// What is known of somebody's pictures is no longer so.
-pub fn outdate(state: &mut State, person: &SourceId) {
-    if matches!(state.pictures.look(person), Some(Looked::Loading)) {
-        state.outdated.insert(person.clone());
-    } else {
-        state.pictures.forget(person);
-    }
-}
-
-/// The window or the screen has changed: how many rows and how large a picture now fit.
-pub fn fit(state: &mut State) {
-    if layout::is_too_small(state.size) {
-        state.pictures.within = (0, 0);
-        return;
-    }
-    let areas = layout::people(state.size);
-    // The frame and the line of column names.
-    state.people.height = usize::from(areas.table.height.saturating_sub(3));
-    state.people.keep_in_sight();
-    let picture = match state.screen {
-        Screen::Zoom => layout::zoomed_picture(layout::zoom(state.size).source).as_size(),
-        Screen::Plan => layout::THUMBNAIL,
-        _ => layout::picture(areas.source).as_size(),
-    };
-    state.pictures.within = match state.canvas.protocol() {
-        Some(_) => (picture.width, picture.height),
-        None => (0, 0),
-    };
-}
-
-/// The cursor may be on somebody else: what is known is drawn at once, what is not is asked for once it rests.
-pub fn moved(state: &mut State) -> Effects {
-    state.pictures.moves += 1;
-    let mut effects = paint_around(state);
-    let Some(person) = state.people.current_person() else {
-        return effects;
-    };
-    // Who belongs together is not known before everybody is listed.
-    if state.people.origin == Origin::Pages {
-        return effects;
-    }
-    if state.pictures.is_worth_another_look(&person.source, state.now) || is_missing_neighbour(state) {
-        effects.push(Effect::Rest(state.pictures.moves));
-    }
-    effects
-}
-
-fn is_missing_neighbour(state: &State) -> bool {
-    let neighbours = state.people.neighbours(NEIGHBOURS);
-    neighbours
-        .iter()
-        .any(|person| state.pictures.look(&person.source).is_none())
-}
-
-/// Whose pictures are in sight on the screen that is open, whoever is waited for first.
-fn in_sight(state: &State) -> Vec<PersonRef> {
-    match state.screen {
-        Screen::Plan => plan::faces(state),
-        _ => state.people.current_person().into_iter().collect(),
-    }
-}
-
-/// Whose pictures may be in sight next.
-fn nearly_in_sight(state: &State) -> Vec<PersonRef> {
-    match state.screen {
-        Screen::Plan => Vec::new(),
-        _ => state.people.neighbours(NEIGHBOURS),
-    }
-}
-
-/// Asks for whoever is in sight, and for the neighbours.
-pub fn ask_around(state: &mut State) -> Effects {
-    let mut people = in_sight(state);
-    for person in &people {
-        if state.pictures.is_worth_another_look(&person.source, state.now) {
-            state.pictures.forget(&person.source);
-        }
-    }
-    people.extend(nearly_in_sight(state));
-    state.pictures.ask(people)
-}
-
-/// Asks for whoever is in sight, if nobody has.
-fn ask_in_sight(state: &mut State) -> Effects {
-    let people = in_sight(state);
-    state.pictures.ask(people)
-}
-
-/// Asks for the drawables of whoever is in sight, and of the neighbours.
-pub fn paint_around(state: &mut State) -> Effects {
-    let mut effects = Vec::new();
-    for person in in_sight(state) {
-        effects.extend(state.pictures.paint(&person.source, true));
-    }
-    for neighbour in nearly_in_sight(state) {
-        effects.extend(state.pictures.paint(&neighbour.source, false));
-    }
-    effects
 }

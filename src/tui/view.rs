@@ -7,12 +7,12 @@ use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{self, Dialog};
-use super::intent::Intent;
+use super::intent::{Context, Intent};
 use super::layout;
 use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
-use super::screens::{log, people, plan, run, zoom};
+use super::screens::{log, people, person, plan, run, sheet, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
 use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
@@ -31,6 +31,8 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     header(state, buffer, head);
     match state.screen {
         Screen::People => people::view::draw(state, buffer, placements),
+        Screen::Sheet => sheet::view::draw(state, buffer, placements),
+        Screen::Person => person::view::draw(state, buffer, placements),
         Screen::Zoom => zoom::draw(state, buffer, placements),
         Screen::Plan => plan::view::draw(state, buffer, placements, body),
         Screen::Run => run::view::draw(state, buffer, body),
@@ -294,10 +296,10 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, theme, area, 0);
     pen.skip(1);
     let marked = state.people.marks.count() as u64;
-    if marked > 0 && matches!(state.screen, Screen::People | Screen::Zoom) {
+    if marked > 0 && state.context() == Context::People {
         pen.write(&format!("{} marked  ", number(marked)), theme.marked());
     }
-    if state.screen == Screen::People && state.people.is_typing {
+    if state.shows_list() && state.people.is_typing {
         typing(state, pen);
         return;
     }
@@ -309,7 +311,7 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
         pen.write(&clean(&notice.text), style);
         return;
     }
-    if state.people.anchor.is_some() && state.screen == Screen::People {
+    if state.people.anchor.is_some() && state.shows_list() {
         let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
         pen.write("range: move, then ", theme.marked())
             .write(&key(Intent::MarkRange), theme.accent())
@@ -318,15 +320,13 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
             .write(" drops it", theme.marked());
         return;
     }
-    let hints: Vec<(String, &'static str)> = hints(state)
+    let mut hints: Vec<(Intent, String, &'static str)> = hints(state)
         .into_iter()
-        .map(|(intent, word)| (state.keymap.key(intent, theme.is_ascii), word))
-        .filter(|(key, _)| !key.is_empty())
+        .map(|(intent, word)| (intent, state.keymap.key(intent, theme.is_ascii), word))
+        .filter(|(_, key, _)| !key.is_empty())
         .collect();
-    let length: usize = hints
-        .iter()
-        .map(|(key, word)| key.width() + 1 + word.width())
-        .sum();
+    leave_out(&mut hints, pen.room());
+    let length = length_of(&hints);
     let dot = theme.sign(" · ", " | ");
     let gaps = hints.len().saturating_sub(1);
     // Closer together before any is left out.
@@ -335,7 +335,7 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     } else {
         "  "
     };
-    for (position, (key, word)) in hints.iter().enumerate() {
+    for (position, (_, key, word)) in hints.iter().enumerate() {
         let gap = if position == 0 { "" } else { gap };
         if pen.room() < gap.width() + key.width() + 1 + word.width() {
             break;
@@ -344,6 +344,34 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
             .write(key, theme.accent())
             .write(" ", theme.text())
             .write(word, theme.text());
+    }
+}
+
+fn length_of(hints: &[(Intent, String, &'static str)]) -> usize {
+    let each = hints.iter().map(|(_, key, word)| key.width() + 1 + word.width());
+    each.sum()
+}
+
+/// Leaves out the hints that can be missed best until the others find room; help is never left out.
+fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
+    const MISSED_LEAST: [Intent; 11] = [
+        Intent::Zoom,
+        Intent::Report(1),
+        Intent::Manager,
+        Intent::Right,
+        Intent::Quit,
+        Intent::Palette,
+        Intent::FullRun,
+        Intent::Mark,
+        Intent::Push,
+        Intent::Down,
+        Intent::Circles,
+    ];
+    for intent in MISSED_LEAST {
+        if length_of(hints) + 2 * hints.len().saturating_sub(1) <= room {
+            return;
+        }
+        hints.retain(|(known, _, _)| *known != intent);
     }
 }
 
@@ -392,23 +420,45 @@ pub fn harmless(text: &str) -> String {
 fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     let word = |intent: Intent| (intent, intent.entry().short);
     match state.screen {
-        Screen::People => {
+        Screen::People | Screen::Sheet => {
             let mut hints = vec![word(Intent::Mark)];
             if state.setting.is_readonly {
                 hints.push((Intent::Push, "plan"));
             } else {
                 hints.extend([Intent::Push, Intent::FullRun].map(word));
             }
-            hints.extend([Intent::Zoom, Intent::Filter].map(word));
+            hints.extend([Intent::Details, Intent::Zoom].map(word));
+            hints.push(if state.screen == Screen::Sheet {
+                (Intent::Sheet, "table")
+            } else {
+                word(Intent::Sheet)
+            });
+            hints.push(word(Intent::Filter));
             if state.run.is_known() {
                 hints.push((Intent::ShowRun, "run"));
             }
             hints.extend([Intent::Palette, Intent::Help, Intent::Quit].map(word));
             hints
         }
+        Screen::Person => vec![
+            (Intent::Down, "more"),
+            (Intent::Right, "next person"),
+            word(Intent::Zoom),
+            word(Intent::Blink),
+            word(Intent::Difference),
+            word(Intent::Circles),
+            word(Intent::Push),
+            word(Intent::Manager),
+            word(Intent::Report(1)),
+            (Intent::Back, "back"),
+            word(Intent::Help),
+        ],
         Screen::Zoom => vec![
-            (Intent::Up, "previous"),
             (Intent::Down, "next"),
+            word(Intent::Zoom),
+            word(Intent::Blink),
+            word(Intent::Difference),
+            word(Intent::Circles),
             word(Intent::Mark),
             word(Intent::Push),
             (Intent::Back, "back"),

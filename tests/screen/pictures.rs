@@ -2,9 +2,14 @@
 //! (`terminal-images.md` 4 and 8).
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
+use avatar_sync::sandbox::SandboxOptions;
+
+use crate::common::Stage;
 use crate::support::{
-    assert_is, assert_shows, four, is_at, open, open_on_four, pair, pane, setup, stage_of, wait_for_person,
+    assert_is, assert_shows, four, is_at, open, open_on_four, pair, pane, setup, stage_of, stretched,
+    wait_for_person,
 };
 use crate::terminal::{How, Kind, LIMIT, QUIET, Screen, Terminal};
 
@@ -35,7 +40,6 @@ fn the_faces_follow_the_cursor() {
             wait_for_person(&terminal, person);
             assert_shows(&terminal, person, &people);
         }
-        terminal.type_keys("ggkk");
         terminal.type_keys("<home>");
         wait_for_person(&terminal, &people[0]);
         assert_shows(&terminal, &people[0], &people);
@@ -200,4 +204,128 @@ fn a_photo_that_has_been_pushed_is_on_both_sides() {
     let pictures = pair(&terminal);
     assert_is(&pictures[0], &people[0].source, &terminal);
     assert_is(&pictures[1], &people[0].source, &terminal);
+}
+
+/// All faces of the contact sheet, in the order of the lines: Entra's above ServiceNow's.
+fn assert_sheet(terminal: &Terminal, people: &[crate::support::Person]) {
+    let mut pictures = terminal.pictures();
+    assert_eq!(pictures.len(), 2 * people.len(), "{terminal:?}");
+    pictures.sort_by_key(|picture| picture.area.row);
+    for line in pictures.chunks_mut(people.len()) {
+        line.sort_by_key(|picture| picture.area.column);
+    }
+    let (above, below) = pictures.split_at(people.len());
+    for (pair, person) in above.iter().zip(below).zip(people) {
+        let pair = [pair.0, pair.1];
+        assert_eq!(pair[0].missing + pair[1].missing, 0, "{terminal:?}");
+        let (source, target) = (
+            crate::terminal::pixels::difference(&pair[0].pixels, &person.source),
+            crate::terminal::pixels::difference(&pair[1].pixels, &person.target),
+        );
+        assert!(
+            source < 14.0 && target < 14.0,
+            "{}: {source} {target}\n{terminal:?}",
+            person.name
+        );
+    }
+    assert_eq!(terminal.look(Screen::boxes), 0, "{terminal:?}");
+}
+
+#[test]
+fn the_contact_sheet_shows_every_pair_and_a_dialog_over_it_leaves_no_trace() {
+    // Half blocks above half blocks are one picture to whoever sees cells alone.
+    for (kind, how) in DRAWING.into_iter().filter(|(_, how)| *how != How::Blocks) {
+        let (_stage, people, terminal) = open_on_four(kind);
+        terminal.type_keys("g");
+        let is_there = |screen: &Screen| screen.shows("Contact sheet 4") && screen.pictures().len() == 8;
+        terminal.wait_for("four pairs", is_there);
+        terminal.wait_quiet();
+        assert_drawn(&terminal, how);
+        assert_sheet(&terminal, &people);
+        terminal.type_keys("?");
+        terminal.wait_for_text("Keys: type");
+        terminal.wait_quiet();
+        for picture in terminal.pictures() {
+            assert_eq!(picture.missing, 0, "half a face below the dialog: {terminal:?}");
+        }
+        terminal.type_keys("<esc>");
+        terminal.wait_for("four pairs again", is_there);
+        terminal.wait_quiet();
+        assert_sheet(&terminal, &people);
+        terminal.resize(100, 30);
+        terminal.wait_for("four pairs in a smaller window", is_there);
+        terminal.wait_quiet();
+        assert_sheet(&terminal, &people);
+        terminal.type_keys("ll<space>/bob<enter>");
+        terminal.wait_for_text("1 marked");
+        terminal.type_keys("<esc>g");
+        terminal.wait_for("the table", |screen| screen.shows("People 4"));
+        terminal.wait_quiet();
+        assert_eq!(terminal.pictures().len(), 2, "{terminal:?}");
+    }
+}
+
+#[test]
+fn the_person_screen_explains_the_chain_with_the_picture_at_each_link() {
+    for kind in [Kind::Kitty, Kind::Sixel, Kind::Plain] {
+        let (_stage, people, terminal) = open_on_four(kind);
+        terminal.type_keys("<enter>");
+        terminal.wait_for("the steps and both pictures", |screen| {
+            screen.shows("1 Found in Entra ID")
+                && screen.shows("live_profile, wins")
+                && screen.shows("people see this")
+                && screen.shows("no manager")
+                && screen.pictures().len() == 2
+        });
+        terminal.wait_quiet();
+        let mut pictures = terminal.pictures();
+        pictures.sort_by_key(|picture| picture.area.row);
+        for (picture, right) in pictures.iter().zip([&people[0].source, &people[0].target]) {
+            let far = crate::terminal::pixels::difference(&picture.pixels, right);
+            assert!(far < 14.0 && picture.missing == 0, "{far} {terminal:?}");
+        }
+        terminal.type_keys("d");
+        terminal.wait_for("a map between both", |screen| {
+            screen.shows("Difference") && screen.pictures().len() == 3
+        });
+        terminal.type_keys("b");
+        terminal.wait_for("one picture", |screen| {
+            screen.shows("Blink: Entra ID") && screen.pictures().len() == 1
+        });
+        terminal.type_keys("b");
+        terminal.wait_for_text("Blink: ServiceNow");
+        terminal.type_keys("<esc><esc>");
+        wait_for_person(&terminal, &people[0]);
+        assert_shows(&terminal, &people[0], &people);
+    }
+}
+
+#[test]
+fn a_screenful_of_forty_cached_pairs_is_drawn_in_a_tenth_of_a_second() {
+    let stage = Stage::with(&SandboxOptions {
+        users: 200,
+        is_throttled: false,
+        ..SandboxOptions::default()
+    });
+    let terminal = open(setup(&stage, Kind::Kitty));
+    terminal.wait_for_text("scanned");
+    terminal.type_keys("g");
+    terminal.wait_for("most of forty pairs", |screen| screen.pictures().len() >= 50);
+    let quiet = Duration::from_millis(1_500);
+    let settle = || terminal.reaction(Instant::now(), quiet, quiet, Duration::from_secs(30));
+    settle();
+    // Once there and back: the first time the pictures travel, the second time the terminal has them.
+    for key in ["<pgdn>", "<pgup>", "<pgdn>"] {
+        let sent = terminal.type_keys(key);
+        let reaction = terminal.reaction(sent, Duration::from_millis(300), LIMIT, LIMIT);
+        let pictures = terminal.pictures().len();
+        let took = reaction.last.expect("another page is drawn");
+        println!("{key}: {pictures} pictures in {took:?}, {} bytes", reaction.bytes);
+        assert!(pictures >= 50, "{pictures} pictures\n{terminal:?}");
+        assert!(
+            took < stretched(Duration::from_millis(100)),
+            "{key} took {took:?}"
+        );
+        settle();
+    }
 }

@@ -194,3 +194,5 @@ fn all_faces_differ() {
         .collect();
     assert_eq!(faces.len(), usize::from(FACES));
 }
+
+mod perception;

@@ -6,10 +6,11 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Answer, add_bounded};
-use crate::tui::intent::{Context, ENTRIES, Entry};
+use crate::tui::intent::{Context, ENTRIES, Entry, Intent};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::layout::{self, inside};
 use crate::tui::pen::{Pen, tail};
+use crate::tui::screens::person::REPORTS;
 use crate::tui::state::State;
 use crate::tui::view::{centred, framed, harmless};
 
@@ -39,7 +40,7 @@ impl Help {
         ] {
             let entries: Vec<&Entry> = ENTRIES
                 .iter()
-                .filter(|entry| entry.context == context)
+                .filter(|entry| entry.context == context && !entry.intent.is_spoken_for())
                 .filter(|entry| {
                     let keys = keymap.keys(entry.intent, true).join(" ");
                     let text = format!("{keys} {} {}", entry.words, entry.twin).to_lowercase();
@@ -152,7 +153,11 @@ pub fn draw(help: &Help, state: &State, buffer: &mut Buffer) {
                 pen.right(twin, theme.quiet());
             }
             Line::Entry(entry, has_room) => {
-                let keys = state.keymap.keys(entry.intent, theme.is_ascii).join(" ");
+                let mut keys = state.keymap.keys(entry.intent, theme.is_ascii).join(" ");
+                if entry.intent == Intent::Report(1) {
+                    let last = state.keymap.key(Intent::Report(REPORTS), theme.is_ascii);
+                    keys = format!("{keys} to {last}");
+                }
                 pen.skip(1)
                     .cell(&keys, KEYS - 2, theme.accent())
                     .skip(1)

@@ -35,6 +35,7 @@ impl Palette {
         let mut entries: Vec<&'static Entry> = ENTRIES
             .iter()
             .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
+            .filter(|entry| !entry.intent.is_spoken_for())
             .filter(|entry| wanted.iter().all(|word| text(entry).contains(word.as_str())))
             .collect();
         // Where it stands as it is typed, it is more likely to be meant. Nobody moves a cursor by name, and nobody is to

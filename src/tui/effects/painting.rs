@@ -5,16 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use image::DynamicImage;
 use parking_lot::Mutex;
 use ratatui::layout::Size;
 
 use crate::domain::picture;
-use crate::graphics::Canvas;
+use crate::graphics::{Canvas, circles, difference};
 use crate::tui::mailbox::Mailbox;
-use crate::tui::message::{Message, PaintKey};
+use crate::tui::message::{Message, PaintKey, Subject};
 
-/// Pictures that may wait. When more are wanted, the oldest is dropped: the cursor has long left it.
-const WAITING: usize = 16;
+/// Pictures that may wait: a large contact sheet and its neighbours. When more are wanted, the oldest is dropped.
+const WAITING: usize = 512;
 
 /// The work and who does it.
 pub struct Painting {
@@ -35,7 +36,7 @@ struct Queue {
 
 struct Job {
     key: PaintKey,
-    bytes: Bytes,
+    bytes: Vec<Bytes>,
 }
 
 impl Painting {
@@ -60,8 +61,13 @@ impl Painting {
         self.shared.queue.lock().canvas = canvas.clone();
     }
 
+    /// Nobody waits any more for what is not begun. There is no answer: whoever says so knows.
+    pub fn drop_waiting(&self) {
+        self.shared.queue.lock().jobs.clear();
+    }
+
     /// Makes a picture ready; the answer is a message.
-    pub fn paint(&self, key: PaintKey, bytes: Bytes, is_wanted_now: bool) {
+    pub fn paint(&self, key: PaintKey, bytes: Vec<Bytes>, is_wanted_now: bool) {
         let mut queue = self.shared.queue.lock();
         let job = Job { key, bytes };
         if is_wanted_now {
@@ -85,6 +91,19 @@ impl Painting {
     }
 }
 
+/// Decodes what has passed the gate, and puts it together as it is to be seen.
+fn compose(key: &PaintKey, bytes: &[Bytes]) -> Result<DynamicImage, String> {
+    let decoded = |position: usize| {
+        let bytes = bytes.get(position).ok_or("a picture is missing")?;
+        picture::decode(bytes).map_err(|problem| format!("the picture {problem}"))
+    };
+    Ok(match key.subject {
+        Subject::Picture(_) => decoded(0)?,
+        Subject::Circles(_) => DynamicImage::ImageRgb8(circles(&decoded(0)?)),
+        Subject::Difference(..) => DynamicImage::ImageRgb8(difference(&decoded(0)?, &decoded(1)?)),
+    })
+}
+
 impl Shared {
     /// Works until there is nothing left.
     fn work(&self) {
@@ -100,10 +119,9 @@ impl Shared {
             let (width, height) = job.key.within;
             // A decoder may panic on bytes that somebody has made for it.
             let drawn = catch_unwind(AssertUnwindSafe(|| {
-                let decoded =
-                    picture::decode(&job.bytes).map_err(|problem| format!("the picture {problem}"))?;
+                let composed = compose(&job.key, &job.bytes)?;
                 canvas
-                    .encode(&decoded, Size { width, height })
+                    .encode(&composed, Size { width, height })
                     .map(Arc::new)
                     .map_err(|error| error.to_string())
             }));

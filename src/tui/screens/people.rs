@@ -152,10 +152,12 @@ pub struct People {
     pub rows: Vec<Row>,
     /// The row under the cursor, as a position in `rows`.
     pub cursor: usize,
-    /// The first row on the screen.
+    /// The first row on the screen; a multiple of `columns`.
     pub offset: usize,
-    /// Rows that fit on the screen; set by the layout.
+    /// Rows that fit on the screen; set by the layout, a multiple of `columns`.
     pub height: usize,
+    /// People beside each other on one line: one in the table, several on the contact sheet.
+    pub columns: usize,
     /// Who is marked.
     pub marks: Marks,
     /// Where a range of marks began.
@@ -185,6 +187,7 @@ impl Default for People {
             cursor: 0,
             offset: 0,
             height: 1,
+            columns: 1,
             marks: Marks::default(),
             anchor: None,
             is_of_marked: false,
@@ -233,6 +236,28 @@ impl People {
             }
         }
         people
+    }
+
+    /// The people on the screen, in order.
+    pub fn on_screen(&self) -> &[Row] {
+        self.window(self.offset)
+    }
+
+    /// The people of the screenful below, and of the one above.
+    pub fn next_to_screen(&self) -> impl Iterator<Item = Row> {
+        let below = self.window(self.offset + self.height);
+        let above = if self.offset == 0 {
+            &[]
+        } else {
+            let from = self.offset.saturating_sub(self.height);
+            &self.rows[from.min(self.rows.len())..self.offset.min(self.rows.len())]
+        };
+        below.iter().chain(above).copied()
+    }
+
+    fn window(&self, from: usize) -> &[Row] {
+        let from = from.min(self.rows.len());
+        &self.rows[from..(from + self.height).min(self.rows.len())]
     }
 
     /// Another listing takes the place of this one; cursor and marks stay with their people.

@@ -11,8 +11,8 @@ use crate::domain::run::PersonRef;
 use crate::tui::intent::Intent;
 use crate::tui::keymap::Key;
 use crate::tui::message::{Effect, ScanNews, Trouble, Who};
+use crate::tui::sight::{ask_around, paint_around, show};
 use crate::tui::state::{Effects, Screen, State};
-use crate::tui::update::{ask_around, paint_around, show};
 
 /// Digits of the largest number that is typed.
 const DIGITS: usize = 9;
@@ -247,7 +247,7 @@ fn accept(state: &mut State) -> Effects {
 }
 
 fn leave(state: &mut State) -> Effects {
-    let mut effects = show(state, Screen::People);
+    let mut effects = show(state, state.list);
     effects.extend(drop_it(state));
     effects
 }

@@ -16,8 +16,9 @@ use crate::tui::dialogs::Dialog;
 use crate::tui::intent::Intent;
 use crate::tui::message::{Effect, RunEnd, RunNews, StepDone, Trouble, Who};
 use crate::tui::screens::people::Tab;
+use crate::tui::sight::{fit, moved, outdate, show};
 use crate::tui::state::{Effects, Screen, State, push_bounded};
-use crate::tui::update::{fit, keep, moved, outdate, show};
+use crate::tui::update::keep;
 
 /// Outcomes kept for scrolling back.
 const OUTCOMES: usize = 2_000;
@@ -242,7 +243,7 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         Intent::First => scroll(run, isize::MAX),
         Intent::Last => scroll(run, isize::MIN),
         Intent::Back | Intent::Accept | Intent::Zoom => {
-            let mut effects = show(state, Screen::People);
+            let mut effects = show(state, state.list);
             effects.extend(moved(state));
             effects
         }
@@ -276,7 +277,7 @@ fn show_failed(state: &mut State) -> Effects {
         .collect();
     people.marks.mark_all(&rows);
     people.show_marked();
-    state.screen = Screen::People;
+    state.screen = state.list;
     fit(state);
     state.say("these people failed; they are marked");
     moved(state)

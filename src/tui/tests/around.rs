@@ -93,7 +93,7 @@ fn help_lists_every_key_that_is_bound() {
     let mut state = screen_of(&CAST);
     press(&mut state, "?");
     let text = frame(&mut state, 120, 80);
-    for entry in ENTRIES {
+    for entry in ENTRIES.iter().filter(|entry| !entry.intent.is_spoken_for()) {
         assert!(text.contains(entry.words), "{}", entry.words);
         for key in entry.keys {
             let key = Key::parse(key).expect("a key").shown(false);

@@ -96,7 +96,10 @@ fn everywhere(name: &str) {
     for (width, height) in [(60, 14), (80, 24), (120, 40), (200, 50)] {
         for keys in [
             "g",
-            "y",
+            "esc enter",
+            "esc d",
+            "esc b b",
+            "esc esc y",
             "esc z",
             "esc / a enter",
             "esc ?",
@@ -426,6 +429,11 @@ fn what_the_footer_offers_has_a_meaning_where_it_stands() {
     let mut zoom = screen_of(&CAST);
     press(&mut zoom, "z");
     states.push(zoom);
+    for keys in ["g", "enter", "b", "d", "c"] {
+        let mut other = screen_of(&CAST);
+        press(&mut other, keys);
+        states.push(other);
+    }
     let mut plan = screen_of(&CAST);
     press(&mut plan, "p");
     planned(&mut plan, plan_of(&[("Adele Vance", Verdict::Differs)]));
@@ -455,6 +463,12 @@ fn what_the_footer_offers_has_a_meaning_where_it_stands() {
 #[test]
 fn in_every_window_every_screen_can_be_drawn() {
     let mut states = vec![with_pictures(), screen()];
+    for keys in ["g", "enter", "z", "b", "d", "c"] {
+        let mut other = with_pictures();
+        let effects = press(&mut other, keys);
+        serve(&mut other, effects);
+        states.push(other);
+    }
     let mut plan = with_pictures();
     press(&mut plan, "S");
     planned(&mut plan, large_plan(300));

@@ -22,7 +22,7 @@ fn arrows_and_letters_move_the_cursor_and_stop_at_both_ends() {
     assert_eq!(current(&state), "Pradeep Gupta");
     press(&mut state, "j");
     assert_eq!(current(&state), "Pradeep Gupta");
-    press(&mut state, "g");
+    press(&mut state, "home");
     assert_eq!(current(&state), "Adele Vance");
 }
 

@@ -349,6 +349,88 @@ fn log_of_requests() {
     insta::assert_snapshot!(scene(&mut state, &[SMALL, USUAL]));
 }
 
+/// The contact sheet with some marks.
+fn contact_sheet(draws_pictures: bool) -> State {
+    let mut state = people();
+    if draws_pictures {
+        draws(&mut state);
+    }
+    let effects = press(&mut state, "g space l v l");
+    serve(&mut state, effects);
+    state
+}
+
+#[test]
+fn contact_sheet_with_pictures() {
+    let mut scenes = String::new();
+    for (width, height) in [SMALL, USUAL] {
+        let mut state = contact_sheet(true);
+        let effects = resize(&mut state, width, height);
+        serve(&mut state, effects);
+        scenes += &scene(&mut state, &[(width, height)]);
+    }
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn contact_sheet_in_words() {
+    insta::assert_snapshot!(scene(&mut contact_sheet(false), &[(60, 14), SMALL, USUAL]));
+}
+
+/// A screen that these keys lead to, with everything there, in windows of both sizes.
+fn served(keys: &str, then: &str, draws_pictures: bool) -> String {
+    let mut scenes = String::new();
+    for (width, height) in [SMALL, USUAL] {
+        let mut state = people();
+        if draws_pictures {
+            draws(&mut state);
+        }
+        resize(&mut state, width, height);
+        for keys in [keys, then] {
+            let effects = press(&mut state, keys);
+            serve(&mut state, effects);
+        }
+        scenes += &scene(&mut state, &[(width, height)]);
+    }
+    scenes
+}
+
+#[test]
+fn person_from_the_top() {
+    insta::assert_snapshot!(served("enter", "", true));
+}
+
+#[test]
+fn person_scrolled_to_the_x_ray() {
+    let mut scenes = served("enter", "pagedown pagedown", true);
+    scenes += &served("enter", "end", true);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn person_of_a_broken_chain_in_words() {
+    let mut scenes = served("end up up up up up enter", "", false);
+    scenes += &served("end up up up up up enter", "end", false);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn blink() {
+    let mut scenes = served("b", "", true);
+    scenes += &served("b", "b", true);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn difference() {
+    insta::assert_snapshot!(served("d", "", true));
+}
+
+#[test]
+fn circles() {
+    insta::assert_snapshot!(served("c", "", true));
+}
+
 #[test]
 fn help_page() {
     let mut state = people();
@@ -392,7 +474,11 @@ fn too_small() {
 #[test]
 fn in_ascii() {
     let mut scenes = String::new();
-    for mut state in [people(), under_way(), small_plan()] {
+    let mut person = people();
+    let effects = press(&mut person, "enter");
+    serve(&mut person, effects);
+    press(&mut person, "end");
+    for mut state in [people(), under_way(), small_plan(), contact_sheet(false), person] {
         state.theme.is_ascii = true;
         scenes += &scene(&mut state, &[SMALL]);
     }

@@ -11,10 +11,13 @@ use ratatui::layout::{Rect, Size};
 use unicode_width::UnicodeWidthStr;
 
 use crate::connector::{LaneState, PauseReason};
+use crate::domain::anatomy::{Anatomy, Colleague, Colleagues, PhotoDetails};
 use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict};
+use crate::domain::explanation::{Explanation, Facts, Preview, SeenBefore, Whereabouts};
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::listing::{Listed, Listing, Particulars};
-use crate::domain::person::{AccountKind, SourcePerson};
+use crate::domain::pairing::MatchRule;
+use crate::domain::person::{AccountKind, SourcePerson, TargetPerson};
 use crate::domain::photo::{
     AvatarChain, AvatarRecord, Column, PhotoStamp, PictureForm, Place, Scan, Served, Sha256, SourcePhoto,
     StoredPicture,
@@ -25,11 +28,12 @@ use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::engine::{Look, SidePicture};
 use crate::graphics::{Canvas, Placements, Surroundings, Wish, detect};
 use crate::tui::keymap::{Key, Keymap};
-use crate::tui::looked::PersonLook;
+use crate::tui::looked::{PersonLook, SideView};
 use crate::tui::message::{Effect, Message, RunEnd, RunNews, RunStarted, Scanned, StepDone, Trouble, Who};
+use crate::tui::sight::fit;
 use crate::tui::state::{Setting, State};
 use crate::tui::theme::{Palette, Theme};
-use crate::tui::update::{fit, update};
+use crate::tui::update::update;
 use crate::tui::view::view;
 
 /// Name, department, verdict.
@@ -261,7 +265,7 @@ pub fn resize(state: &mut State, width: u16, height: u16) -> Vec<Effect> {
 pub fn told(effects: &[Effect]) -> Vec<String> {
     effects
         .iter()
-        .filter(|effect| !matches!(effect, Effect::Paint { .. }))
+        .filter(|effect| !matches!(effect, Effect::Paint { .. } | Effect::DropPaints))
         .map(in_words)
         .collect()
 }
@@ -284,6 +288,9 @@ fn in_words(effect: &Effect) -> String {
         Effect::Rest(_) => "wait a breath".into(),
         Effect::Look(people) => format!("look at {}", names(people)),
         Effect::Paint { is_wanted_now, .. } => format!("paint, wanted now: {is_wanted_now}"),
+        Effect::Explain { person, .. } => format!("explain {}", person.source),
+        Effect::Fetch(wanted) => format!("fetch {} pictures", wanted.len()),
+        Effect::DropPaints => "drop the pictures".into(),
         Effect::Plan { who, .. } => match who {
             Who::Everybody => "plan everybody".into(),
             Who::People(people) => format!("plan {}", ids(people)),
@@ -471,6 +478,93 @@ fn chain(name: &str, verdict: Verdict, has_avatar: bool) -> AvatarChain {
     }
 }
 
+/// Why somebody's picture is what it is, as an answer to the question asked last.
+pub fn explained(state: &State, name: &str, verdict: Verdict) -> Message {
+    let look = look(name, verdict);
+    let known = person(name);
+    let target = TargetPerson {
+        id: known.target.clone().expect("kit people have an id there"),
+        name: known.name.clone(),
+        user_name: known.upn.clone(),
+        mail: known.mail.clone(),
+        employee_number: None,
+        source_key: None,
+        active: Some(true),
+        locked_out: Some(false),
+        column: Column::Empty,
+    };
+    let source = SourcePerson {
+        id: known.source,
+        name: known.name,
+        principal: known.upn,
+        mail: known.mail,
+        employee_id: None,
+        department: Some("Marketing".into()),
+        job_title: None,
+        kind: AccountKind::Member,
+        enabled: Some(true),
+    };
+    let seen = look.chain.iter().filter_map(|chain| chain.served.as_ref());
+    let contents = seen
+        .map(|served| (served.picture.clone(), look.displayed.clone()))
+        .collect();
+    let anatomy = look.chain.clone().map(|chain| {
+        let displayed = chain.served.as_ref().map(|served| served.picture.clone());
+        Anatomy::of_chain(chain, Some(displayed))
+    });
+    let facts = Facts {
+        typed: name.into(),
+        source: Some(source),
+        whereabouts: Whereabouts::Paired {
+            target,
+            rule: MatchRule::Mail,
+        },
+        rules: vec![MatchRule::Mail],
+        photo: look.photo,
+        content: look.content,
+        details: Ok(PhotoDetails::default()),
+        seen_before: SeenBefore::Never,
+        photo_size: "360x360".into(),
+        anatomy: Ok(anatomy),
+        contents,
+        unread: std::collections::HashMap::new(),
+        photo_unread: None,
+        writes: Vec::new(),
+        account: "integration".into(),
+        judgement: look.judgement,
+        preview: Preview {
+            change: None,
+            takes_repair: false,
+            reason: "the pictures differ".into(),
+            actions: Vec::new(),
+        },
+        now: now(),
+    };
+    Message::Explained {
+        question: state.person.question(),
+        result: Ok(Box::new(Explanation::of(&facts))),
+    }
+}
+
+/// Who works with whom: Alex leads, Diego and somebody whom nobody has listed report.
+pub fn colleagues() -> Colleagues {
+    let colleague = |name: &str, title: Option<&str>| Colleague {
+        id: id(name),
+        name: name.into(),
+        principal: None,
+        mail: None,
+        job_title: title.map(Into::into),
+    };
+    Colleagues {
+        manager: Some(colleague("Alex Wilber", Some("Head of Marketing"))),
+        reports: vec![
+            colleague("Diego Siciliani", Some("Designer")),
+            colleague("Elsewhere Employed", None),
+        ],
+        has_more_reports: false,
+    }
+}
+
 /// Somebody was looked at, with this result.
 pub fn looked(state: &mut State, name: &str, verdict: Verdict) -> Vec<Effect> {
     let look = PersonLook::of(&look(name, verdict), state.now);
@@ -522,6 +616,28 @@ pub fn serve(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                     let row = state.people.listing.find(&person.source).expect("listed");
                     let verdict = state.people.listing.verdict(row);
                     looked(state, &name, verdict)
+                })
+                .collect(),
+            Effect::Explain { question, person } => {
+                let name = person.name.shown().into_owned();
+                let row = state.people.listing.find(&person.source).expect("listed");
+                let verdict = state.people.listing.verdict(row);
+                let message = explained(state, &name, verdict);
+                let mut answers = update(state, message);
+                let result = Ok(Box::new(colleagues()));
+                answers.extend(update(state, Message::Colleagues { question, result }));
+                answers
+            }
+            Effect::Fetch(wanted) => wanted
+                .into_iter()
+                .flat_map(|wanted| {
+                    let key = wanted.key();
+                    let bytes = picture(&format!("{key:?}"));
+                    let picture = SideView::Picture {
+                        hash: Sha256::of(&bytes),
+                        bytes: Some(bytes),
+                    };
+                    update(state, Message::Fetched { key, picture })
                 })
                 .collect(),
             Effect::Paint { key, .. } => {

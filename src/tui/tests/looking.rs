@@ -81,7 +81,7 @@ fn a_look_of_a_row_already_left_is_filed_under_its_own_person() {
     assert!(state.pictures.look(&id("Pradeep Gupta")).is_none());
     let text = frame(&mut state, 120, 40);
     assert!(!text.contains("96x96"), "nothing of it is shown here: {text}");
-    press(&mut state, "g");
+    press(&mut state, "home");
     assert!(frame(&mut state, 120, 40).contains("96x96"));
 }
 
@@ -109,7 +109,7 @@ fn a_service_that_hangs_does_not_gather_looks() {
     // Once it answers, whoever is under the cursor has a turn.
     let effects = looked(&mut state, "P0001 Person", Verdict::Missing);
     let answered = looks(&effects);
-    press(&mut state, "g");
+    press(&mut state, "home");
     rest(&mut state);
     let effects = looked(&mut state, "P0002 Person", Verdict::Missing);
     assert!(answered + looks(&effects) <= 2);
@@ -195,7 +195,7 @@ fn after_a_push_the_row_is_looked_at_again() {
 fn news_of_others_do_not_keep_the_row_under_the_cursor_waiting() {
     let mut state = running(&CAST, plan_of(&[("Adele Vance", Verdict::Differs)]));
     started(&mut state, 3);
-    press(&mut state, "esc g");
+    press(&mut state, "esc home");
     let moves = state.pictures.moves;
     step(&mut state, "Nestor Wilke", Outcome::Failed);
     left_alone(&mut state, Outcome::Unchanged, 3);

@@ -276,7 +276,7 @@ fn the_list_of_faces_scrolls_to_its_last_line() {
     assert!(!frame(&mut state, 80, 24).contains("P0002"));
     press(&mut state, "G");
     assert!(frame(&mut state, 80, 24).contains("P0050"));
-    press(&mut state, "g");
+    press(&mut state, "home");
     assert!(frame(&mut state, 80, 24).contains("P0001"));
 }
 

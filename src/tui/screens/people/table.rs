@@ -99,13 +99,41 @@ impl People {
 
     /// Moves the window over the rows so that the cursor is in it.
     pub fn keep_in_sight(&mut self) {
-        let height = self.height.max(1);
-        if self.cursor < self.offset {
-            self.offset = self.cursor;
-        } else if self.cursor >= self.offset + height {
-            self.offset = self.cursor + 1 - height;
+        let columns = self.columns.max(1);
+        let (lines, line) = (self.lines(), self.cursor / columns);
+        let mut first = self.offset / columns;
+        if line < first {
+            first = line;
+        } else if line >= first + lines {
+            first = line + 1 - lines;
         }
-        self.offset = self.offset.min(self.rows.len().saturating_sub(height));
+        self.offset = first.min(self.last_first_line()) * columns;
+    }
+
+    /// Lines that fit on the screen.
+    fn lines(&self) -> usize {
+        (self.height / self.columns.max(1)).max(1)
+    }
+
+    /// The first line on the screen when the last one is on it.
+    fn last_first_line(&self) -> usize {
+        let lines = self.rows.len().div_ceil(self.columns.max(1));
+        lines.saturating_sub(self.lines())
+    }
+
+    /// Moves the cursor by so many lines, straight up or down; stays where there is none.
+    pub fn step_lines(&mut self, by: isize) {
+        let columns = self.columns.max(1);
+        let (line, column) = (self.cursor / columns, self.cursor % columns);
+        let last = self.rows.len().saturating_sub(1);
+        let wanted = line.saturating_add_signed(by).min(last / columns);
+        self.go_to((wanted * columns + column).min(last));
+    }
+
+    /// Moves the cursor by a screenful, up or down.
+    pub fn page(&mut self, forward: bool) {
+        let lines = self.lines() as isize;
+        self.step_lines(if forward { lines } else { -lines });
     }
 
     /// Moves the cursor; negative is up.
@@ -113,17 +141,14 @@ impl People {
         self.go_to(self.cursor.saturating_add_signed(by));
     }
 
-    /// Moves the window without the cursor, as a mouse wheel does; the cursor follows if it would be out of sight.
+    /// Moves the window by lines without the cursor, as a mouse wheel does; the cursor follows if it would be out of sight.
     pub fn scroll(&mut self, by: isize) {
-        let height = self.height.max(1);
-        self.offset = self
-            .offset
-            .saturating_add_signed(by)
-            .min(self.rows.len().saturating_sub(height));
-        self.cursor = self
-            .cursor
-            .clamp(self.offset, self.offset + height - 1)
-            .min(self.rows.len().saturating_sub(1));
+        let columns = self.columns.max(1);
+        let first = (self.offset / columns).saturating_add_signed(by);
+        let first = first.min(self.last_first_line());
+        self.offset = first * columns;
+        let line = (self.cursor / columns).clamp(first, first + self.lines() - 1);
+        self.cursor = (line * columns + self.cursor % columns).min(self.rows.len().saturating_sub(1));
     }
 
     /// Marks or unmarks the row under the cursor.

@@ -92,14 +92,7 @@ pub fn picture(
         }
         SideView::Picture { .. } => match state.pictures.painted(side) {
             Some(Painted::Ready(drawable)) if state.shows_pictures() => {
-                let size = drawable.size();
-                let place = Rect {
-                    x: place.x + place.width.saturating_sub(size.width) / 2,
-                    y: place.y + place.height.saturating_sub(size.height) / 2,
-                    width: size.width,
-                    height: size.height,
-                };
-                placements.put(drawable, place, buffer);
+                placements.put_in_the_middle(drawable, place, buffer);
             }
             Some(Painted::Failed(why)) => centred(state, buffer, room, why),
             Some(Painted::Ready(_)) => {}
@@ -144,7 +137,8 @@ fn tab_places(state: &State, area: Rect) -> Vec<(Tab, u16, u16)> {
     places
 }
 
-fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
+/// The tabs.
+pub fn tabs(state: &State, buffer: &mut Buffer, area: Rect) {
     let theme = state.theme;
     let places = tab_places(state, area);
     let more = theme.sign("…", "~");
@@ -319,17 +313,20 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
             buffer.set_style(place, theme.cursor());
         }
     }
-    scroll_bar(state, buffer, area, inner);
+    scroll_bar(state, buffer, area);
 }
 
 /// How far down the list is, on the right frame.
-fn scroll_bar(state: &State, buffer: &mut Buffer, area: Rect, inner: Rect) {
+pub fn scroll_bar(state: &State, buffer: &mut Buffer, area: Rect) {
     let people = &state.people;
+    let inner = layout::inside(area);
     let lines = usize::from(inner.height);
-    if people.rows.len() < lines || lines == 0 {
+    if people.rows.len() <= people.height || lines == 0 {
         return;
     }
-    let last = people.rows.len().saturating_sub(people.height).max(1);
+    let columns = people.columns.max(1);
+    let whole = people.rows.len().div_ceil(columns) * columns;
+    let last = whole.saturating_sub(people.height).max(1);
     let line = (people.offset * (lines - 1)) / last;
     let sign = state.theme.sign("█", "#");
     buffer.set_string(
@@ -340,7 +337,8 @@ fn scroll_bar(state: &State, buffer: &mut Buffer, area: Rect, inner: Rect) {
     );
 }
 
-fn nobody(state: &State) -> String {
+/// Why the list is empty.
+pub fn nobody(state: &State) -> String {
     let people = &state.people;
     if people.listing.is_empty() {
         return match (&state.scan, people.origin) {
