@@ -13,6 +13,7 @@ use crate::domain::picture::PictureProblem;
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef};
 use crate::engine::decoding::UploadForm;
+use crate::engine::in_words;
 use crate::engine::memory::Lesson;
 use crate::engine::thumbnails::{self, StaleThumbnail};
 use crate::store::journal::KeptPicture;
@@ -89,7 +90,8 @@ impl Pushing {
         Ok(Prepared::ToDo(Box::new(work)))
     }
 
-    /// Thumbnails of the pictures that stay, which show other ones.
+    /// Thumbnails of the pictures that stay, which show other ones. That they cannot be looked at is no reason to leave
+    /// the picture itself unmended.
     async fn stale_thumbnails(
         &self,
         target: &TargetId,
@@ -98,18 +100,27 @@ impl Pushing {
         if aims.iter().all(|aim| aim.picture.is_none()) {
             return Ok(Vec::new());
         }
-        let Some(anatomy) = self.target.anatomy(target, Priority::Background).await? else {
-            return Ok(Vec::new());
-        };
         let stays = |picture: &PictureId| aims.iter().any(|aim| aim.picture.as_ref() == Some(picture));
-        let stale = thumbnails::stale_thumbnails(
-            self.target.as_ref(),
-            &self.decoding,
-            &anatomy,
-            &stays,
-            Priority::Background,
-        );
-        Ok(stale.await?)
+        let looked = async {
+            let Some(anatomy) = self.target.anatomy(target, Priority::Background).await? else {
+                return Ok(Vec::new());
+            };
+            thumbnails::stale_thumbnails(
+                self.target.as_ref(),
+                &self.decoding,
+                &anatomy,
+                &stays,
+                Priority::Background,
+            )
+            .await
+        };
+        match looked.await {
+            Err(error) if !error.kind.stops_run() => {
+                tracing::warn!(%target, problem = in_words(&error), "thumbnails could not be looked at");
+                Ok(Vec::new())
+            }
+            looked => Ok(looked?),
+        }
     }
 
     /// S2: what the source serves, checked and in the form that is stored.
