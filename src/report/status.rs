@@ -19,13 +19,13 @@ use crate::engine::{PersonState, Scan, ScanSink, Scanned, Standing};
 /// What a status says: numbers of everybody who passes the filter, and those who are listed.
 #[derive(Debug)]
 pub struct Status {
-    scanned_at: Timestamp,
-    complete: bool,
-    problems: Vec<String>,
-    target_only: u64,
-    is_filtered: bool,
-    counts: BTreeMap<Verdict, u64>,
-    people: Vec<StatusPerson>,
+    pub(super) scanned_at: Timestamp,
+    pub(super) complete: bool,
+    pub(super) problems: Vec<String>,
+    pub(super) target_only: u64,
+    pub(super) is_filtered: bool,
+    pub(super) counts: BTreeMap<Verdict, u64>,
+    pub(super) people: Vec<StatusPerson>,
 }
 
 /// Chooses what a status says while a scan goes on, and keeps nothing else.
