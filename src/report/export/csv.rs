@@ -155,7 +155,15 @@ mod tests {
 
     #[test]
     fn ordinary_text_stays_as_it_is() {
-        for text in ["", "Ann-Marie O'Neill", "a@b.example", "1+1=2", "山田 花子", "W/\"1f\"", "a; b"] {
+        for text in [
+            "",
+            "Ann-Marie O'Neill",
+            "a@b.example",
+            "1+1=2",
+            "山田 花子",
+            "W/\"1f\"",
+            "a; b",
+        ] {
             assert_eq!(safe(text), text);
         }
     }

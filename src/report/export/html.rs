@@ -115,11 +115,7 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// Writes everything before the first person.
-    pub fn begin(
-        out: &'a mut dyn Write,
-        report: &Report,
-        arrangement: &Arrangement<'_>,
-    ) -> io::Result<Self> {
+    pub fn begin(out: &'a mut dyn Write, report: &Report, arrangement: &Arrangement<'_>) -> io::Result<Self> {
         let mut sizes: Vec<(Verdict, u64)> = Vec::new();
         for entry in &arrangement.entries {
             match sizes.last_mut() {
@@ -308,7 +304,11 @@ impl<'a> Page<'a> {
         for other in others.into_iter().flatten().map(|text| text.raw()) {
             if !seen.contains(&other) {
                 seen.push(other);
-                write!(self.out, "<span class=\"quiet\"><bdi>{}</bdi></span>", Text(other))?;
+                write!(
+                    self.out,
+                    "<span class=\"quiet\"><bdi>{}</bdi></span>",
+                    Text(other)
+                )?;
             }
         }
         Ok(())
@@ -337,7 +337,11 @@ impl<'a> Page<'a> {
             None => write!(self.out, "picture left out")?,
         }
         match facts {
-            Some(facts) => write!(self.out, "<span class=\"quiet\"><bdi>{}</bdi></span>", Text(&facts)),
+            Some(facts) => write!(
+                self.out,
+                "<span class=\"quiet\"><bdi>{}</bdi></span>",
+                Text(&facts)
+            ),
             None => Ok(()),
         }
     }
