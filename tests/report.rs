@@ -371,6 +371,11 @@ fn a_photo_that_is_probably_not_the_persons_own_says_so_in_every_format() {
         .collect();
     upns.sort_unstable();
     assert_eq!(upns, ["ada@contoso.example", "bea@contoso.example"]);
+    assert_eq!(json["suspicious"], json!(null), "a filter shows only some");
+    let unfiltered = stage
+        .run(&["report", "--deep", "--format", "json"])
+        .expect_code(0);
+    assert_eq!(unfiltered.json()["suspicious"], 2);
     let rows = rows(&run("csv").stdout);
     let page = run("html").stdout;
     for person in listed.values() {

@@ -136,7 +136,7 @@ pub async fn run(
             return Err(Failure::new(exit::UNEXPECTED, cannot));
         }
         (Err(Stopped::Writing(error)), None) => return Err(error.into()),
-        (Err(Stopped::Fetching(error)), _) => return Err(engine_failure(error)),
+        (Err(Stopped::Fetching(failure)), _) => return Err(failure),
     }
     Ok(if arguments.exit_code && report.status.has_differences() {
         exit::DIFFERENCES
@@ -224,7 +224,7 @@ impl Write for Destination {
 /// Why a report is not written to its end.
 enum Stopped {
     Writing(io::Error),
-    Fetching(EngineError),
+    Fetching(Failure),
 }
 
 impl From<io::Error> for Stopped {
@@ -235,7 +235,7 @@ impl From<io::Error> for Stopped {
 
 impl From<EngineError> for Stopped {
     fn from(error: EngineError) -> Self {
-        Self::Fetching(error)
+        Self::Fetching(engine_failure(error))
     }
 }
 

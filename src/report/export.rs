@@ -45,6 +45,11 @@ impl Report {
     fn target_only(&self) -> Option<u64> {
         (!self.status.is_filtered).then_some(self.status.target_only)
     }
+
+    /// People whose photo is probably not their own, listed or not; unknown where a filter lets only some through.
+    fn suspicious(&self) -> Option<u64> {
+        (!self.status.is_filtered).then_some(self.status.suspicious)
+    }
 }
 
 #[derive(Serialize)]
@@ -60,6 +65,7 @@ struct Document<'a> {
     filter: &'a str,
     listed: &'static str,
     servicenow_only: Option<u64>,
+    suspicious: Option<u64>,
     people: &'a [StatusPerson],
 }
 
@@ -99,6 +105,7 @@ pub fn write_json(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             Listing::Everybody => "everybody",
         },
         servicenow_only: report.target_only(),
+        suspicious: report.suspicious(),
         people: &status.people,
     };
     json::line(out, &document)

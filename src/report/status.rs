@@ -23,6 +23,8 @@ pub struct Status {
     pub(super) complete: bool,
     pub(super) problems: Vec<String>,
     pub(super) target_only: u64,
+    /// Of everybody, whatever the filter.
+    pub(super) suspicious: u64,
     pub(super) is_filtered: bool,
     pub(super) counts: BTreeMap<Verdict, u64>,
     pub(super) people: Vec<StatusPerson>,
@@ -107,12 +109,14 @@ impl Selection {
     /// The status, once the scan is over.
     pub fn finish(self, scanned: Scanned) -> Status {
         let is_filtered = !self.filter.is_empty();
-        let (counts, people) = self.decide(&scanned.listed.listing.suspicions());
+        let suspicions = scanned.listed.listing.suspicions();
+        let (counts, people) = self.decide(&suspicions);
         Status {
             scanned_at: scanned.listed.scanned_at,
             complete: scanned.listed.complete,
             problems: scanned.problems,
             target_only: scanned.target_only,
+            suspicious: suspicions.len() as u64,
             is_filtered,
             counts,
             people,
@@ -140,6 +144,7 @@ impl Status {
             complete: scan.complete,
             problems: scan.problems.clone(),
             target_only: scan.target_only,
+            suspicious: scan.suspicions.len() as u64,
             is_filtered,
             counts,
             people,

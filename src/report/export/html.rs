@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{Report, clean_long};
 use crate::domain::comparison::{Judgement, Verdict};
 use crate::domain::picture::Rendition;
+use crate::domain::text::RemoteText;
 use crate::report::status::{Listing, StatusAvatar, StatusPerson, StatusPhoto, whole_seconds};
 use crate::report::text::{moment, number, people, size};
 
@@ -191,12 +192,21 @@ impl<'a> Page<'a> {
             Listing::Everybody => people(listed),
         };
         writeln!(self.out, "<dt>Listed</dt><dd>{whom}</dd>")?;
-        let suspicious = status.people.iter().filter(|person| person.suspicion.is_some());
-        let suspicious = suspicious.count() as u64;
+        let suspected = status.people.iter().filter(|person| person.suspicion.is_some());
+        let suspected = suspected.count() as u64;
+        let suspicious = report.suspicious().unwrap_or(suspected);
         if suspicious > 0 {
+            let hint = if suspected < suspicious {
+                format!(
+                    ", {} of them listed here (<code>status:suspicious</code> lists them all)",
+                    number(suspected)
+                )
+            } else {
+                String::new()
+            };
             writeln!(
                 self.out,
-                "<dt>Suspicious</dt><dd>{} listed here with a photo that is probably not their own</dd>",
+                "<dt>Suspicious</dt><dd>{} with a photo that is probably not their own{hint}</dd>",
                 people(suspicious)
             )?;
         }
@@ -301,7 +311,7 @@ impl<'a> Page<'a> {
         write!(self.out, "<bdi>{}</bdi>", Text(who.name.raw()))?;
         let mut seen: Vec<&str> = Vec::new();
         let others = [Some(&who.upn), who.mail.as_ref(), who.user_name.as_ref()];
-        for other in others.into_iter().flatten().map(|text| text.raw()) {
+        for other in others.into_iter().flatten().map(RemoteText::raw) {
             if !seen.contains(&other) {
                 seen.push(other);
                 write!(
