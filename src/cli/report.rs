@@ -126,6 +126,8 @@ pub async fn run(
             out.into_inner()
                 .map_err(io::IntoInnerError::into_error)?
                 .finish()?;
+            // As it was typed, not as the system spells it.
+            let path = arguments.output.as_deref().unwrap_or(&path);
             output.talk(&format!("Report written to {}.", path.display()));
         }
         (Ok(()), None) => {}
