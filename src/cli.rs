@@ -15,6 +15,7 @@ mod info;
 mod output;
 mod plan;
 mod push;
+mod report;
 pub mod sandbox;
 mod screen;
 mod show;
@@ -96,6 +97,8 @@ enum Command {
     Show(show::ShowArguments),
     /// Say why one person's picture is what it is, step by step, and what to try next.
     Explain(explain::ExplainArguments),
+    /// Write how both sides compare to a file: one HTML page with the pictures, CSV, or JSON.
+    Report(report::ReportArguments),
     /// Show what a run would do, or write it to a file for `apply`.
     Plan(plan::PlanArguments),
     /// Do exactly what a plan file says; what has moved since is left alone.
@@ -203,6 +206,7 @@ async fn dispatch_async(
         Command::Status(arguments) => status::run(output, global, &arguments).await,
         Command::Show(arguments) => show::run(output, global, &arguments).await,
         Command::Explain(arguments) => explain::run(output, global, &arguments).await,
+        Command::Report(arguments) => report::run(output, global, &arguments).await,
         Command::Plan(arguments) => plan::run(output, global, &arguments).await,
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,

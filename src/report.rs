@@ -4,6 +4,7 @@
 //! [`crate::domain::text::clean`].
 
 pub mod explanation;
+pub mod export;
 pub mod failure;
 pub mod json;
 pub mod plan;

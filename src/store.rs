@@ -16,6 +16,7 @@ pub mod vault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use files::PartialFile;
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;

@@ -264,7 +264,7 @@ impl Session {
     }
 
     /// Says on the progress line when a service makes us wait, so that nobody takes a pause for a standstill.
-    async fn watching_waits<T>(
+    pub async fn watching_waits<T>(
         &self,
         progress: &Progress,
         is_ascii: bool,

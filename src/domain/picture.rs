@@ -267,29 +267,57 @@ pub fn prepare(
         });
     }
     let picture = decode_checked(bytes, format)?;
-    let encoded = guarded(|| {
-        let flat = flatten(&picture);
-        let flat = if flat.width().max(flat.height()) > side {
-            scale_to_fit(&flat, side)?
-        } else {
-            flat
-        };
-        let (width, height) = (side_u16(flat.width())?, side_u16(flat.height())?);
-        let mut encoded = Vec::new();
-        jpeg_encoder::Encoder::new(&mut encoded, 90)
-            .encode(flat.as_raw(), width, height, jpeg_encoder::ColorType::Rgb)
-            .map_err(|error| PictureProblem::Broken(error.to_string()))?;
-        Ok::<_, PictureProblem>(encoded)
-    })??;
+    let encoded = guarded(|| rendition(&picture, side, 90))??.bytes;
     if encoded.len() as u64 > limit {
         return Err(PictureProblem::TooManyBytes {
             bytes: encoded.len() as u64,
         });
     }
     Ok(Prepared {
-        bytes: encoded.into(),
+        bytes: encoded,
         content_type: "image/jpeg",
         is_original: false,
+    })
+}
+
+/// A picture drawn anew: a JPEG of our own making, without anything that its source may have hidden in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendition {
+    /// The JPEG.
+    pub bytes: bytes::Bytes,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// Draws a picture anew, with at most `side` pixels on either side; a smaller one keeps its size.
+pub fn thumbnail(bytes: &[u8], side: u32) -> Result<Rendition, PictureProblem> {
+    let picture = decode(bytes)?;
+    guarded(|| rendition(&picture, side, 85))?
+}
+
+fn rendition(picture: &DynamicImage, side: u32, quality: u8) -> Result<Rendition, PictureProblem> {
+    let flat = flatten(picture);
+    let flat = if flat.width().max(flat.height()) > side {
+        scale_to_fit(&flat, side)?
+    } else {
+        flat
+    };
+    let (width, height) = (flat.width(), flat.height());
+    let mut encoded = Vec::new();
+    jpeg_encoder::Encoder::new(&mut encoded, quality)
+        .encode(
+            flat.as_raw(),
+            side_u16(width)?,
+            side_u16(height)?,
+            jpeg_encoder::ColorType::Rgb,
+        )
+        .map_err(|error| PictureProblem::Broken(error.to_string()))?;
+    Ok(Rendition {
+        bytes: encoded.into(),
+        width,
+        height,
     })
 }
 
@@ -630,6 +658,22 @@ mod tests {
             ("image/jpeg", false)
         );
         assert_eq!(examine(&converted.bytes).expect("sound").width, 300);
+    }
+
+    #[test]
+    fn a_thumbnail_is_a_small_jpeg_of_the_same_picture_and_nothing_is_enlarged() {
+        let large = encoded(&gradient(600, 300, 9), ImageFormat::Png);
+        let small = thumbnail(&large, 128).expect("sound");
+        assert_eq!((small.width, small.height), (128, 64));
+        let (before, after) = (
+            examine(&large).expect("sound"),
+            examine(&small.bytes).expect("sound"),
+        );
+        assert_eq!((after.format, after.width), (PictureFormat::Jpeg, 128));
+        assert!(before.fingerprint.is_same_picture(&after.fingerprint));
+        let tiny = thumbnail(&encoded(&gradient(40, 30, 9), ImageFormat::Png), 128).expect("sound");
+        assert_eq!((tiny.width, tiny.height), (40, 30));
+        assert!(thumbnail(b"<svg onload='alert(1)'/>", 128).is_err());
     }
 
     #[test]

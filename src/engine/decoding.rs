@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::comparison::{Content, SourceContent};
 use crate::domain::photo::Sha256;
-use crate::domain::picture::{self, PictureFacts, PictureFormat, PictureProblem, Prepared};
+use crate::domain::picture::{self, PictureFacts, PictureFormat, PictureProblem, Prepared, Rendition};
 
 /// How long one picture may take (`reliability.md` F9).
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -100,6 +100,11 @@ impl Decoding {
             Ok((facts, prepared))
         })
         .await
+    }
+
+    /// Draws a picture anew, small.
+    pub(super) async fn thumbnail(&self, bytes: Bytes, side: u32) -> Result<Rendition, PictureProblem> {
+        self.run(move || picture::thumbnail(&bytes, side)).await?
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, GaveUp> {

@@ -7,6 +7,7 @@ use crate::connector::Priority;
 use crate::domain::comparison::Content;
 use crate::domain::ids::PictureId;
 use crate::domain::photo::Sha256;
+use crate::domain::picture::{PictureProblem, Rendition};
 
 /// What one side shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ impl Engine {
             self.target_picture(state)
         );
         SidePictures { source, target }
+    }
+
+    /// A small rendition of a picture, with at most `side` pixels on either side: off this thread, within a time limit.
+    ///
+    /// # Errors
+    ///
+    /// Why the bytes are no picture.
+    pub async fn thumbnail(&self, bytes: Bytes, side: u32) -> Result<Rendition, PictureProblem> {
+        self.decoding.thumbnail(bytes, side).await
     }
 
     async fn target_picture(&self, state: &PersonState) -> SidePicture {

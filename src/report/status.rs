@@ -19,13 +19,15 @@ use crate::engine::{PersonState, Scan, ScanSink, Scanned, Standing};
 /// What a status says: numbers of everybody who passes the filter, and those who are listed.
 #[derive(Debug)]
 pub struct Status {
-    scanned_at: Timestamp,
-    complete: bool,
-    problems: Vec<String>,
-    target_only: u64,
-    is_filtered: bool,
-    counts: BTreeMap<Verdict, u64>,
-    people: Vec<StatusPerson>,
+    pub(super) scanned_at: Timestamp,
+    pub(super) complete: bool,
+    pub(super) problems: Vec<String>,
+    pub(super) target_only: u64,
+    /// Of everybody, whatever the filter.
+    pub(super) suspicious: u64,
+    pub(super) is_filtered: bool,
+    pub(super) counts: BTreeMap<Verdict, u64>,
+    pub(super) people: Vec<StatusPerson>,
 }
 
 /// Chooses what a status says while a scan goes on, and keeps nothing else.
@@ -107,12 +109,14 @@ impl Selection {
     /// The status, once the scan is over.
     pub fn finish(self, scanned: Scanned) -> Status {
         let is_filtered = !self.filter.is_empty();
-        let (counts, people) = self.decide(&scanned.listed.listing.suspicions());
+        let suspicions = scanned.listed.listing.suspicions();
+        let (counts, people) = self.decide(&suspicions);
         Status {
             scanned_at: scanned.listed.scanned_at,
             complete: scanned.listed.complete,
             problems: scanned.problems,
             target_only: scanned.target_only,
+            suspicious: suspicions.len() as u64,
             is_filtered,
             counts,
             people,
@@ -140,6 +144,7 @@ impl Status {
             complete: scan.complete,
             problems: scan.problems.clone(),
             target_only: scan.target_only,
+            suspicious: scan.suspicions.len() as u64,
             is_filtered,
             counts,
             people,

@@ -46,21 +46,75 @@ pub(super) fn write_whole_with(
     path: &Path,
     fill: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), StoreError> {
-    let (temporary, mut file) = create_temporary(path)?;
-    let filled = fill(&mut file).and_then(|()| file.sync_all());
-    // Windows renames no file that is open.
-    drop(file);
-    let written = filled
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(StoreError::files("write", path));
-    if written.is_err() {
-        // The error that matters is the one above; a file left behind is cleared by the next start.
-        let _ = fs::remove_file(&temporary);
-        return written;
+    let mut partial = PartialFile::create(path)?;
+    fill(partial.file_mut()).map_err(StoreError::files("write", path))?;
+    partial.finish()
+}
+
+/// A file in the making: it is beside the one that it will be, for the owner alone, and gone again unless it is finished.
+#[derive(Debug)]
+pub struct PartialFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    /// `None` once it is closed.
+    file: Option<File>,
+}
+
+impl PartialFile {
+    /// Begins what will be at `path`.
+    ///
+    /// # Errors
+    ///
+    /// If nothing can be created in its folder.
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        let (temporary, file) = create_temporary(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            temporary,
+            file: Some(file),
+        })
     }
-    match path.parent() {
-        Some(folder) => sync_folder(folder),
-        None => Ok(()),
+
+    /// Puts it into place, instead of what is there: synced, renamed, and the rename synced.
+    ///
+    /// # Errors
+    ///
+    /// If that is not possible; then nothing is left but what was there before.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        let synced = self.file_mut().sync_all();
+        // Windows renames no file that is open.
+        self.file = None;
+        synced
+            .and_then(|()| fs::rename(&self.temporary, &self.path))
+            .map_err(StoreError::files("write", &self.path))?;
+        match self.path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => sync_folder(Path::new(".")),
+            Some(folder) => sync_folder(folder),
+            None => Ok(()),
+        }
+    }
+
+    fn file_mut(&mut self) -> &mut File {
+        self.file.as_mut().expect("it is closed only when it is finished")
+    }
+}
+
+impl Write for PartialFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file_mut().flush()
+    }
+}
+
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        self.file = None;
+        // Not there any more if it was put into place. The error that matters is another one; in a profile's folders
+        // a file left behind is cleared by the next start.
+        let _ = fs::remove_file(&self.temporary);
     }
 }
 

@@ -38,7 +38,9 @@ const NAMES: [&str; 5] = ["ada byron", "ben tall", "cleo wide", "dora small", "e
 
 fn suspicions<'a>(people: &[Faces], name: impl Fn(usize) -> Cow<'a, str>) -> Vec<(usize, Suspicion)> {
     let mut gallery = Gallery::default();
-    people.iter().for_each(|faces| gallery.push(*faces));
+    for faces in people {
+        gallery.push(*faces);
+    }
     gallery.suspicions(name)
 }
 
