@@ -220,10 +220,12 @@ fn a_dry_run_writes_nothing() {
 /// A small picture of its own for every colour.
 fn picture(red: u8, green: u8, blue: u8) -> Vec<u8> {
     let pixels = image::RgbImage::from_fn(96, 96, |x, y| {
+        // Of more colours than a logo has.
+        let shade = (x / 12 * 9 + y / 12 * 21) as u8;
         if (x / 24 + y / 24) % 2 == 0 {
-            image::Rgb([red, green, blue])
+            image::Rgb([red ^ shade, green, blue])
         } else {
-            image::Rgb([blue, red, green])
+            image::Rgb([blue, red, green ^ shade])
         }
     });
     let mut bytes = Vec::new();
