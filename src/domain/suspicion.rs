@@ -49,6 +49,15 @@ impl Face {
         }
     }
 
+    /// What can be told from this picture alone.
+    pub fn suspicion(&self) -> Option<Suspicion> {
+        match self.shades {
+            0..=1 => Some(Suspicion::Blank),
+            2..=FEW_SHADES => Some(Suspicion::Drawing),
+            _ => None,
+        }
+    }
+
     const SIZE: usize = 21;
 
     /// No shades, no picture.
@@ -156,6 +165,11 @@ impl Suspicion {
     }
 }
 
+/// How a plan and a run say that a photo waits.
+pub fn held_back(suspicion: &str) -> String {
+    format!("suspicious: {suspicion}; not pushed without a confirmation")
+}
+
 /// Whose photo is probably not their own, and why in one sentence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Suspicions(HashMap<SourceId, Box<str>>);
@@ -225,15 +239,10 @@ impl Gallery {
         let pictures = Pictures::of(self);
         let found = (0..self.0.len()).filter_map(|person| {
             let face = self.face(Use::source(person))?;
-            let suspicion = if face.shades <= 1 {
-                Suspicion::Blank
-            } else if face.shades <= FEW_SHADES {
-                Suspicion::Drawing
-            } else {
-                pictures
-                    .swapped(person)
-                    .or_else(|| pictures.used_by_others(person, &name))?
-            };
+            let suspicion = face
+                .suspicion()
+                .or_else(|| pictures.swapped(person))
+                .or_else(|| pictures.used_by_others(person, &name))?;
             Some((person, suspicion))
         });
         found.collect()
@@ -385,8 +394,8 @@ impl Pictures {
     }
 }
 
-/// "Ann Smith" and "Ann Smith (Admin)" are one person's two accounts.
-fn is_one_person(one: &str, other: &str) -> bool {
+/// "ann smith" and "ann smith (admin)" are one person's two accounts. Both names are folded.
+pub fn is_one_person(one: &str, other: &str) -> bool {
     let words = |name: &'_ str| -> Vec<String> {
         let mut words: Vec<String> = name
             .split(|sign: char| !sign.is_alphanumeric())
