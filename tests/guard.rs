@@ -161,29 +161,3 @@ fn photos_that_no_scan_has_seen_are_looked_at_before_they_are_pushed() {
         "{shared:?}"
     );
 }
-
-#[test]
-fn zz_measure() {
-    use avatar_sync::domain::picture::examine;
-    for seed in [2u64, 3, 4] {
-        let stage = Stage::with(&SandboxOptions { users: 2_000, seed, is_throttled: false, ..SandboxOptions::default() });
-        let planted = planted(&stage);
-        let dir = stage.sandbox.world().directory.read();
-        let faces: Vec<_> = dir.users().iter().filter(|u| !planted.contains_key(&*u.principal)).filter_map(|u| {
-            let picture = u.photo.as_ref()?.picture.clone();
-            let p = picture.resized(360).unwrap_or(picture);
-            if let Some((1,1)) = p.dimensions() { return None }
-            let facts = examine(&p.bytes()).ok()?;
-            Some((u.principal.to_string(), facts.fingerprint, p))
-        }).collect();
-        for (i, a) in faces.iter().enumerate() { for b in &faces[i+1..] {
-            let d = a.1.distance(&b.1);
-            if d <= 5 {
-                let mx = a.1.colours.iter().flatten().zip(b.1.colours.iter().flatten()).map(|(x,y)| x.abs_diff(*y)).max().unwrap();
-                let avg: u32 = a.1.colours.iter().flatten().zip(b.1.colours.iter().flatten()).map(|(x,y)| u32::from(x.abs_diff(*y))).sum::<u32>()/48;
-                if avg <= 16 { println!("seed {seed} {} {} bits {d} avg {avg} max {mx} {:?} {:?}", a.0, b.0, a.2, b.2); 
-                std::fs::write(format!("/tmp/f_{}_a.jpg", a.0), a.2.bytes()).unwrap(); std::fs::write(format!("/tmp/f_{}_b.jpg", a.0), b.2.bytes()).unwrap(); }
-            }
-        }}
-    }
-}
