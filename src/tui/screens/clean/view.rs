@@ -73,8 +73,10 @@ fn counts(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
         let mut pen = Pen::new(buffer, theme, area, line);
         pen.write(&figure(count), theme.strong())
             .write(kind.words(), theme.text());
-        if bytes > 0 {
-            pen.write(&format!(", {}", size(bytes)), theme.quiet());
+        // Half a number says nothing; the sum is in the title.
+        let won = format!(", {}", size(bytes));
+        if bytes > 0 && pen.room() >= won.len() {
+            pen.write(&won, theme.quiet());
         }
         line += 1;
     }
@@ -153,12 +155,12 @@ fn step_line(state: &State, mut pen: Pen<'_>, area: Rect, step: &TidyStep) {
     pen.write(theme.sign("−", "-"), theme.warning())
         .skip(1)
         .cell(&step.person.name.shown(), name_width(area), theme.text())
-        .skip(1)
-        .write(&clean(&step.reason), theme.quiet());
+        .skip(1);
     let bytes = step.bytes();
-    if bytes > 0 {
-        pen.write(&format!(", {}", size(bytes)), theme.quiet());
-    }
+    let bytes = if bytes > 0 { size(bytes) } else { String::new() };
+    pen.write(&format!("{bytes:>8}"), theme.text())
+        .skip(2)
+        .write(&clean(&step.reason), theme.quiet());
 }
 
 fn left_line(state: &State, mut pen: Pen<'_>, area: Rect, left: &Left) {

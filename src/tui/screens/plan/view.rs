@@ -165,13 +165,9 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     }
     let confirm = key(Intent::PushSuspicious);
     if !proposal.held_back.is_empty() {
-        let and = if proposal.held_back.len() == 1 {
-            "Held back, because the photo is probably somebody else's:"
-        } else {
-            "Held back, because the photos are probably not their own:"
-        };
         let who = first_names(&proposal.held_back);
-        notes.push((format!("! {and} {who}. {confirm} puts them in."), theme.warning()));
+        let text = format!("! Probably not their own photo: {who}. {confirm} puts them in.");
+        notes.push((text, theme.warning()));
     } else if proposal.is_confirmed {
         let text =
             format!("! Suspicious photos are in this plan, as you confirmed. {confirm} leaves them out.");
