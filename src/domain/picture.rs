@@ -26,7 +26,7 @@ const MEMORY_LIMIT: u64 = 64 * 1024 * 1024 + 16 * 1024 * 1024;
 const SHORTEST: usize = 64;
 /// How many of 64 bits may differ in two renditions of one picture (`reliability.md` F6, which says 5).
 ///
-/// Told from drawn portraits, and shown by their tests (`sandbox/portraits/tests/perception.rs`): of 1,440 renditions
+/// Told from drawn portraits; their tests show it again with fewer (`sandbox/portraits/tests/perception.rs`). Of 1,440 renditions
 /// (JPEG from quality 40 on, PNG, 48 to 648 pixels, four colours, turned by EXIF, half a percent cut off, enlarged from
 /// 96 pixels) the farthest is 7 bits and 12 of 255 in colour away from its picture. Of the 8,386,560 pairs of 4,096
 /// different faces those within 12 bits are at least 27 apart in colour. Bits alone tell nothing: plain walls leave many

@@ -316,11 +316,17 @@ fn a_screenful_of_forty_cached_pairs_is_drawn_in_a_tenth_of_a_second() {
     settle();
     // Once there and back: the first time the pictures travel, the second time the terminal has them.
     for key in ["<pgdn>", "<pgup>", "<pgdn>"] {
+        let bytes = || terminal.look(|screen| screen.picture_bytes);
+        let before = bytes();
         let sent = terminal.type_keys(key);
         let reaction = terminal.reaction(sent, Duration::from_millis(300), LIMIT, LIMIT);
+        let sent_bytes = bytes() - before;
         let pictures = terminal.pictures().len();
         let took = reaction.last.expect("another page is drawn");
-        println!("{key}: {pictures} pictures in {took:?}, {} bytes", reaction.bytes);
+        println!(
+            "{key}: {pictures} pictures in {took:?}, {} bytes, {sent_bytes} of them pictures",
+            reaction.bytes
+        );
         assert!(pictures >= 50, "{pictures} pictures\n{terminal:?}");
         assert!(
             took < stretched(Duration::from_millis(100)),
