@@ -64,7 +64,7 @@ fn exactly_the_people_of_suspicious_kinds_are_suspected_and_each_for_the_right_r
 
 #[test]
 fn nobody_of_thousands_is_suspected_wrongly() {
-    for seed in [2, 3, 4] {
+    let look = |seed| {
         let stage = Stage::with(&SandboxOptions {
             users: 2_000,
             seed,
@@ -76,7 +76,12 @@ fn nobody_of_thousands_is_suspected_wrongly() {
             assert!(planted.contains_key(upn), "seed {seed}: {upn}: {why}");
         }
         assert_eq!(suspected.len(), planted.len(), "seed {seed}: {suspected:#?}");
-    }
+    };
+    std::thread::scope(|scope| {
+        for seed in [2, 3, 4] {
+            scope.spawn(move || look(seed));
+        }
+    });
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn blank_pictures_and_drawings_are_suspicious_however_many_use_them() {
     };
     let people = [
         with_shades(0, 1),
-        with_shades(1, 3),
+        with_shades(1, FEW_SHADES),
         with_shades(2, FEW_SHADES + 1),
         with_shades(0, 1),
     ];
