@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::comparison::{Judgement, Verdict};
 use super::photo::{ChainStamp, PhotoStamp, Sha256};
 use super::run::{Outcome, PersonRef};
+use super::suspicion::held_back;
 
 /// What a run may do with a person's avatar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +123,10 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// False if a listing was cut short: then nothing is ever removed (`reliability.md` E6).
     pub complete: bool,
+    /// True if somebody has confirmed photos that are probably not the person's own ([`Policy::push_suspicious`]);
+    /// otherwise a push looks at each photo itself, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub push_suspicious: bool,
     /// The changes, in the order in which they are made.
     pub steps: Vec<Step>,
     /// Everybody else.
@@ -184,10 +189,7 @@ pub fn plan(
                 person: candidate.person,
                 verdict: candidate.judgement.verdict,
                 outcome: Outcome::Skipped,
-                reason: format!(
-                    "suspicious: {}; not pushed without a confirmation",
-                    candidate.suspicion.unwrap_or_default()
-                ),
+                reason: held_back(&candidate.suspicion.unwrap_or_default()),
                 is_held_back,
             }),
             Decision::Do(change, expected) => steps.push(Step {
@@ -213,6 +215,7 @@ pub fn plan(
         profile: profile.into(),
         made_at,
         complete,
+        push_suspicious: policy.push_suspicious,
         steps,
         skips,
     }

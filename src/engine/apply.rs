@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::Learning;
-use super::push::{Ended, Pushing, Turn};
+use super::push::{Ended, Guard, Pushing, Turn};
 use super::{Engine, RecoverError};
 use crate::connector::LaneState;
 use crate::domain::ids::RunId;
@@ -168,12 +168,13 @@ impl Engine {
         self.check_plan(&plan, limits)?;
         self.recover().await?;
         let planned = planned(&plan);
+        let guard = (!plan.push_suspicious).then(Guard::default);
         let done = plan
             .skips
             .into_iter()
             .map(|skip| (skip.person, Ended::new(skip.outcome, skip.reason)))
             .collect();
-        self.run(planned, done, plan.steps, control, events).await
+        self.run(planned, done, plan.steps, guard, control, events).await
     }
 
     /// One run: `done` needs no turn, `turns` get one each.
@@ -182,6 +183,7 @@ impl Engine {
         planned: Planned,
         done: Vec<(PersonRef, Ended)>,
         turns: Vec<T>,
+        guard: Option<Guard>,
         control: &RunControl,
         events: mpsc::Sender<RunEvent>,
     ) -> Result<RunReport, ApplyError> {
@@ -216,7 +218,11 @@ impl Engine {
         for (person, ended) in done {
             running.end(person, ended).await;
         }
-        self.carry_out(&run, turns, control, &mut running).await;
+        let pushing = Pushing {
+            guard,
+            ..self.pushing(run.clone(), control)
+        };
+        self.carry_out(pushing, turns, control, &mut running).await;
         let mut problems = Vec::new();
         let Running {
             events,
@@ -304,17 +310,18 @@ impl Engine {
             slots: Arc::new(Semaphore::new(self.settings.pushes_in_flight.max(1))),
             began: Instant::now(),
             pace: self.pace,
+            guard: None,
         }
     }
 
     async fn carry_out<T: TakesTurn>(
         &self,
-        run: &RunId,
+        pushing: Pushing,
         steps: Vec<T>,
         control: &RunControl,
         running: &mut Running<'_>,
     ) {
-        let pushing = Arc::new(self.pushing(run.clone(), control));
+        let pushing = Arc::new(pushing);
         let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
         let mut waiting = steps.into_iter();
         let mut tasks: JoinSet<Ended> = JoinSet::new();

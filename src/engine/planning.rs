@@ -25,6 +25,18 @@ impl Engine {
         self.plan_by(scan, self.settings.policy).await
     }
 
+    /// The same, and photos that are probably not the person's own are pushed too: somebody has confirmed them.
+    pub async fn plan_confirmed(&self, scan: &Scan) -> Plan {
+        self.plan_by(
+            scan,
+            Policy {
+                push_suspicious: true,
+                ..self.settings.policy
+            },
+        )
+        .await
+    }
+
     /// The same under another policy.
     pub(super) async fn plan_by(&self, scan: &Scan, policy: Policy) -> Plan {
         let mut candidates = Candidates {
@@ -104,6 +116,13 @@ impl Candidates {
     #[must_use]
     pub fn only(mut self, people: impl IntoIterator<Item = SourceId>) -> Self {
         self.only = Some(people.into_iter().collect());
+        self
+    }
+
+    /// Photos that are probably not the person's own are pushed too: somebody has confirmed them.
+    #[must_use]
+    pub fn confirmed(mut self) -> Self {
+        self.policy.push_suspicious = true;
         self
     }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! S1 read the target again       differs from the plan ─► changed meanwhile
-//! S2 fetch and check the photo   all places hold it    ─► unchanged
+//! S2 fetch and check the photo   all places hold it    ─► unchanged; probably not theirs ─► skipped
 //! S3 keep what is replaced       no copy, no push
 //! S4 create missing records      ┐
 //! S5 store the picture           │ every place, before any picture is touched;
@@ -20,6 +20,7 @@
 
 pub(super) mod aim;
 mod ending;
+mod guard;
 mod observation;
 mod preparation;
 mod removal;
@@ -41,6 +42,7 @@ pub(super) use self::aim::is_named;
 use self::aim::{Learned, PlaceAim, Wanted};
 pub(super) use self::ending::Ended;
 use self::ending::{Halt, changed, failed, somebody_elses};
+pub(super) use self::guard::Guard;
 use self::observation::{Look, Settled, Shown};
 use self::preparation::Prepared;
 pub(super) use self::settling::stored_by;
@@ -75,6 +77,8 @@ pub(super) struct Pushing {
     pub(super) slots: Arc<Semaphore>,
     pub(super) began: Instant,
     pub(super) pace: Pace,
+    /// `None` where somebody has confirmed the photos, or they were pushed in part already.
+    pub(super) guard: Option<Guard>,
 }
 
 /// The photo on its way. The bytes are let go as soon as they are stored.

@@ -69,6 +69,6 @@ impl Engine {
             .map(|left| (left.person, Ended::new(left.outcome, left.reason)))
             .collect();
         let parts = plan.steps.into_iter().map(|step| Part { step, kind }).collect();
-        self.run(planned, left, parts, &control, events).await
+        self.run(planned, left, parts, None, &control, events).await
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::text::{Look, number, people};
 use crate::domain::litter::{Fate, Litter, LitterKind};
-use crate::domain::tidying::{Purpose, TidyPlan, TidyStep};
+use crate::domain::tidying::{Left, Purpose, TidyPlan, TidyStep};
 
 /// How many people are named before the rest is only counted.
 const NAMED: usize = 20;
@@ -73,19 +73,12 @@ pub fn write_left(out: &mut dyn Write, look: Look, plan: &TidyPlan) -> io::Resul
     }
     writeln!(out, "Left alone:")?;
     for left in plan.left.iter().take(NAMED) {
-        let found: Vec<&str> = left.litter.iter().map(|litter| litter.kind.words()).collect();
-        let first = left.litter.first().map(|litter| litter.why.as_str());
         writeln!(
             out,
-            "  {} {}  {}{}",
+            "  {} {}  {}",
             look.cell(&left.person.name.shown(), 26),
             look.cell(&left.person.upn.shown(), 34),
-            if found.is_empty() {
-                String::new()
-            } else {
-                format!("{}: ", found[0])
-            },
-            first.filter(|_| left.litter.len() == 1).unwrap_or(&left.reason),
+            left_words(left),
         )?;
     }
     if plan.left.len() > NAMED {
@@ -125,22 +118,39 @@ fn write_cleaning(out: &mut dyn Write, plan: &TidyPlan) -> io::Result<()> {
         "{} of stored pictures would be won back; everybody goes on seeing what they see:",
         size(plan.bytes())
     )?;
-    let all = || plan.steps.iter().flat_map(|step| &step.litter);
-    for kind in LitterKind::ALL {
-        let of_kind = || all().filter(move |litter| litter.kind == kind && litter.fate != Fate::Left);
-        let count = of_kind().count() as u64;
-        if count > 0 {
-            let bytes: u64 = of_kind().map(won).sum();
-            writeln!(
-                out,
-                "  {:<32} {:>9} {:>11}",
-                kind.words(),
-                number(count),
-                size(bytes)
-            )?;
-        }
+    for (kind, count, bytes) in by_kind(plan) {
+        writeln!(
+            out,
+            "  {:<32} {:>9} {:>11}",
+            kind.words(),
+            number(count),
+            size(bytes)
+        )?;
     }
     Ok(())
+}
+
+/// How much of each kind goes, and the bytes that are won by it; kinds of which there are none are left out.
+pub fn by_kind(plan: &TidyPlan) -> Vec<(LitterKind, u64, u64)> {
+    let all = || plan.steps.iter().flat_map(|step| &step.litter);
+    let of_kind = |kind| all().filter(move |litter| litter.kind == kind && litter.fate != Fate::Left);
+    LitterKind::ALL
+        .into_iter()
+        .map(|kind| {
+            let bytes = of_kind(kind).map(won).sum();
+            (kind, of_kind(kind).count() as u64, bytes)
+        })
+        .filter(|(_, count, _)| *count > 0)
+        .collect()
+}
+
+/// What was found at somebody who is left alone, and why it is left.
+pub fn left_words(left: &Left) -> String {
+    match left.litter.as_slice() {
+        [] => left.reason.clone(),
+        [litter] => format!("{}: {}", litter.kind.words(), litter.why),
+        [litter, ..] => format!("{}: {}", litter.kind.words(), left.reason),
+    }
 }
 
 fn won(litter: &Litter) -> u64 {
@@ -162,7 +172,8 @@ fn write_step(out: &mut dyn Write, look: Look, step: &TidyStep) -> io::Result<()
     )
 }
 
-fn size(bytes: u64) -> String {
+/// Bytes as people read them.
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),

@@ -22,6 +22,7 @@ use crate::connector::http::{RequestLog, RequestRecord};
 use crate::connector::{LaneState, Priority};
 use crate::domain::comparison::Verdict;
 use crate::domain::listing::{Listed, Listing};
+use crate::domain::litter::CleaningOptions;
 use crate::domain::plan::{Limits, Plan};
 use crate::domain::run::PersonRef;
 use crate::domain::text::clean;
@@ -173,9 +174,15 @@ impl Effects {
                 is_wanted_now,
             } => self.painting.paint(key, bytes, is_wanted_now),
             Effect::DropPaints => self.painting.drop_waiting(),
-            Effect::Plan { question, who } => self.plan(question, who),
+            Effect::Plan {
+                question,
+                who,
+                is_confirmed,
+            } => self.plan(question, who, is_confirmed),
+            Effect::PlanCleaning { question } => self.plan_cleaning(question),
             Effect::DropPlan => stop(&mut self.planning),
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),
+            Effect::Clean(plan) => self.running.clean(*plan),
             Effect::PauseRun => self.running.pause(),
             Effect::ResumeRun => self.running.resume(),
             Effect::CancelRun => self.running.cancel(),
@@ -305,21 +312,31 @@ impl Effects {
         });
     }
 
-    fn plan(&mut self, question: u64, who: Who) {
+    fn plan_cleaning(&mut self, question: u64) {
         stop(&mut self.planning);
         let cancel = CancellationToken::new();
         self.planning = Some(cancel.clone());
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
-            let observer = {
-                let mailbox = mailbox.clone();
-                move |event: ScanEvent<'_>| {
-                    if let Some(news) = scan_news(&event) {
-                        mailbox.post(Message::Planning { question, news });
-                    }
-                }
-            };
-            let planned = plan(&engine, who, &observer, &cancel).await;
+            let observer = planning_news(&mailbox, question);
+            let options = CleaningOptions::default();
+            let planned = engine.cleaning_plan(&[], options, &observer, &cancel).await;
+            if cancel.is_cancelled() {
+                return;
+            }
+            let result = planned.map(Box::new).map_err(|error| trouble(&error));
+            mailbox.post(Message::CleaningPlanned { question, result });
+        });
+    }
+
+    fn plan(&mut self, question: u64, who: Who, is_confirmed: bool) {
+        stop(&mut self.planning);
+        let cancel = CancellationToken::new();
+        self.planning = Some(cancel.clone());
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move {
+            let observer = planning_news(&mailbox, question);
+            let planned = plan(&engine, who, is_confirmed, &observer, &cancel).await;
             if cancel.is_cancelled() {
                 return;
             }
@@ -381,24 +398,47 @@ fn stop(token: &mut Option<CancellationToken>) {
     }
 }
 
+/// Tells the screen how far the making of a plan is.
+fn planning_news(mailbox: &Mailbox, question: u64) -> impl Fn(ScanEvent<'_>) + Send + Sync + use<> {
+    let mailbox = mailbox.clone();
+    move |event| {
+        if let Some(news) = scan_news(&event) {
+            mailbox.post(Message::Planning { question, news });
+        }
+    }
+}
+
 /// A plan for these people, from a fresh look at them.
 async fn plan(
     engine: &Engine,
     who: Who,
+    is_confirmed: bool,
     observer: &dyn crate::engine::ScanObserver,
     cancel: &CancellationToken,
 ) -> Result<Plan, EngineError> {
+    let all = || {
+        let candidates = engine.candidates();
+        if is_confirmed {
+            candidates.confirmed()
+        } else {
+            candidates
+        }
+    };
     let candidates = match who {
-        Who::Everybody => engine.candidates(),
+        Who::Everybody => all(),
         Who::People(people) if people.len() <= SCAN_INSTEAD => {
             let ids: Vec<String> = people.iter().map(ToString::to_string).collect();
             let scan = cancel
                 .run_until_cancelled(engine.scan_people(&ids, Depth::Settled))
                 .await
                 .ok_or(EngineError::Cancelled)??;
-            return Ok(engine.plan(&scan).await);
+            return Ok(if is_confirmed {
+                engine.plan_confirmed(&scan).await
+            } else {
+                engine.plan(&scan).await
+            });
         }
-        Who::People(people) => engine.candidates().only(people),
+        Who::People(people) => all().only(people),
     };
     let (scanned, candidates) = engine
         .scan_into(Depth::Settled, candidates, observer, cancel)

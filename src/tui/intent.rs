@@ -44,6 +44,12 @@ pub enum Intent {
     Push,
     /// Everybody: scan, plan, and ask.
     FullRun,
+    /// What lies around in the target: look for it, show the plan, and ask.
+    Clean,
+    /// Whoever has a photo that is probably not their own, or everybody again.
+    Suspicious,
+    /// Put the photos into the plan that are probably not the person's own, or leave them out again.
+    PushSuspicious,
     /// Everything known of this person, and why.
     Details,
     /// On to this person's manager.
@@ -113,7 +119,7 @@ pub enum Context {
     Everywhere,
     /// The people.
     People,
-    /// A plan that waits for an answer.
+    /// A plan that waits for an answer: of a push or of a cleaning.
     Plan,
     /// A run.
     Run,
@@ -183,6 +189,8 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", People, &["*"], ""),
     entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
+    entry(Intent::Clean, "clean", "clean: what lies around in ServiceNow and nobody sees, after showing the plan", "clean", People, &["C"], "avatar-sync clean --dry-run"),
+    entry(Intent::Suspicious, "suspicious", "show suspicious photos: somebody else's, shared, swapped, blank, a logo; or everybody again", "", People, &["!"], "avatar-sync status status:suspicious"),
     entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
     entry(Intent::Manager, "manager", "from a person on to their manager", "manager", People, &["m"], "avatar-sync explain MANAGER"),
     entry(Intent::Report(1), "report_1", "from a person on to a direct report, by number", "report", People, &["1"], "avatar-sync explain REPORT"),
@@ -208,6 +216,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Copy, "copy", "copy something about this person", "", People, &["y"], "avatar-sync show PERSON --json"),
     entry(Intent::Open, "open", "open this person's record", "", People, &["o"], ""),
     entry(Intent::Accept, "accept", "yes, do it", "do it", Plan, &["enter", "y"], ""),
+    entry(Intent::PushSuspicious, "push_suspicious", "put suspicious photos into the plan, or leave them out again", "suspicious", Plan, &["w"], "avatar-sync sync --push-suspicious"),
     entry(Intent::Pause, "pause", "pause the run, or go on", "pause", Run, &["space", "p"], ""),
     entry(Intent::CancelRun, "cancel", "stop the run after the writes in hand", "stop", Run, &["c"], "Ctrl-C"),
     entry(Intent::ShowFailed, "show_failed", "go to the people who failed", "failed", Run, &["f"], "avatar-sync history RUN"),

@@ -21,6 +21,7 @@ use crate::domain::person::SourcePerson;
 use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::tidying::TidyPlan;
 use crate::graphics::{Canvas, Drawable};
 use crate::report::text::number;
 
@@ -91,7 +92,7 @@ pub enum Message {
         /// The picture, or why it cannot be drawn; `None` if the work was dropped for newer work.
         result: Option<Result<Arc<Drawable>, String>>,
     },
-    /// A plan is being made.
+    /// A plan is being made, of a push or of a cleaning.
     Planning {
         /// The question's number.
         question: u64,
@@ -104,6 +105,13 @@ pub enum Message {
         question: u64,
         /// The plan.
         result: Result<Box<Plan>, Trouble>,
+    },
+    /// A cleaning was planned.
+    CleaningPlanned {
+        /// The question's number; answers to older ones are dropped.
+        question: u64,
+        /// The plan.
+        result: Result<Box<TidyPlan>, Trouble>,
     },
     /// News of the run under way, all since the last ones.
     Run(RunNews),
@@ -310,9 +318,18 @@ pub enum Effect {
         question: u64,
         /// For whom.
         who: Who,
+        /// Photos that are probably not the person's own are pushed too: somebody has confirmed them.
+        is_confirmed: bool,
     },
-    /// Nobody waits for the plan any more.
+    /// Look for what lies around in the target, and make a plan of what can go.
+    PlanCleaning {
+        /// The number of the question.
+        question: u64,
+    },
+    /// Nobody waits for the plan any more, of whichever kind.
     DropPlan,
+    /// Carry a cleaning out.
+    Clean(Box<TidyPlan>),
     /// Carry a plan out.
     Apply {
         /// The plan.

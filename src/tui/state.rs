@@ -11,6 +11,7 @@ use super::intent::Context;
 use super::keymap::Keymap;
 use super::message::{Effect, ScanNews, Trouble};
 use super::pictures::Pictures;
+use super::screens::clean::CleanScreen;
 use super::screens::log::LogScreen;
 use super::screens::people::People;
 use super::screens::person::PersonScreen;
@@ -60,6 +61,8 @@ pub enum Screen {
     Zoom,
     /// A plan that is being made, or waits for an answer.
     Plan,
+    /// A cleaning that is being planned, or waits for an answer.
+    Clean,
     /// A run, under way or over.
     Run,
     /// The requests made.
@@ -164,6 +167,8 @@ pub struct State {
     pub lanes: Vec<LaneState>,
     /// The plan.
     pub plan: PlanScreen,
+    /// The cleaning that is being planned or waits for an answer.
+    pub clean: CleanScreen,
     /// The run.
     pub run: RunScreen,
     /// The requests.
@@ -205,6 +210,7 @@ impl State {
             problems: Vec::new(),
             lanes: Vec::new(),
             plan: PlanScreen::default(),
+            clean: CleanScreen::default(),
             run: RunScreen::default(),
             log: LogScreen::default(),
             notice: None,
@@ -222,7 +228,7 @@ impl State {
     pub fn context(&self) -> Context {
         match self.screen {
             Screen::People | Screen::Sheet | Screen::Person | Screen::Zoom => Context::People,
-            Screen::Plan => Context::Plan,
+            Screen::Plan | Screen::Clean => Context::Plan,
             Screen::Run => Context::Run,
             Screen::Log => Context::Everywhere,
         }
@@ -255,6 +261,7 @@ impl State {
             || matches!(self.comparing, Comparing::Under { .. })
             || self.lanes.iter().any(|lane| lane.paused.is_some())
             || self.plan.is_being_made()
+            || self.clean.is_being_made()
     }
 
     /// True until a scan has ended.

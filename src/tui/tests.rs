@@ -5,6 +5,7 @@
 
 mod around;
 mod cells;
+mod cleaning;
 mod explaining;
 mod finding;
 mod frames;

@@ -12,8 +12,9 @@ use super::layout;
 use super::message::{Effect, Message, Scanned, Trouble, Who};
 use super::mouse;
 use super::pictures::Looked;
+use super::screens::clean::CleanScreen;
 use super::screens::people::{Origin, QUERY_LIMIT};
-use super::screens::{person, plan, run, sheet, zoom};
+use super::screens::{clean, person, plan, run, sheet, zoom};
 use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
@@ -115,9 +116,13 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             Vec::new()
         }
         Message::Planning { question, news } => {
-            plan::progress(state, question, news);
+            match state.clean {
+                CleanScreen::Making { .. } => clean::progress(state, question, news),
+                _ => plan::progress(state, question, news),
+            }
             Vec::new()
         }
+        Message::CleaningPlanned { question, result } => clean::planned(state, question, result),
         Message::Planned { question, result } => plan::planned(state, question, result),
         Message::Run(news) => run::news(state, news),
         Message::RunEnded(result) => run::ended(state, result),
@@ -163,6 +168,9 @@ fn on_key(state: &mut State, key: Key) -> Effects {
     }
     if state.screen == Screen::Plan && state.plan.takes(key) && is_visible {
         return plan::typed(state, key);
+    }
+    if state.screen == Screen::Clean && state.clean.takes(key) && is_visible {
+        return clean::typed(state, key);
     }
     state.notice = None;
     match state.keymap.intent(key, state.context()) {
@@ -313,6 +321,7 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         (Intent::ShowRun, _) => {
             if state.run.is_known() {
                 let mut effects = plan::drop_it(state);
+                effects.extend(clean::drop_it(state));
                 effects.extend(show(state, Screen::Run));
                 effects
             } else {
@@ -330,6 +339,7 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             sheet::perform(state, intent)
         }
         (_, Screen::Plan) => plan::perform(state, intent),
+        (_, Screen::Clean) => clean::perform(state, intent),
         (_, Screen::Run) => run::perform(state, intent),
         (_, Screen::Log) => {
             state.log.perform(intent);
@@ -377,6 +387,14 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
         Intent::Back => people.step_back(),
         Intent::Push => return plan_for(state, false),
         Intent::FullRun => return plan_for(state, true),
+        Intent::Clean => {
+            return if is_run_in_the_way(state) {
+                Vec::new()
+            } else {
+                clean::ask(state)
+            };
+        }
+        Intent::Suspicious => people.show_suspicious(),
         Intent::RefreshOne => {
             if let Some(person) = people.current_person() {
                 // A look that is under way is as fresh as another one would be.
@@ -437,9 +455,10 @@ pub fn keep(state: &State) -> Effects {
     state.people.kept().map(Effect::Keep).into_iter().collect()
 }
 
-/// Begins a plan, unless nothing may be written or a run is under way.
-fn plan_for(state: &mut State, everybody: bool) -> Effects {
-    if state.run.is_under_way() {
+/// Says so if a run is under way, beside which no other can be planned.
+fn is_run_in_the_way(state: &mut State) -> bool {
+    let is_under_way = state.run.is_under_way();
+    if is_under_way {
         state.complain(&Trouble {
             what: "a run is under way".into(),
             hint: Some(format!(
@@ -447,6 +466,13 @@ fn plan_for(state: &mut State, everybody: bool) -> Effects {
                 state.keymap.key(Intent::ShowRun, state.theme.is_ascii)
             )),
         });
+    }
+    is_under_way
+}
+
+/// Begins a plan, unless a run is under way.
+fn plan_for(state: &mut State, everybody: bool) -> Effects {
+    if is_run_in_the_way(state) {
         return Vec::new();
     }
     let who = if everybody {

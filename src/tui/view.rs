@@ -12,7 +12,7 @@ use super::layout;
 use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
-use super::screens::{log, people, person, plan, run, sheet, zoom};
+use super::screens::{clean, log, people, person, plan, run, sheet, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
 use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
@@ -35,6 +35,7 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         Screen::Person => person::view::draw(state, buffer, placements),
         Screen::Zoom => zoom::draw(state, buffer, placements),
         Screen::Plan => plan::view::draw(state, buffer, placements, body),
+        Screen::Clean => clean::view::draw(state, buffer, body),
         Screen::Run => run::view::draw(state, buffer, body),
         Screen::Log => log::view::draw(state, buffer, body),
     }
@@ -465,6 +466,7 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             word(Intent::Help),
         ],
         Screen::Plan => plan::view::hints(state),
+        Screen::Clean => clean::view::hints(state),
         Screen::Run => run::view::hints(state),
         Screen::Log => vec![
             (Intent::Up, "older"),

@@ -7,6 +7,7 @@ mod common;
 #[path = "../common/terminal/mod.rs"]
 mod terminal;
 
+mod cleaning;
 mod endings;
 mod faults;
 mod hostile;

@@ -7,20 +7,19 @@ fn portrait(number: u64) -> Face {
     let tint = |shift: u32| (mixed >> shift) as u8;
     Face {
         bits: mixed.wrapping_mul(0xbf58_476d_1ce4_e5b9),
-        quarters: std::array::from_fn(|quarter| {
-            [tint(8), tint(24), tint(40)].map(|part| part ^ quarter as u8)
-        }),
+        colours: std::array::from_fn(|two| tint([8, 24, 40][two % 3]) ^ two as u8),
         shades: 16,
     }
 }
 
-/// The same portrait, saved again: some bits and colours are a little different.
+/// The same portrait, saved again: some bits and colours are a little different, as far as one step can be.
 fn again(face: Face) -> Face {
     Face {
         bits: face.bits ^ 0x0001_0000_0000_0100,
-        quarters: face
-            .quarters
-            .map(|quarter| quarter.map(|part| part.saturating_add(2))),
+        colours: face.colours.map(|two| {
+            let next = |step: u8| if step < 15 { step + 1 } else { step };
+            next(two >> 4) << 4 | (two & 15)
+        }),
         ..face
     }
 }
@@ -128,7 +127,7 @@ fn blank_pictures_and_drawings_are_suspicious_however_many_use_them() {
     };
     let people = [
         with_shades(0, 1),
-        with_shades(1, 3),
+        with_shades(1, FEW_SHADES),
         with_shades(2, FEW_SHADES + 1),
         with_shades(0, 1),
     ];

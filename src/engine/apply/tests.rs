@@ -60,6 +60,7 @@ impl Scene {
             profile: "default".into(),
             made_at: self.world.now(),
             complete: true,
+            push_suspicious: false,
             steps: (0..people).map(step).collect(),
             skips: vec![],
         }

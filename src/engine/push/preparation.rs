@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::aim::{self, Learned, PlaceAim, Wanted};
 use super::ending::{Ended, Halt, changed, failed};
-use super::{Photo, PlaceWork, Pushing, Work, target_of};
+use super::{Photo, PlaceWork, Pushing, Work, lesson, target_of};
 use crate::connector::{FetchedPhoto, Priority};
 use crate::domain::comparison::{Content, SourceContent};
 use crate::domain::ids::{PictureId, RecordId, TargetId};
@@ -12,6 +12,7 @@ use crate::domain::photo::{AvatarChain, ChainStamp, Place, Scan, Sha256, StoredP
 use crate::domain::picture::PictureProblem;
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef};
+use crate::domain::suspicion::held_back;
 use crate::engine::decoding::UploadForm;
 use crate::engine::in_words;
 use crate::engine::memory::Lesson;
@@ -72,6 +73,7 @@ impl Pushing {
                 ),
             ));
         }
+        self.look_at(person, &photo)?;
         let mut work = Work::new(person, change, target, before, photo);
         work.learned = learned;
         work.places = aims.into_iter().map(PlaceWork::new).collect();
@@ -159,6 +161,21 @@ impl Pushing {
             },
             bytes: prepared.bytes,
         })
+    }
+
+    /// A photo that is probably not the person's own waits for a confirmation. What was seen is remembered, so that the
+    /// next plan knows.
+    fn look_at(&self, person: &PersonRef, photo: &Photo) -> Result<(), Halt> {
+        let (Some(guard), Content::Sound(facts)) = (&self.guard, &photo.content.original) else {
+            return Ok(());
+        };
+        match guard.suspicion(person, facts) {
+            None => Ok(()),
+            Some(suspicion) => Err(Halt::Over(Box::new(Ended {
+                lesson: Some(lesson(person, photo)),
+                ..Ended::new(Outcome::Skipped, held_back(&suspicion))
+            }))),
+        }
     }
 
     /// A photo that cannot be pushed. That is a state of the tenant, not a failure of the run: it would fail every

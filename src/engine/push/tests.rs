@@ -92,6 +92,7 @@ impl Scene {
             profile: "default".into(),
             made_at: self.world.now(),
             complete: true,
+            push_suspicious: false,
             steps: vec![Step {
                 person: ada(),
                 change,

@@ -134,7 +134,12 @@ pub(super) fn planted(world: World) -> mpsc::Receiver<Bytes> {
             piece.extend_from_slice(if position == 0 { b"\n" } else { b",\n" });
             write_json(
                 &mut piece,
-                &json!({"name": kind.name, "what": kind.what, "verdict": kind.verdict}),
+                &json!({
+                    "name": kind.name,
+                    "what": kind.what,
+                    "verdict": kind.verdict,
+                    "suspicious": kind.is_suspicious,
+                }),
             );
         }
         piece.extend_from_slice(b"\n],\"people\":[");

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::directory::{Directory, DirectoryGroup};
 use super::instance::{Instance, SysId};
-use super::kinds::{Case, KINDS, Kind, Planted, counts};
+use super::kinds::{Case, KINDS, Kind, Planted, sorted};
 use super::{Credentials, World};
 use crate::sandbox::portraits::{FACES, Portrait};
 use crate::sandbox::random::Random;
@@ -32,14 +32,13 @@ const BATCH: usize = 512;
 pub(super) struct Plantings {
     seed: u64,
     kinds: Box<[u8]>,
+    /// Whose pictures have to do with whose, by position.
+    others: HashMap<usize, usize>,
 }
 
 impl Plantings {
     fn new(people: usize, seed: u64) -> Self {
-        let mut kinds: Vec<u8> = (0_u8..)
-            .zip(counts(people))
-            .flat_map(|(kind, count)| std::iter::repeat_n(kind, count))
-            .collect();
+        let mut kinds = sorted(people);
         let random = &mut Random::stream(seed, "order", 0);
         for last in (1..kinds.len()).rev() {
             let other = random.below(last as u64 + 1) as usize;
@@ -47,8 +46,14 @@ impl Plantings {
         }
         Self {
             seed,
+            others: others(&kinds),
             kinds: kinds.into(),
         }
+    }
+
+    /// Whose picture comes into this person's story too.
+    fn other(&self, position: usize) -> Option<usize> {
+        self.others.get(&position).copied()
     }
 
     fn kind(&self, position: usize) -> &'static Kind {
@@ -73,6 +78,27 @@ impl Plantings {
     }
 }
 
+/// Pairs of people whose pictures have to do with each other.
+fn others(kinds: &[u8]) -> HashMap<usize, usize> {
+    let of = |case: Case| -> Vec<usize> {
+        let is_of = |kind: u8| KINDS[usize::from(kind)].case == case;
+        (0..kinds.len())
+            .filter(|position| is_of(kinds[*position]))
+            .collect()
+    };
+    let mut others = HashMap::new();
+    for pair in of(Case::SwappedPhotos).as_chunks().0 {
+        let [one, other] = *pair;
+        others.extend([(one, other), (other, one)]);
+    }
+    for pair in of(Case::SharedPhoto).as_chunks().0 {
+        let [owner, user] = *pair;
+        others.insert(user, owner);
+    }
+    others.extend(of(Case::ShowsAnother).into_iter().zip(of(Case::ShownForAnother)));
+    others
+}
+
 impl World {
     /// Invents a tenant of so many people and the ServiceNow instance that goes with it. The same number and seed give
     /// the same world byte for byte; what the people are like is in [`KINDS`].
@@ -94,7 +120,10 @@ impl World {
             for batch in 0..users.div_ceil(BATCH) {
                 let people = batch * BATCH..users.min((batch + 1) * BATCH);
                 let rows = people
-                    .filter_map(|position| inventor.add(position, plantings.kind(position).case))
+                    .filter_map(|position| {
+                        let (kind, other) = (plantings.kind(position), plantings.other(position));
+                        inventor.add(position, kind.case, other)
+                    })
                     .collect();
                 if send.send(rows).is_err() {
                     break;

@@ -14,8 +14,12 @@ pub struct Kind {
     /// The codes of the causes that `explain` may name for these people, with default settings; one, but for kinds that
     /// come in two ways.
     pub causes: &'static [&'static str],
+    /// True if their Entra photo is probably not their own, and a push of it waits for a confirmation.
+    pub is_suspicious: bool,
     /// How many of 10,000 people are of this kind. What is missing to 10,000 is ordinary.
     pub(super) share: u32,
+    /// They come in groups of so many, because their pictures have to do with each other.
+    pub(super) group: usize,
     pub(super) case: Case,
 }
 
@@ -62,6 +66,12 @@ pub(super) enum Case {
     NameEmoji,
     NameControls,
     OnPremisesMailbox,
+    Logo,
+    BlankPhoto,
+    SharedPhoto,
+    SwappedPhotos,
+    ShownForAnother,
+    ShowsAnother,
 }
 
 const fn kind(
@@ -77,13 +87,30 @@ const fn kind(
         what,
         verdict,
         causes,
+        is_suspicious: false,
         share,
+        group: 1,
         case,
     }
 }
 
-/// Every kind, the commonest first. A tenant of [`KINDS`]`.len()` people or more has all of them; a smaller one has as
-/// many as fit, from the top.
+impl Kind {
+    /// People of this kind have a photo that is probably not their own.
+    const fn suspicious(self) -> Self {
+        Self {
+            is_suspicious: true,
+            ..self
+        }
+    }
+
+    /// They come in groups of so many.
+    const fn in_groups_of(self, group: usize) -> Self {
+        Self { group, ..self }
+    }
+}
+
+/// Every kind, the commonest first. A tenant of fifty people or more has all of them; a smaller one has as many as fit,
+/// from the top, but for the last ones, whose pictures have to do with each other: they come all together or not at all.
 pub const KINDS: &[Kind] = &[
     kind(
         "ordinary",
@@ -405,7 +432,71 @@ pub const KINDS: &[Kind] = &[
         Case::OnPremisesMailbox,
         "The mailbox is on premises: Graph cannot tell whether there is a photo",
     ),
+    kind(
+        "logo_photo",
+        "missing",
+        &["missing"],
+        15,
+        Case::Logo,
+        "The company's logo in place of a face; a few people use it",
+    )
+    .suspicious()
+    .in_groups_of(3),
+    kind(
+        "blank_photo",
+        "missing",
+        &["missing"],
+        10,
+        Case::BlankPhoto,
+        "A photo of one colour, with nothing on it",
+    )
+    .suspicious(),
+    kind(
+        "shared_photo",
+        "missing",
+        &["missing"],
+        10,
+        Case::SharedPhoto,
+        "Two people have one and the same photo in Entra",
+    )
+    .suspicious()
+    .in_groups_of(2),
+    kind(
+        "swapped_photos",
+        "differs",
+        &["outdated"],
+        10,
+        Case::SwappedPhotos,
+        "Two people are shown in ServiceNow with each other's photo",
+    )
+    .suspicious()
+    .in_groups_of(2),
+    kind(
+        "shown_for_another",
+        "missing",
+        &["missing"],
+        10,
+        Case::ShownForAnother,
+        "Nothing in ServiceNow, but their photo is shown there for somebody else",
+    )
+    .suspicious(),
+    kind(
+        "shows_another",
+        "differs",
+        &["outdated"],
+        10,
+        Case::ShowsAnother,
+        "ServiceNow shows somebody else's photo; the one in Entra is their own",
+    ),
 ];
+
+/// The first of the kinds that come all together or not at all.
+fn first_of_groups() -> usize {
+    KINDS
+        .iter()
+        .position(|kind| kind.case == Case::Logo)
+        .unwrap_or(KINDS.len())
+}
 
 /// A planted person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -420,26 +511,37 @@ pub struct Planted {
 
 /// How many people of each kind, in the order of [`KINDS`], a tenant of so many people has.
 pub(super) fn counts(people: usize) -> Vec<usize> {
-    let mut counts: Vec<usize> = KINDS
-        .iter()
-        .map(|kind| (people * kind.share as usize + 5_000) / 10_000)
-        .collect();
-    for (position, count) in counts.iter_mut().enumerate().take(people) {
-        *count = (*count).max(usize::from(position < people));
-    }
-    // The first kind takes what the others leave. A small tenant has one of each, as far as it goes.
-    let special: usize = counts.iter().skip(1).sum();
-    match people.checked_sub(special) {
-        Some(rest) if rest >= 1 || people == 0 => counts[0] = rest,
-        _ => {
-            for (position, count) in counts.iter_mut().enumerate() {
-                *count = usize::from(position < people);
-            }
-            let planted: usize = counts.iter().sum();
-            counts[0] += people - planted;
-        }
-    }
-    counts
+    let by_share = KINDS.iter().map(|kind| {
+        let wanted = (people * kind.share as usize + 5_000) / 10_000;
+        (wanted / kind.group).max(1) * kind.group
+    });
+    // A small tenant has one of each, as far as it goes.
+    let one_of_each = KINDS.iter().map(|kind| kind.group);
+    let alone = people.min(first_of_groups());
+    let as_far_as_it_goes = (0..KINDS.len()).map(|position| usize::from(position < alone));
+    // The first kind takes what the others leave.
+    let fill = |mut counts: Vec<usize>| {
+        let special: usize = counts.iter().skip(1).sum();
+        counts[0] = people.checked_sub(special)?;
+        (people == 0 || counts[0] > 0).then_some(counts)
+    };
+    fill(by_share.collect())
+        .or_else(|| fill(one_of_each.collect()))
+        .or_else(|| fill(as_far_as_it_goes.collect()))
+        .expect("the kinds that fit fit")
+}
+
+/// The kind of everybody, sorted. The kinds that have to do with each other take the places of ordinary people, and
+/// leave everybody else the one they have in a tenant without such kinds.
+pub(super) fn sorted(people: usize) -> Vec<u8> {
+    let counts = counts(people);
+    let several = |kind: usize| std::iter::repeat_n(kind as u8, counts[kind]);
+    let groups = first_of_groups();
+    std::iter::once(0)
+        .chain(groups..KINDS.len())
+        .chain(1..groups)
+        .flat_map(several)
+        .collect()
 }
 
 #[cfg(test)]
@@ -477,7 +579,28 @@ mod tests {
             let counts = counts(people);
             assert_eq!(counts.iter().sum::<usize>(), people);
             let kinds = counts.iter().filter(|count| **count > 0).count();
-            assert_eq!(kinds, people.min(KINDS.len()), "{people} people");
+            let as_many_as_fit = if people < 50 {
+                people.min(first_of_groups())
+            } else {
+                KINDS.len()
+            };
+            assert_eq!(kinds, as_many_as_fit, "{people} people");
+            assert_eq!(sorted(people).len(), people);
+        }
+    }
+
+    #[test]
+    fn people_whose_pictures_have_to_do_with_each_other_come_in_groups() {
+        for people in [50, 200, 2_000, 300_000] {
+            let counts = counts(people);
+            for (kind, count) in KINDS.iter().zip(&counts) {
+                assert_eq!(count % kind.group, 0, "{} of {people}", kind.name);
+            }
+            let of = |case| {
+                let found = KINDS.iter().position(|kind| kind.case == case);
+                counts[found.expect("a kind")]
+            };
+            assert_eq!(of(Case::ShownForAnother), of(Case::ShowsAnother));
         }
     }
 
@@ -485,7 +608,7 @@ mod tests {
     fn most_people_are_ordinary() {
         for people in [200, 1_000, 100_000] {
             let ordinary = counts(people)[0] * 100 / people;
-            assert!((50..=70).contains(&ordinary), "{ordinary} % of {people}");
+            assert!((45..=70).contains(&ordinary), "{ordinary} % of {people}");
         }
     }
 }

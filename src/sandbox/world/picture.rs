@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::sandbox::portraits::{self, Portrait};
 
@@ -47,6 +47,28 @@ impl Picture {
     /// A GIF of one pixel, 43 bytes: what a service sends instead of no picture. Shared by all who have it.
     pub fn single_pixel() -> Self {
         static SHARED: LazyLock<Picture> = LazyLock::new(|| Picture::from_bytes(SINGLE_PIXEL));
+        SHARED.clone()
+    }
+
+    /// A company's logo, drawn flat in two colours: what some people take for a photo. Shared by all who have it.
+    pub fn logo() -> Self {
+        static SHARED: LazyLock<Picture> = LazyLock::new(|| {
+            flat(|x, y| {
+                let (x, y) = (x.abs_diff(FLAT_SIDE / 2), y.abs_diff(FLAT_SIDE / 2));
+                let is_ring = (70 * 70..130 * 130).contains(&(x * x + y * y));
+                if is_ring || (x < 20 && y < 130) {
+                    [0, 90, 158]
+                } else {
+                    [240, 240, 240]
+                }
+            })
+        });
+        SHARED.clone()
+    }
+
+    /// A picture of one colour. Shared by all who have it.
+    pub fn blank() -> Self {
+        static SHARED: LazyLock<Picture> = LazyLock::new(|| flat(|_, _| [200, 204, 208]));
         SHARED.clone()
     }
 
@@ -130,6 +152,19 @@ impl Picture {
     }
 }
 
+/// Width and height of pictures that are no portraits, in pixels.
+const FLAT_SIDE: u32 = 360;
+
+/// A PNG of these colours.
+fn flat(colour: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
+    let pixels = RgbImage::from_fn(FLAT_SIDE, FLAT_SIDE, |x, y| image::Rgb(colour(x, y)));
+    let mut file = Cursor::new(Vec::new());
+    pixels
+        .write_to(&mut file, ImageFormat::Png)
+        .expect("memory does not refuse to be written");
+    Picture::from_bytes(file.into_inner())
+}
+
 fn reader(bytes: &Bytes) -> Option<ImageReader<Cursor<&[u8]>>> {
     let reader = ImageReader::new(Cursor::new(bytes.as_ref()))
         .with_guessed_format()
@@ -179,8 +214,6 @@ fn media_type(bytes: &[u8]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use image::ImageFormat;
-
     use super::*;
     use crate::sandbox::portraits::Encoding;
 

@@ -10,13 +10,21 @@ use super::Services;
 use crate::domain::plan::Plan;
 use crate::domain::run::RunEvent;
 use crate::domain::text::clean;
+use crate::domain::tidying::TidyPlan;
 use crate::engine::{ApplyError, RunControl, in_words};
 use crate::store::journal::RunKind;
 use crate::tui::mailbox::Mailbox;
 use crate::tui::message::{Message, RunEnd, RunNews, RunStarted, StepDone, Trouble, Who};
+use crate::tui::screens::clean::cleaning_limits;
 
 /// Events that may wait for the collector, which never waits for anything.
 const WAITING: usize = 1_024;
+
+/// What a run carries out.
+enum Work {
+    Push(Plan),
+    Clean(TidyPlan),
+}
 
 /// The run under way, if there is one.
 pub struct Running {
@@ -41,18 +49,26 @@ impl Running {
             Who::Everybody => RunKind::Sync,
             Who::People(_) => RunKind::Push,
         };
-        let control = RunControl::new().of_kind(kind);
+        self.begin(RunControl::new().of_kind(kind), Work::Push(plan));
+    }
+
+    /// Carries a cleaning out.
+    pub(super) fn clean(&mut self, plan: TidyPlan) {
+        self.begin(RunControl::new(), Work::Clean(plan));
+    }
+
+    fn begin(&mut self, control: RunControl, work: Work) {
         let (services, mailbox) = (self.services.clone(), self.mailbox.clone());
-        let work = {
+        let running = {
             let control = control.clone();
             async move {
-                let result = carry_out(&services, &mailbox, plan, &control).await;
+                let result = carry_out(&services, &mailbox, work, &control).await;
                 mailbox.post(Message::RunEnded(result));
             }
         };
         let mailbox = self.mailbox.clone();
         let handle = tokio::spawn(async move {
-            if let Err(error) = tokio::spawn(work).await
+            if let Err(error) = tokio::spawn(running).await
                 && error.is_panic()
             {
                 mailbox.post(Message::RunEnded(Err(Trouble {
@@ -103,7 +119,7 @@ impl Running {
 async fn carry_out(
     services: &Services,
     mailbox: &Mailbox,
-    plan: Plan,
+    work: Work,
     control: &RunControl,
 ) -> Result<RunEnd, Trouble> {
     let open = services.writer.clone();
@@ -124,7 +140,13 @@ async fn carry_out(
             }
         })
     };
-    let report = engine.apply(plan, &services.limits, control, sender).await;
+    let report = match work {
+        Work::Push(plan) => engine.apply(plan, &services.limits, control, sender).await,
+        Work::Clean(plan) => {
+            let limits = cleaning_limits(&services.limits);
+            engine.tidy(plan, &limits, control, sender).await
+        }
+    };
     // What was collected comes before the end.
     let _ = collector.await;
     let report = report.map_err(|error| trouble(&error))?;

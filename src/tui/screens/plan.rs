@@ -29,6 +29,8 @@ pub enum PlanScreen {
         question: u64,
         /// For whom.
         who: Who,
+        /// Photos that are probably not the person's own are pushed too: somebody has confirmed them.
+        is_confirmed: bool,
         /// How far it is.
         news: Option<ScanNews>,
     },
@@ -47,6 +49,10 @@ pub struct Proposal {
     pub who: Who,
     /// Reasons for doing nothing, with how many people each has; the most frequent first.
     pub skips: Vec<(String, u64)>,
+    /// The names of those whose photo is probably not their own, and who wait for a confirmation.
+    pub held_back: Vec<String>,
+    /// Such photos are in the plan, because somebody at this screen has confirmed them.
+    pub is_confirmed: bool,
     /// The number that has to be typed, if it is a large one.
     pub wanted: Option<u64>,
     /// What has been typed so far.
@@ -75,7 +81,12 @@ impl PlanScreen {
 impl Proposal {
     fn new(plan: Plan, who: Who, everybody: u64, obstacle: Option<String>) -> Self {
         let mut skips: BTreeMap<String, u64> = BTreeMap::new();
+        let mut held_back = Vec::new();
         for skip in &plan.skips {
+            if skip.is_held_back {
+                held_back.push(skip.person.name.shown().into_owned());
+                continue;
+            }
             let reason = crate::domain::text::clean(&skip.reason);
             let verdict = skip.verdict.words();
             let words = if reason.starts_with(verdict) {
@@ -92,6 +103,8 @@ impl Proposal {
             plan,
             who,
             skips,
+            held_back,
+            is_confirmed: false,
             typed: String::new(),
             offset: 0,
             obstacle,
@@ -117,15 +130,24 @@ impl Proposal {
 
 /// Asks for a plan and shows that it is being made.
 pub fn ask(state: &mut State, who: Who) -> Effects {
+    make(state, who, false)
+}
+
+fn make(state: &mut State, who: Who, is_confirmed: bool) -> Effects {
     state.questions += 1;
     let question = state.questions;
     state.plan = PlanScreen::Making {
         question,
         who: who.clone(),
+        is_confirmed,
         news: None,
     };
     let mut effects = show(state, Screen::Plan);
-    effects.push(Effect::Plan { question, who });
+    effects.push(Effect::Plan {
+        question,
+        who,
+        is_confirmed,
+    });
     effects
 }
 
@@ -144,12 +166,13 @@ pub fn progress(state: &mut State, question: u64, news: ScanNews) {
 
 /// The answer; one to a question that nobody waits for any more is dropped.
 pub fn planned(state: &mut State, question: u64, result: Result<Box<Plan>, Trouble>) -> Effects {
-    let who = match &state.plan {
+    let (who, is_confirmed) = match &state.plan {
         PlanScreen::Making {
             question: wanted,
             who,
+            is_confirmed,
             ..
-        } if *wanted == question => who.clone(),
+        } if *wanted == question => (who.clone(), *is_confirmed),
         _ => return Vec::new(),
     };
     state.plan = match result {
@@ -162,7 +185,10 @@ pub fn planned(state: &mut State, question: u64, result: Result<Box<Plan>, Troub
                     .map(|breach| breach.to_string())
             };
             let everybody = state.people.listing.len() as u64;
-            PlanScreen::Ready(Box::new(Proposal::new(*plan, who, everybody, obstacle)))
+            PlanScreen::Ready(Box::new(Proposal {
+                is_confirmed,
+                ..Proposal::new(*plan, who, everybody, obstacle)
+            }))
         }
         Err(trouble) => PlanScreen::Refused(trouble),
     };
@@ -223,6 +249,14 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         // A key that was faster than the plan decides nothing.
         (Intent::Accept, PlanScreen::Making { .. }) => Vec::new(),
         (Intent::Accept | Intent::Back, _) => leave(state),
+        (Intent::PushSuspicious, PlanScreen::Ready(proposal)) => {
+            if proposal.held_back.is_empty() && !proposal.is_confirmed {
+                state.say("no photo is held back");
+                return Vec::new();
+            }
+            let (who, is_confirmed) = (proposal.who.clone(), proposal.is_confirmed);
+            make(state, who, !is_confirmed)
+        }
         (_, PlanScreen::Ready(proposal)) if by != 0 => {
             let last = proposal.plan.steps.len().saturating_sub(1);
             proposal.offset = proposal.offset.saturating_add_signed(by).min(last);

@@ -56,6 +56,8 @@ pub struct RunScreen {
     pub id: Option<RunId>,
     /// For whom it was asked for.
     pub who: Option<Who>,
+    /// It clears away what nobody sees, and changes nobody's picture.
+    pub is_cleaning: bool,
     /// When it was asked for.
     pub began: Option<Timestamp>,
     /// Steps it has to make.
@@ -85,6 +87,12 @@ impl RunScreen {
             ..Self::default()
         };
         self.pace.push_back((now, 0));
+    }
+
+    /// A cleaning was asked for.
+    pub fn begin_cleaning(&mut self, steps: u64, now: Timestamp) {
+        self.begin(steps, Who::Everybody, now);
+        self.is_cleaning = true;
     }
 
     /// True if there is one, under way or over.
@@ -144,9 +152,11 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
     }
     run.counted.add(&news.counted);
     run.done += news.steps.len() as u64;
+    let is_cleaning = run.is_cleaning;
     for step in news.steps {
         is_of_here |= here.as_ref() == Some(&step.person.source);
         let verdict = match step.outcome {
+            _ if is_cleaning => None,
             Outcome::Updated => Some((Verdict::InSync, "pushed and verified")),
             Outcome::Removed => Some((Verdict::Neither, "removed and verified")),
             _ => None,

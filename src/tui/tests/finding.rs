@@ -364,3 +364,34 @@ fn with_nobody_there_every_key_is_harmless() {
     }
     assert_eq!(current(&state), "");
 }
+
+#[test]
+fn suspicious_photos_have_a_sign_a_sentence_and_a_key_that_shows_them_alone() {
+    let mut people = listing(&CAST);
+    let row = people.find(&id("Alex Wilber")).expect("listed");
+    people.set_suspicion(row, Some("the same photo as Lee Gu"));
+    let mut state = screen();
+    scanned(&mut state, people);
+    press(&mut state, "!");
+    assert_eq!(
+        (current(&state), state.people.rows.len()),
+        ("Alex Wilber".to_owned(), 1)
+    );
+    for is_ascii in [false, true] {
+        state.theme.is_ascii = is_ascii;
+        let text = frame(&mut state, 120, 40);
+        assert!(text.contains("! suspicious: the same photo as Lee Gu"), "{text}");
+        let line = text
+            .lines()
+            .find(|line| line.contains("Alex Wilber"))
+            .expect("a row");
+        assert!(line.contains(" !"), "{line}");
+    }
+    press(&mut state, "g");
+    assert!(
+        frame(&mut state, 120, 40).contains("!missing"),
+        "the contact sheet too"
+    );
+    press(&mut state, "g !");
+    assert_eq!(state.people.rows.len(), CAST.len());
+}

@@ -193,6 +193,37 @@ fn zoomed() {
 }
 
 #[test]
+fn plan_that_holds_suspicious_photos_back() {
+    let plan: Vec<(&str, Verdict)> = CAST.iter().map(|(name, _, verdict)| (*name, *verdict)).collect();
+    let mut state = people();
+    press(&mut state, "S");
+    planned(&mut state, suspicious_plan(&plan, &["Alex Wilber"], false));
+    let mut scenes = scene(&mut state, &[SMALL, USUAL]);
+    press(&mut state, "w");
+    planned(&mut state, suspicious_plan(&plan, &["Alex Wilber"], true));
+    scenes.push_str(&scene(&mut state, &[SMALL]));
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn cleaning() {
+    let mut state = people();
+    press(&mut state, "C");
+    let mut scenes = scene(&mut state, &[SMALL]);
+    cleaning_planned(&mut state, littered(30));
+    scenes.push_str(&scene(&mut state, &[SMALL, USUAL]));
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn cleaning_with_nothing_to_do() {
+    let mut state = people();
+    press(&mut state, "C");
+    cleaning_planned(&mut state, littered(0));
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
 fn plan_being_made() {
     let mut state = people();
     press(&mut state, "S");

@@ -16,6 +16,7 @@ use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict};
 use crate::domain::explanation::{Explanation, Facts, Preview, SeenBefore, Whereabouts};
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::listing::{Listed, Listing, Particulars};
+use crate::domain::litter::{Fate, Litter, LitterKind};
 use crate::domain::pairing::MatchRule;
 use crate::domain::person::{AccountKind, SourcePerson, TargetPerson};
 use crate::domain::photo::{
@@ -25,6 +26,7 @@ use crate::domain::photo::{
 use crate::domain::picture::{Fingerprint, PictureFacts, PictureFormat};
 use crate::domain::plan::{Absence, Candidate, Limits, Plan, Policy, plan};
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::tidying::{Left, Purpose, Subject as Tidied, TIDY_SCHEMA, TidyPlan, TidyStep, Write};
 use crate::engine::{Look, SidePicture};
 use crate::graphics::{Canvas, Placements, Surroundings, Wish, detect};
 use crate::tui::keymap::{Key, Keymap};
@@ -291,10 +293,24 @@ fn in_words(effect: &Effect) -> String {
         Effect::Explain { person, .. } => format!("explain {}", person.source),
         Effect::Fetch(wanted) => format!("fetch {} pictures", wanted.len()),
         Effect::DropPaints => "drop the pictures".into(),
-        Effect::Plan { who, .. } => match who {
-            Who::Everybody => "plan everybody".into(),
-            Who::People(people) => format!("plan {}", ids(people)),
-        },
+        Effect::Plan {
+            who, is_confirmed, ..
+        } => {
+            let with = if *is_confirmed {
+                " with suspicious photos"
+            } else {
+                ""
+            };
+            match who {
+                Who::Everybody => format!("plan everybody{with}"),
+                Who::People(people) => format!("plan {}{with}", ids(people)),
+            }
+        }
+        Effect::PlanCleaning { .. } => "plan a cleaning".into(),
+        Effect::Clean(plan) => {
+            let people: Vec<PersonRef> = plan.steps.iter().map(|step| step.person.clone()).collect();
+            format!("clean up at {}", names(&people))
+        }
         Effect::DropPlan => "drop the plan".into(),
         Effect::Apply { plan, .. } => {
             let people: Vec<PersonRef> = plan.steps.iter().map(|step| step.person.clone()).collect();
@@ -693,6 +709,22 @@ pub fn plan_of(people: &[(&str, Verdict)]) -> Plan {
     plan(candidates, Policy::default(), "default", now(), true)
 }
 
+/// The same, with photos that are probably not their own for some of these people.
+pub fn suspicious_plan(people: &[(&str, Verdict)], suspicious: &[&str], is_confirmed: bool) -> Plan {
+    let candidates = people
+        .iter()
+        .map(|(name, verdict)| Candidate {
+            suspicion: suspicious.contains(name).then(|| "the photo is blank".to_owned()),
+            ..candidate(name, *verdict)
+        })
+        .collect();
+    let policy = Policy {
+        push_suspicious: is_confirmed,
+        ..Policy::default()
+    };
+    plan(candidates, policy, "default", now(), true)
+}
+
 /// A plan that adds pictures for so many people.
 pub fn large_plan(count: usize) -> Plan {
     let names: Vec<String> = (1..=count).map(|number| format!("P{number:04} Person")).collect();
@@ -708,6 +740,72 @@ pub fn planned(state: &mut State, plan: Plan) -> Vec<Effect> {
     let question = state.questions;
     let result = Ok(Box::new(plan));
     update(state, Message::Planned { question, result })
+}
+
+/// A plan that clears a duplicate of 12,000 bytes away at so many people, and leaves something else alone.
+pub fn littered(count: usize) -> TidyPlan {
+    let litter = |name: &str, kind, fate, why: &str| Litter {
+        kind,
+        place: Place::LIVE_PROFILE,
+        record: RecordId::new(format!("profile-{}", id(name))),
+        picture: Some(PictureId::new(format!("picture-{}", id(name)))),
+        bytes: 12_000,
+        fate,
+        why: why.into(),
+    };
+    let somebody = |name: &str| PersonRef {
+        source: SourceId::not_asked(&format!("sys-{}", id(name))),
+        target: Some(TargetId::new(format!("sys-{}", id(name)))),
+        ..person(name)
+    };
+    let step = |name: String| TidyStep {
+        person: somebody(&name),
+        subject: Tidied::Person,
+        expected: chain(&name, Verdict::Differs, true).stamp(),
+        shows: Some(Sha256::of(&picture(&name))),
+        litter: vec![litter(
+            &name,
+            LitterKind::DuplicateImage,
+            Fate::Removed,
+            "another row is shown",
+        )],
+        writes: vec![Write::Remove {
+            place: Place::LIVE_PROFILE,
+            record: RecordId::new(format!("profile-{}", id(&name))),
+            picture: PictureId::new(format!("picture-{}", id(&name))),
+            bytes: 12_000,
+        }],
+        reason: "1 duplicate picture".into(),
+    };
+    TidyPlan {
+        schema: TIDY_SCHEMA.into(),
+        profile: "default".into(),
+        made_at: now(),
+        purpose: Purpose::Clean,
+        people: 1_204,
+        steps: (1..=count)
+            .map(|number| step(format!("P{number:04} Person")))
+            .collect(),
+        left: vec![Left {
+            person: somebody("Zoe Left"),
+            outcome: Outcome::Skipped,
+            litter: vec![litter(
+                "Zoe Left",
+                LitterKind::NoPicture,
+                Fate::Left,
+                "somebody has to decide",
+            )],
+            reason: "somebody has to decide".into(),
+        }],
+        problems: Vec::new(),
+    }
+}
+
+/// The cleaning asked for last is there.
+pub fn cleaning_planned(state: &mut State, plan: TidyPlan) -> Vec<Effect> {
+    let question = state.questions;
+    let result = Ok(Box::new(plan));
+    update(state, Message::CleaningPlanned { question, result })
 }
 
 /// Something that went wrong.

@@ -363,3 +363,61 @@ fn in_a_window_that_is_too_small_nothing_is_accepted_unseen() {
     resize(&mut state, 80, 24);
     assert!(told(&press(&mut state, "enter"))[0].starts_with("apply"));
 }
+
+const THREE: [(&str, Verdict); 3] = [
+    ("Adele Vance", Verdict::Differs),
+    ("Alex Wilber", Verdict::Missing),
+    ("Lee Gu", Verdict::Missing),
+];
+
+#[test]
+fn suspicious_photos_wait_and_the_plan_says_whose_and_how_to_put_them_in() {
+    let mut state = asked("S");
+    planned(
+        &mut state,
+        suspicious_plan(&THREE, &["Alex Wilber", "Lee Gu"], false),
+    );
+    for (width, height) in [(80, 24), (120, 40)] {
+        let text = frame(&mut state, width, height);
+        assert!(text.contains("change 1 person"), "{text}");
+        assert!(text.contains("2 are held back"), "{text}");
+        assert!(text.contains("Alex Wilber, Lee Gu. w puts them in."), "{text}");
+    }
+}
+
+#[test]
+fn one_key_plans_anew_with_suspicious_photos_and_the_same_one_without_them() {
+    let mut state = asked("S");
+    planned(&mut state, suspicious_plan(&THREE, &["Alex Wilber"], false));
+    assert_eq!(
+        told(&press(&mut state, "w")),
+        ["plan everybody with suspicious photos"]
+    );
+    planned(&mut state, suspicious_plan(&THREE, &["Alex Wilber"], true));
+    let text = frame(&mut state, 120, 40);
+    assert!(text.contains("change 3 people"), "{text}");
+    assert!(
+        text.contains("Suspicious photos are in this plan, as you confirmed"),
+        "{text}"
+    );
+    assert_eq!(told(&press(&mut state, "w")), ["plan everybody"]);
+}
+
+#[test]
+fn whoever_goes_back_has_confirmed_nothing() {
+    let mut state = asked("S");
+    planned(&mut state, suspicious_plan(&THREE, &["Alex Wilber"], false));
+    press(&mut state, "w");
+    planned(&mut state, suspicious_plan(&THREE, &["Alex Wilber"], true));
+    press(&mut state, "esc");
+    assert_eq!(told(&press(&mut state, "S")), ["plan everybody"]);
+}
+
+#[test]
+fn where_no_photo_is_held_back_there_is_nothing_to_confirm() {
+    let mut state = asked("S");
+    planned(&mut state, two());
+    assert!(told(&press(&mut state, "w")).is_empty());
+    assert!(matches!(state.plan, PlanScreen::Ready(_)));
+    assert!(frame(&mut state, 120, 40).contains("no photo is held back"));
+}

@@ -21,17 +21,23 @@ struct Identity {
 }
 
 impl<'a> Inventor<'a> {
-    /// Invents one more person; gives what ServiceNow knows of them.
-    pub(super) fn add(&mut self, position: usize, case: Case) -> Option<Rows<'a>> {
+    /// Invents one more person; gives what ServiceNow knows of them. `other`: whose picture comes into it too.
+    pub(super) fn add(&mut self, position: usize, case: Case, other: Option<usize>) -> Option<Rows<'a>> {
         let random = &mut stream(self.seed, "person", position);
         let face = portrait(self.seed, position, case);
         let id = guid(&mut stream(self.seed, "object", position));
         let employee_id = format!("{:06}", 100_000 + position);
         let identity = self.identity(position, case, &face, id, &employee_id, random);
-        // Sizes go with the face, so that people who share one share its drawings.
-        let habits = &mut stream(self.seed, "habits", usize::from(face.face()));
-        let (photo, mailbox) = photo(case, face, habits);
-        let pushed = photo.as_ref().map(pushed);
+        let (own, mailbox) = self.photo(case, face);
+        let others = other
+            .map(|other| self.photo(case, portrait(self.seed, other, case)))
+            .and_then(|(photo, _)| photo);
+        let (photo, shown) = match case {
+            Case::SharedPhoto => (others.or(own), None),
+            Case::SwappedPhotos | Case::ShowsAnother => (own, others),
+            _ => (own, None),
+        };
+        let pushed = shown.as_ref().or(photo.as_ref()).map(pushed);
 
         let guest = case == Case::Guest;
         let (department, job_title) = if position == 0 {
@@ -65,6 +71,16 @@ impl<'a> Inventor<'a> {
         });
         assert!(added.is_ok(), "sign-in names are made unique");
         self.rows(position, case, identity, title, face, pushed)
+    }
+
+    /// The Entra photo with this face, and where it is kept. Sizes go with the face, so that people who share one share
+    /// its drawings.
+    fn photo(&self, case: Case, face: Portrait) -> (Option<Picture>, Mailbox) {
+        photo(
+            case,
+            face,
+            &mut stream(self.seed, "habits", usize::from(face.face())),
+        )
     }
 
     /// Managers come earlier than their people, so that the tree has one root and no circle; one in ten has none.
@@ -240,7 +256,9 @@ impl<'a> Inventor<'a> {
             | Case::MailDiffers
             | Case::ProgressivePhoto
             | Case::NameMarks
-            | Case::NameWide => {
+            | Case::NameWide
+            | Case::SwappedPhotos
+            | Case::ShowsAnother => {
                 rows.usual(random, &right());
             }
             Case::Guest | Case::Disabled | Case::Leaver => {
@@ -261,7 +279,11 @@ impl<'a> Inventor<'a> {
             | Case::PlusInUpn
             | Case::HashInUpn
             | Case::NameRightToLeft
-            | Case::NameControls => {
+            | Case::NameControls
+            | Case::Logo
+            | Case::BlankPhoto
+            | Case::SharedPhoto
+            | Case::ShownForAnother => {
                 if random.percent(80) {
                     rows.profile();
                 }
@@ -339,6 +361,8 @@ fn photo(case: Case, face: Portrait, habits: &mut Random) -> (Option<Picture>, M
         Case::Neither | Case::OnlyInServiceNow => (None, Mailbox::ExchangeOnline),
         Case::OnPremisesMailbox => (None, Mailbox::OnPremises),
         Case::BlankGif | Case::BlankGifOverAvatar => (Some(Picture::single_pixel()), Mailbox::ExchangeOnline),
+        Case::Logo => (Some(Picture::logo()), Mailbox::ExchangeOnline),
+        Case::BlankPhoto => (Some(Picture::blank()), Mailbox::ExchangeOnline),
         Case::Guest => {
             let thumbnail = face.with_width(96);
             (

@@ -283,6 +283,17 @@ impl People {
         self.go_to(0);
     }
 
+    /// Shows whoever has a photo that is probably not their own; everybody again if they are shown already.
+    pub fn show_suspicious(&mut self) {
+        const FILTER: &str = "status:suspicious";
+        if self.text == FILTER {
+            self.set_text(String::new());
+        } else {
+            self.open_tab(Tab::All);
+            self.set_text(FILTER.to_owned());
+        }
+    }
+
     /// Steps back once: a range that was begun is dropped, or else everybody of the tab is shown again.
     pub fn step_back(&mut self) {
         if self.anchor.take().is_some() {

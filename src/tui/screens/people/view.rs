@@ -302,7 +302,9 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
             pen.write(theme.sign("○", "."), theme.quiet());
         }
         pen.skip(1);
-        pen.skip(1);
+        // A sign of its own, since the colours of verdicts are taken.
+        let is_suspicious = entry.suspicion().is_some();
+        pen.write(if is_suspicious { "!" } else { " " }, theme.warning());
         for (column, width) in &columns {
             let start = pen.column();
             cell(state, &mut pen, &entry, *column, *width);
@@ -465,6 +467,14 @@ pub fn facts(state: &State, buffer: &mut Buffer, area: Rect, entry: &Entry<'_>, 
     } else {
         crate::domain::text::clean(reason).into_owned()
     };
+    // Whoever looks at two pictures has to know first that one of them is probably somebody else's.
+    if let Some(suspicion) = entry.suspicion() {
+        let text = format!("! suspicious: {}", crate::domain::text::clean(suspicion));
+        for part in wrap_within(&text, width, 2, theme.is_ascii) {
+            Pen::new(buffer, theme, area, line).write(&part, theme.warning());
+            line += 1;
+        }
+    }
     let word = format!("{} {}", theme.symbol(verdict), verdict.words());
     let below = match look {
         Some(look) => 1 + u16::from(!look.chain.is_empty()),

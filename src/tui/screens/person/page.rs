@@ -159,6 +159,13 @@ impl<'a> Writer<'a> {
             clean(entry.reason())
         };
         self.wrapped(vec![(words, theme.verdict(verdict))], &reason, theme.text());
+        if let Some(suspicion) = entry.suspicion() {
+            self.wrapped(
+                vec![("! suspicious: ".into(), theme.warning())],
+                &clean(suspicion),
+                theme.text(),
+            );
+        }
     }
 
     fn head(&mut self, explanation: &Explanation) {

@@ -81,9 +81,14 @@ pub fn areas(state: &State, proposal: &Proposal) -> PlanAreas {
 /// How many, by what is done; who is left out, and why.
 fn counts(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
     let theme = state.theme;
-    let left_out = proposal.plan.skips.len() as u64;
+    let held_back = proposal.held_back.len() as u64;
+    let left_out = proposal.plan.skips.len() as u64 - held_back;
     let changes = proposal.changes();
-    let most = changes.iter().map(|(_, count)| *count).chain([left_out]).max();
+    let most = changes
+        .iter()
+        .map(|(_, count)| *count)
+        .chain([left_out, held_back])
+        .max();
     let digits = number(most.unwrap_or_default()).len().max(3);
     let room = usize::from(area.width).saturating_sub(digits + 1);
     let figure = |count: u64| format!("{:>digits$} ", number(count));
@@ -97,6 +102,17 @@ fn counts(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal) {
         Pen::new(buffer, theme, area, line)
             .write(&figure(count), style)
             .write(change_words(change, count), theme.text());
+        line += 1;
+    }
+    if held_back > 0 {
+        let words = if held_back == 1 {
+            "is held back"
+        } else {
+            "are held back"
+        };
+        Pen::new(buffer, theme, area, line)
+            .write(&figure(held_back), theme.warning())
+            .write(words, theme.text());
         line += 1;
     }
     if left_out == 0 {
@@ -147,6 +163,16 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
         let text = "A listing was incomplete: nobody is removed.";
         notes.push((text.to_owned(), theme.warning()));
     }
+    let confirm = key(Intent::PushSuspicious);
+    if !proposal.held_back.is_empty() {
+        let who = first_names(&proposal.held_back);
+        let text = format!("! Probably not their own photo: {who}. {confirm} puts them in.");
+        notes.push((text, theme.warning()));
+    } else if proposal.is_confirmed {
+        let text =
+            format!("! Suspicious photos are in this plan, as you confirmed. {confirm} leaves them out.");
+        notes.push((text, theme.warning()));
+    }
     if let (Some(most), None) = (state.setting.limits.max_changes, &proposal.obstacle) {
         notes.push((
             format!("At most {} changes are allowed in one run.", number(most)),
@@ -187,6 +213,17 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
         .into_iter()
         .flat_map(|(text, style)| wrap(&text, width).into_iter().map(move |line| (line, style)))
         .collect()
+}
+
+/// The first of these names, and how many more there are.
+fn first_names(names: &[String]) -> String {
+    const NAMED: usize = 3;
+    match names.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{} and {} more", first.join(", "), number(rest.len() as u64))
+        }
+        _ => names.join(", "),
+    }
 }
 
 fn change_words(change: Change, count: u64) -> &'static str {
@@ -298,16 +335,27 @@ fn step_line(state: &State, buffer: &mut Buffer, area: Rect, line: u16, step: &S
 
 /// Keys worth a hint.
 pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
-    match &state.plan {
+    let confirm = match &state.plan {
+        PlanScreen::Ready(proposal) if proposal.is_confirmed => "without suspicious photos",
+        _ => "with suspicious photos",
+    };
+    let has_confirmation = matches!(
+        &state.plan,
+        PlanScreen::Ready(proposal) if proposal.is_confirmed || !proposal.held_back.is_empty()
+    );
+    let mut hints = match &state.plan {
         PlanScreen::Ready(proposal) if proposal.obstacle.is_none() && !proposal.plan.steps.is_empty() => {
             vec![
                 (Intent::Accept, "do it"),
                 (Intent::Back, "back, change nothing"),
+                (Intent::PushSuspicious, confirm),
                 (Intent::Down, "further down"),
                 (Intent::Help, "help"),
             ]
         }
         PlanScreen::Making { .. } => vec![(Intent::Back, "stop, and go back")],
         _ => vec![(Intent::Back, "back")],
-    }
+    };
+    hints.retain(|(intent, _)| *intent != Intent::PushSuspicious || has_confirmation);
+    hints
 }

@@ -103,7 +103,10 @@ fn pair(state: &State, buffer: &mut Buffer, placements: &mut Placements, cell: &
             theme.symbol(verdict).encode_utf8(&mut [0; 4]),
             theme.verdict(verdict),
         )
-        .write(" ", theme.text())
+        .write(
+            if entry.suspicion().is_some() { "!" } else { " " },
+            theme.warning(),
+        )
         .write(few_words(verdict), theme.verdict(verdict));
     if cell.is_here && is_plain {
         buffer.set_style(captions, theme.cursor());
@@ -180,7 +183,11 @@ fn under_cursor(state: &State, buffer: &mut Buffer, frame: Rect) {
         )
         .write(" ", text)
         .write(verdict.words(), theme.verdict(verdict));
-    if !entry.reason().is_empty() {
+    if let Some(suspicion) = entry.suspicion() {
+        pen.write(", ", text)
+            .write("! suspicious: ", theme.warning())
+            .write(&clean(suspicion), text);
+    } else if !entry.reason().is_empty() {
         pen.write(": ", text).write(&clean(entry.reason()), text);
     }
     pen.write(" ", text);
