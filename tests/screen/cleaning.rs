@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::common::Stage;
 use crate::support::{open, setup};
-use crate::terminal::{Kind, Terminal};
+use crate::terminal::{Kind, Screen, Terminal};
 
 /// What everybody sees, by user name.
 fn seen(stage: &Stage) -> BTreeMap<String, Value> {
@@ -23,7 +23,7 @@ fn seen(stage: &Stage) -> BTreeMap<String, Value> {
 
 /// Types the number that a large change asks for, and accepts.
 fn accept(terminal: &Terminal) {
-    let contents = terminal.look(|screen| screen.contents());
+    let contents = terminal.look(Screen::contents);
     if let Some((_, after)) = contents.split_once("Type ") {
         let number: String = after.chars().take_while(char::is_ascii_digit).collect();
         terminal.type_keys(&number);

@@ -92,7 +92,7 @@ fn the_palette_is_left_with_escape_and_chooses_with_arrows() {
 fn help_lists_every_key_that_is_bound() {
     let mut state = screen_of(&CAST);
     press(&mut state, "?");
-    let text = frame(&mut state, 120, 100);
+    let text = frame(&mut state, 120, 90);
     for entry in ENTRIES.iter().filter(|entry| !entry.intent.is_spoken_for()) {
         assert!(text.contains(entry.words), "{}", entry.words);
         for key in entry.keys {
