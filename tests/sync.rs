@@ -227,7 +227,8 @@ fn picture(red: u8, green: u8, blue: u8) -> Vec<u8> {
         if (x / 24 + y / 24) % 2 == 0 {
             image::Rgb([red, green, blue])
         } else {
-            image::Rgb([blue, red, green])
+            // Not so few colours that it could be a logo.
+            image::Rgb([blue, red, 60 * (x / 24) as u8])
         }
     });
     let mut bytes = Vec::new();
