@@ -62,26 +62,32 @@ fn exactly_the_people_of_suspicious_kinds_are_suspected_and_each_for_the_right_r
     }
 }
 
-#[test]
-fn nobody_of_thousands_is_suspected_wrongly() {
-    let look = |seed| {
-        let stage = Stage::with(&SandboxOptions {
-            users: 2_000,
-            seed,
-            is_throttled: false,
-            ..SandboxOptions::default()
-        });
-        let (planted, suspected) = (planted(&stage), suspected(&stage));
-        for (upn, why) in &suspected {
-            assert!(planted.contains_key(upn), "seed {seed}: {upn}: {why}");
-        }
-        assert_eq!(suspected.len(), planted.len(), "seed {seed}: {suspected:#?}");
-    };
-    std::thread::scope(|scope| {
-        for seed in [2, 3, 4] {
-            scope.spawn(move || look(seed));
-        }
+/// A deep look at a tenant of this size suspects whoever was planted as suspicious, and nobody else.
+fn suspects_the_right_ones(seed: u64, users: usize) {
+    let stage = Stage::with(&SandboxOptions {
+        users,
+        seed,
+        is_throttled: false,
+        ..SandboxOptions::default()
     });
+    let (planted, suspected) = (planted(&stage), suspected(&stage));
+    for (upn, why) in &suspected {
+        assert!(planted.contains_key(upn), "seed {seed}: {upn}: {why}");
+    }
+    assert_eq!(suspected.len(), planted.len(), "seed {seed}: {suspected:#?}");
+}
+
+#[test]
+fn nobody_of_hundreds_is_suspected_wrongly() {
+    suspects_the_right_ones(2, 400);
+}
+
+#[test]
+#[ignore = "takes long: some minutes in a debug build"]
+fn nobody_of_thousands_is_suspected_wrongly() {
+    for seed in [2, 3, 4] {
+        suspects_the_right_ones(seed, 2_000);
+    }
 }
 
 #[test]
