@@ -291,7 +291,7 @@ impl Listing {
         listing.verdicts.reserve(people);
         Builder {
             listing,
-            gallery: Gallery::with_room(people),
+            gallery: Gallery::default(),
         }
     }
 

@@ -128,6 +128,19 @@ pub enum Suspicion {
 }
 
 impl Suspicion {
+    /// The same with the others' positions counted in another way.
+    fn renumbered(self, position: impl Fn(usize) -> usize) -> Self {
+        match self {
+            Self::Blank | Self::Drawing => self,
+            Self::Swapped { with } => Self::Swapped { with: position(with) },
+            Self::Shared { others, one } => Self::Shared {
+                others,
+                one: position(one),
+            },
+            Self::ShownForAnother { whom } => Self::ShownForAnother { whom: position(whom) },
+        }
+    }
+
     /// The stable code in JSON.
     pub fn code(self) -> &'static str {
         match self {
@@ -195,38 +208,46 @@ impl Suspicions {
     }
 }
 
-/// Everybody's pictures, in as little memory as they need: 66 bytes a person.
+/// Everybody's pictures, in as little memory as they need: 70 bytes for each person of whom one is known.
 #[derive(Clone, Debug, Default)]
-pub struct Gallery(Vec<[u8; 2 * Face::SIZE]>);
+pub struct Gallery {
+    /// How many people have been added.
+    everybody: u32,
+    /// Positions of those of whom a picture is known, in order.
+    people: Vec<u32>,
+    /// Their pictures.
+    faces: Vec<[u8; 2 * Face::SIZE]>,
+}
 
 impl Gallery {
-    /// An empty one for about so many people.
-    pub fn with_room(people: usize) -> Self {
-        Self(Vec::with_capacity(people))
-    }
-
     /// Adds the next person.
     pub fn push(&mut self, faces: Faces) {
+        let position = self.everybody;
+        self.everybody += 1;
+        if faces == Faces::default() {
+            return;
+        }
+        self.people.push(position);
         let mut bytes = [0; 2 * Face::SIZE];
         let (source, target) = bytes.split_at_mut(Face::SIZE);
         source.copy_from_slice(&Face::to_bytes(faces.source));
         target.copy_from_slice(&Face::to_bytes(faces.target));
-        self.0.push(bytes);
+        self.faces.push(bytes);
     }
 
     /// A picture's hash, which is all that sorting needs; nonsense where there is no picture.
     fn bits(&self, at: Use) -> u64 {
         let start = at.side() * Face::SIZE + 1;
-        let bytes = self.0[at.person()][start..].first_chunk();
+        let bytes = self.faces[at.person()][start..].first_chunk();
         u64::from_le_bytes(*bytes.expect("eight bytes behind the shades"))
     }
 
     fn has_face(&self, at: Use) -> bool {
-        self.0[at.person()][at.side() * Face::SIZE] > 0
+        self.faces[at.person()][at.side() * Face::SIZE] > 0
     }
 
     fn face(&self, at: Use) -> Option<Face> {
-        let bytes = self.0[at.person()].as_chunks().0;
+        let bytes = self.faces[at.person()].as_chunks().0;
         Face::from_bytes(bytes[at.side()])
     }
 
@@ -236,13 +257,16 @@ impl Gallery {
     /// Time grows with people, not with pairs.
     pub fn suspicions<'a>(&self, name: impl Fn(usize) -> Cow<'a, str>) -> Vec<(usize, Suspicion)> {
         let pictures = Pictures::of(self);
-        let found = (0..self.0.len()).filter_map(|person| {
+        // Positions among those of whom a picture is known, and among everybody.
+        let position = |person: usize| self.people[person] as usize;
+        let name = |person: usize| name(position(person));
+        let found = (0..self.faces.len()).filter_map(|person| {
             let face = self.face(Use::source(person))?;
             let suspicion = face
                 .suspicion()
                 .or_else(|| pictures.swapped(person))
                 .or_else(|| pictures.used_by_others(person, &name))?;
-            Some((person, suspicion))
+            Some((position(person), suspicion.renumbered(position)))
         });
         found.collect()
     }
@@ -285,14 +309,14 @@ struct Pictures {
 
 impl Pictures {
     fn of(gallery: &Gallery) -> Self {
-        let mut uses: Vec<Use> = (0..2 * gallery.0.len() as u32)
+        let mut uses: Vec<Use> = (0..2 * gallery.faces.len() as u32)
             .map(Use)
             .filter(|at| gallery.has_face(*at))
             .collect();
         let face = |at: Use| gallery.face(at).expect("only uses of pictures are kept");
         uses.sort_unstable_by_key(|at| (gallery.bits(*at), at.0));
 
-        let mut numbers = vec![NONE; 2 * gallery.0.len()];
+        let mut numbers = vec![NONE; 2 * gallery.faces.len()];
         // One use of each picture, in the order of the pictures' numbers.
         let mut examples: Vec<Use> = Vec::new();
         for same_bits in uses.chunk_by(|one, other| gallery.bits(*one) == gallery.bits(*other)) {

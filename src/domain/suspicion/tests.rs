@@ -92,6 +92,25 @@ fn a_second_account_of_the_same_name_may_use_the_same_photo() {
 }
 
 #[test]
+fn people_whose_pictures_nobody_has_seen_stand_between_the_others_and_count() {
+    let unseen = Faces::default();
+    let people = [
+        unseen,
+        shows(Some(portrait(1)), Some(portrait(2))),
+        unseen,
+        unseen,
+        shows(Some(portrait(2)), Some(portrait(1))),
+    ];
+    assert_eq!(
+        found(&people),
+        [
+            (1, Suspicion::Swapped { with: 4 }),
+            (4, Suspicion::Swapped { with: 1 })
+        ]
+    );
+}
+
+#[test]
 fn two_people_who_wear_each_others_faces_are_swapped() {
     let people = [
         in_sync(0),
