@@ -14,11 +14,9 @@ use crate::report::tidying::left_words;
 use crate::tui::intent::Intent;
 use crate::tui::keymap::Key;
 use crate::tui::message::{Effect, ScanNews, Trouble};
+use crate::tui::screens::plan::{lines_further, type_digit};
 use crate::tui::sight::show;
 use crate::tui::state::{Effects, Screen, State};
-
-/// Digits of the largest number that is typed.
-const DIGITS: usize = 9;
 
 /// The cleaning screen: a small machine.
 #[derive(Debug, Default)]
@@ -157,28 +155,14 @@ pub fn planned(state: &mut State, question: u64, result: Result<Box<TidyPlan>, T
 /// A digit of the number that has to be typed.
 pub fn typed(state: &mut State, key: Key) -> Effects {
     if let CleanScreen::Ready(proposal) = &mut state.clean {
-        match key.typed() {
-            Some(digit) if proposal.typed.len() < DIGITS => proposal.typed.push(digit),
-            Some(_) => {}
-            None => {
-                proposal.typed.pop();
-            }
-        }
+        type_digit(&mut proposal.typed, key);
     }
     Vec::new()
 }
 
 /// What somebody wants of the plan.
 pub fn perform(state: &mut State, intent: Intent) -> Effects {
-    let by = match intent {
-        Intent::Down => 1,
-        Intent::Up => -1,
-        Intent::PageDown => 10,
-        Intent::PageUp => -10,
-        Intent::First => isize::MIN,
-        Intent::Last => isize::MAX,
-        _ => 0,
-    };
+    let by = lines_further(intent);
     match (intent, &mut state.clean) {
         (Intent::Accept, CleanScreen::Ready(proposal)) if proposal.may_be_accepted() => accept(state),
         (Intent::Accept, CleanScreen::Ready(proposal)) => {

@@ -215,20 +215,25 @@ pub fn faces(state: &State) -> Vec<PersonRef> {
 /// A digit of the number that has to be typed.
 pub fn typed(state: &mut State, key: Key) -> Effects {
     if let PlanScreen::Ready(proposal) = &mut state.plan {
-        match key.typed() {
-            Some(digit) if proposal.typed.len() < DIGITS => proposal.typed.push(digit),
-            Some(_) => {}
-            None => {
-                proposal.typed.pop();
-            }
-        }
+        type_digit(&mut proposal.typed, key);
     }
     Vec::new()
 }
 
-/// What somebody wants of the plan.
-pub fn perform(state: &mut State, intent: Intent) -> Effects {
-    let by = match intent {
+/// Works a key into a number that is being typed: a digit, or one away.
+pub(super) fn type_digit(typed: &mut String, key: Key) {
+    match key.typed() {
+        Some(digit) if typed.len() < DIGITS => typed.push(digit),
+        Some(_) => {}
+        None => {
+            typed.pop();
+        }
+    }
+}
+
+/// How many lines further down a plan is shown; 0 for what does not move.
+pub(super) fn lines_further(intent: Intent) -> isize {
+    match intent {
         Intent::Down => 1,
         Intent::Up => -1,
         Intent::PageDown => 10,
@@ -236,7 +241,12 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         Intent::First => isize::MIN,
         Intent::Last => isize::MAX,
         _ => 0,
-    };
+    }
+}
+
+/// What somebody wants of the plan.
+pub fn perform(state: &mut State, intent: Intent) -> Effects {
+    let by = lines_further(intent);
     match (intent, &mut state.plan) {
         (Intent::Accept, PlanScreen::Ready(proposal)) if proposal.may_be_accepted() => accept(state),
         (Intent::Accept, PlanScreen::Ready(proposal)) => {
