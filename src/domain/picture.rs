@@ -528,29 +528,35 @@ mod tests {
     #[test]
     fn every_understood_format_is_told_from_its_bytes() {
         let picture = gradient(64, 48, 80);
-        for (format, expected) in [
+        let cases = [
             (ImageFormat::Jpeg, PictureFormat::Jpeg),
             (ImageFormat::Png, PictureFormat::Png),
             (ImageFormat::Gif, PictureFormat::Gif),
             (ImageFormat::WebP, PictureFormat::Webp),
             (ImageFormat::Bmp, PictureFormat::Bmp),
-        ] {
+        ];
+        let count = cases.len();
+        for (format, expected) in cases {
             let facts = examine(&encoded(&picture, format)).expect("a sound picture");
             assert_eq!((facts.format, facts.width, facts.height), (expected, 64, 48));
         }
+        crate::tried("F4", count);
     }
 
     #[test]
     fn things_that_are_no_pictures_are_named() {
-        for (bytes, expected) in [
+        let cases = [
             (&b"{\"error\":{}}"[..], "is not a picture but JSON"),
             (b"  <html>", "is not a picture but an HTML or XML page"),
             (b"PK\x03\x04....", "is not a picture but a ZIP archive"),
             (b"hello", "is not a picture but text"),
             (b"", "is empty"),
-        ] {
+        ];
+        let count = cases.len();
+        for (bytes, expected) in cases {
             assert_eq!(examine(bytes).expect_err("no picture").to_string(), expected);
         }
+        crate::tried("F2", count);
     }
 
     #[test]
@@ -568,12 +574,14 @@ mod tests {
                 assert!(found.is_err(), "{format:?} cut at {cut}: {found:?}");
             }
         }
+        crate::tried("F1", 8);
     }
 
     #[test]
     fn a_single_pixel_is_a_placeholder() {
         let bytes = encoded(&gradient(1, 1, 0), ImageFormat::Gif);
         assert_eq!(examine(&bytes), Err(PictureProblem::Placeholder));
+        crate::tried("F5", 1);
     }
 
     #[test]
@@ -599,13 +607,16 @@ mod tests {
             .expect("sound")
             .fingerprint;
         let smaller = original.resize(120, 120, image::imageops::FilterType::Lanczos3);
-        for again in [
+        let cases = [
             encoded(&original, ImageFormat::Jpeg),
             encoded(&smaller, ImageFormat::Jpeg),
-        ] {
+        ];
+        let count = cases.len();
+        for again in cases {
             let second = examine(&again).expect("sound").fingerprint;
             assert!(first.is_same_picture(&second), "{} bits", first.distance(&second));
         }
+        crate::tried("F6", count);
     }
 
     #[test]
@@ -658,6 +669,7 @@ mod tests {
             ("image/jpeg", false)
         );
         assert_eq!(examine(&converted.bytes).expect("sound").width, 300);
+        crate::tried("F4", 2);
     }
 
     #[test]
@@ -683,5 +695,6 @@ mod tests {
             prepare(&png, PictureFormat::Png, png.len() as u64 - 1, 360).expect("fits after scaling");
         let facts = examine(&prepared.bytes).expect("sound");
         assert_eq!((facts.width, facts.height), (360, 180));
+        crate::tried("F8", 1);
     }
 }

@@ -688,6 +688,7 @@ mod tests {
             matches!(items[6], Item::Again(3, PhotoOutcome::Transient, _)),
             "missing"
         );
+        crate::tried("A5", 9);
     }
 
     #[test]
@@ -732,5 +733,6 @@ mod tests {
         dot.resize(100, 0);
         assert!(checked(body(&dot), "x").expect("understood").is_none());
         assert!(checked(body(&[0xff; 64]), "x").expect("plausible").is_some());
+        crate::tried("F2", 5);
     }
 }
