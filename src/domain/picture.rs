@@ -196,6 +196,14 @@ pub enum PictureProblem {
         /// Its size.
         bytes: u64,
     },
+    /// Sound, but more bytes than the target takes, in the smallest form that we make.
+    #[error("has {bytes} bytes when scaled down; no more than {limit} can be stored")]
+    AboveTargetLimit {
+        /// Its size in that form.
+        bytes: u64,
+        /// What the target takes.
+        limit: u64,
+    },
     /// Wider or higher than we decode.
     #[error("is {width}×{height} pixels; the limit is {SIDE_LIMIT}×{SIDE_LIMIT}")]
     TooManyPixels {
@@ -269,8 +277,9 @@ pub fn prepare(
     let picture = decode_checked(bytes, format)?;
     let encoded = guarded(|| rendition(&picture, side, 90))??.bytes;
     if encoded.len() as u64 > limit {
-        return Err(PictureProblem::TooManyBytes {
+        return Err(PictureProblem::AboveTargetLimit {
             bytes: encoded.len() as u64,
+            limit,
         });
     }
     Ok(Prepared {

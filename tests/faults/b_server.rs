@@ -102,14 +102,18 @@ fn b7_an_error_behind_success_and_an_empty_answer_fail_one_person_with_the_servi
 
 #[test]
 fn b9_pages_whose_transaction_is_cancelled_are_asked_for_in_smaller_ones() {
-    for cut_off in [false, true] {
+    let words = "Transaction cancelled: maximum execution time exceeded";
+    let whole = json!({"error": {"message": words, "detail": ""}, "status": "failure"}).to_string();
+    let broken_off = format!("{{\"result\":[{{\"sys_id\":\"x\",\"error\":{{\"message\":\"{words}\"}}");
+    for (status, body) in [(500, whole), (200, broken_off)] {
         let told = Scenario::of(8)
-            .switch(
-                "servicenow",
-                json!({"quota": {"max_rows": 3, "cut_off": cut_off}}),
+            .fault(
+                json!({"service": "servicenow", "path": "^/api/now/table/sys_user$",
+                "query": "ORDERBY.*sysparm_limit=(1000|500|250)(&|$)",
+                "do": {"status": status, "headers": {"Content-Type": "application/json"}, "body": body}}),
             )
             .sync();
-        told.code(0).everybody_right();
+        told.code(0).after_the_faults().everybody_right();
     }
     tried("B9", 2);
 }

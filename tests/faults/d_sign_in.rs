@@ -50,8 +50,8 @@ fn d3_a_sign_in_that_cannot_work_is_named_by_its_cause_and_nothing_is_written() 
 
 #[test]
 fn d4_without_consent_for_photos_people_are_listed_and_the_run_does_not_start() {
-    let roles = json!({"roles": ["User.Read.All"]});
-    let told = Scenario::of(3).switch("entra", roles.clone()).sync().code(5);
+    let roles = json!({"roles": ["Directory.Read.All"]});
+    let told = Scenario::of(20).switch("entra", roles).sync().code(5);
     assert!(told.stage.writes().is_empty());
     told.says("ProfilePhoto.Read.All");
     tried("D4", 1);
