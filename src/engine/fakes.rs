@@ -12,6 +12,7 @@
 //! Everybody is on both sides unless told otherwise: `ada` is source id `ada-id`, signs in as `ada@x.example` and is
 //! the target's user `ada-sys` with the same sign-in name and address.
 
+mod gate;
 mod watched;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Engine, EngineSettings};
+pub(crate) use gate::Gate;
 pub(crate) use watched::{Watched, When};
 
 use crate::connector::{
@@ -545,6 +547,14 @@ impl World {
         };
     }
 
+    /// Somebody's photo in the source.
+    pub(crate) fn photo_of(&self, name: &str) -> Option<Bytes> {
+        let id = format!("{name}-id");
+        let state = self.0.lock();
+        let found = state.sources.iter().find(|(person, _)| person.id.as_str() == id);
+        found.and_then(|(_, photo)| photo.bytes.clone())
+    }
+
     /// Renames the version of somebody's photo, bytes unchanged.
     pub(crate) fn set_etag(&self, name: &str, etag: Option<&str>) {
         let id = format!("{name}-id");
@@ -669,6 +679,26 @@ impl State {
             record,
         });
         id
+    }
+
+    fn create_record(&mut self, owner: &TargetId, place: Place) {
+        self.records.insert(
+            0,
+            Record {
+                place,
+                id: RecordId::new(format!("{owner}-profile")),
+                owner: owner.clone(),
+                column: Column::Empty,
+            },
+        );
+    }
+
+    fn point(&mut self, record: &RecordId, place: Place, picture: Option<&PictureId>) {
+        for found in &mut self.records {
+            if &found.id == record && found.place == place {
+                found.column = picture.cloned().map_or(Column::Empty, Column::Names);
+            }
+        }
     }
 
     /// `servicenow.md` 9.3: profiles first, in each record the column before the rows, the oldest row first.
@@ -1033,16 +1063,8 @@ impl AvatarTarget for World {
 
     async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
         self.begin("target.create_record")?;
+        self.0.lock().create_record(&person.id, place);
         let id = RecordId::new(format!("{}-profile", person.id));
-        self.0.lock().records.insert(
-            0,
-            Record {
-                place,
-                id: id.clone(),
-                owner: person.id.clone(),
-                column: Column::Empty,
-            },
-        );
         self.answer("target.create_record", id)
     }
 
@@ -1141,14 +1163,8 @@ impl AvatarTarget for World {
         picture: Option<&PictureId>,
     ) -> Result<Column, ConnectorError> {
         self.begin("target.set_column")?;
+        self.0.lock().point(record, place, picture);
         let column = picture.cloned().map_or(Column::Empty, Column::Names);
-        let mut state = self.0.lock();
-        for found in &mut state.records {
-            if &found.id == record && found.place == place {
-                found.column = column.clone();
-            }
-        }
-        drop(state);
         self.answer("target.set_column", column)
     }
 

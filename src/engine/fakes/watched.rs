@@ -7,6 +7,7 @@ use std::future::pending;
 
 use tokio::sync::Notify;
 
+use super::gate::Gate;
 use super::*;
 
 /// On which side of a call something happens.
@@ -41,12 +42,20 @@ struct Promise {
 #[derive(Default)]
 struct Eyes {
     cues: Vec<Cue>,
+    /// What happens before the call of a number, whatever it is.
+    before: Vec<(usize, Request)>,
+    /// What happens after the next call of a name.
+    once: Vec<(&'static str, Request)>,
     promises: Vec<Promise>,
     broken: Vec<String>,
     calls: Vec<&'static str>,
     /// The program dies at this call, counted from 1.
     death: Option<(usize, When)>,
+    /// What the last write asks for, for when it is carried out after its sender has died.
+    on_the_wire: Option<Request>,
 }
+
+type Request = Box<dyn FnOnce(&World) + Send>;
 
 /// See the module.
 pub(crate) struct Watched {
@@ -54,6 +63,8 @@ pub(crate) struct Watched {
     eyes: Mutex<Eyes>,
     died: Notify,
     places: Vec<Place>,
+    names_columns: bool,
+    gate: Option<(Gate, usize)>,
 }
 
 impl Watched {
@@ -64,7 +75,21 @@ impl Watched {
             eyes: Mutex::default(),
             died: Notify::new(),
             places: vec![Place::LIVE_PROFILE, Place::SYS_USER],
+            names_columns: false,
+            gate: None,
         }
+    }
+
+    /// Its calls wait at a gate, as those of this program.
+    pub(crate) fn behind(mut self, gate: Gate, program: usize) -> Self {
+        self.gate = Some((gate, program));
+        self
+    }
+
+    /// A write mode that has every column name its picture, as the article's does.
+    pub(crate) fn naming_columns(mut self) -> Self {
+        self.names_columns = true;
+        self
     }
 
     /// The same with another write mode.
@@ -107,11 +132,36 @@ impl Watched {
         });
     }
 
+    /// Something happens before the `nth` call from the beginning, whatever it is.
+    pub(crate) fn at_call(&self, nth: usize, act: impl FnOnce(&World) + Send + 'static) {
+        self.eyes.lock().before.push((nth, Box::new(act)));
+    }
+
     /// The program dies at the `nth` call from now on.
     pub(crate) fn die_at(&self, nth: usize, when: When) {
         let mut eyes = self.eyes.lock();
         eyes.calls.clear();
         eyes.death = Some((nth, when));
+    }
+
+    /// The service carries out the write at which the program died, although nobody waits for the answer any more.
+    pub(crate) fn deliver(&self) {
+        (self.undelivered())(&self.world);
+    }
+
+    /// The same, right after the next call of this name.
+    pub(crate) fn deliver_after(&self, call: &'static str) {
+        let request = self.undelivered();
+        self.eyes.lock().once.push((call, request));
+    }
+
+    fn undelivered(&self) -> Request {
+        let request = self.eyes.lock().on_the_wire.take();
+        request.expect("the program died at a write")
+    }
+
+    fn send(&self, request: impl FnOnce(&World) + Send + 'static) {
+        self.eyes.lock().on_the_wire = Some(Box::new(request));
     }
 
     /// The next start lives.
@@ -145,9 +195,15 @@ impl Watched {
             eyes.calls.push(call);
             eyes.calls.len()
         };
+        if let Some((gate, program)) = &self.gate {
+            gate.pass(*program).await;
+        }
         self.pass(call, number, When::Before).await;
         let result = work.await;
         self.pass(call, number, When::After).await;
+        if let Some((gate, _)) = &self.gate {
+            gate.next();
+        }
         result
     }
 
@@ -158,6 +214,16 @@ impl Watched {
             for cue in &mut eyes.cues {
                 if cue.call == call && cue.when == when && (cue.nth == 0 || cue.nth == nth) {
                     (cue.act)(&self.world);
+                }
+            }
+            if when == When::Before {
+                for (_, act) in eyes.before.extract_if(.., |(awaited, _)| *awaited == number) {
+                    act(&self.world);
+                }
+            }
+            if when == When::After {
+                for (_, act) in eyes.once.extract_if(.., |(awaited, _)| *awaited == call) {
+                    act(&self.world);
                 }
             }
             let broken: Vec<String> = eyes
@@ -306,6 +372,8 @@ impl AvatarTarget for Watched {
     }
 
     async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
+        let owner = person.id.clone();
+        self.send(move |world| world.0.lock().create_record(&owner, place));
         self.around("create_record", self.world.create_record(person, place))
             .await
     }
@@ -317,6 +385,18 @@ impl AvatarTarget for Watched {
         photo: Bytes,
         content_type: &str,
     ) -> Result<StoredPicture, ConnectorError> {
+        let (holder, bytes) = (record.clone(), photo.clone());
+        self.send(move |world| {
+            world.0.lock().store(
+                holder,
+                Row {
+                    bytes,
+                    form: PictureForm::ImageField,
+                    stated_hash: true,
+                    scan: Scan::Available,
+                },
+            );
+        });
         let uploading = self.world.upload(record, place, photo, content_type);
         let row = self.around("upload", uploading).await?;
         // What a script has made of it.
@@ -340,6 +420,10 @@ impl AvatarTarget for Watched {
     }
 
     fn column_to_set(&self, place: Place, column: &Column, new: &PictureId) -> Option<PictureId> {
+        let is_named = matches!(column, Column::Names(old) if old == new);
+        if self.names_columns {
+            return (!is_named).then(|| new.clone());
+        }
         self.world.column_to_set(place, column, new)
     }
 
@@ -353,6 +437,8 @@ impl AvatarTarget for Watched {
         place: Place,
         picture: Option<&PictureId>,
     ) -> Result<Column, ConnectorError> {
+        let (holder, wanted) = (record.clone(), picture.cloned());
+        self.send(move |world| world.0.lock().point(&holder, place, wanted.as_ref()));
         self.around("set_column", self.world.set_column(record, place, picture))
             .await?;
         // What a rule has made of it.
@@ -360,6 +446,8 @@ impl AvatarTarget for Watched {
     }
 
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {
+        let doomed = picture.clone();
+        self.send(move |world| world.delete_row(&doomed));
         self.around("remove", self.world.remove(picture)).await
     }
 

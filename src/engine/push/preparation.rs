@@ -242,6 +242,11 @@ impl Pushing {
                 };
                 let bytes = match self.target.download(&row.id, Priority::Background).await {
                     Ok(Some(bytes)) => bytes,
+                    Ok(None) if self.is_gone(person, &row.id).await? => {
+                        return Err(changed(format!(
+                            "the old picture at {place} was deleted meanwhile"
+                        )));
+                    }
                     Ok(None) => return Err(no_copy("cannot be read")),
                     Err(_) if row.scan == Scan::Quarantined => {
                         return Err(no_copy("is quarantined by the virus scan"));
@@ -267,5 +272,15 @@ impl Pushing {
             at: (self.clock)(),
         };
         Ok(self.store.journal().kept(kept).await?)
+    }
+
+    /// True if a row that was listed a moment ago is listed no more: somebody else has deleted it.
+    async fn is_gone(&self, person: &PersonRef, picture: &PictureId) -> Result<bool, Halt> {
+        match self.chain(&target_of(person)?).await {
+            Ok(chain) => Ok(chain.picture(picture).is_none()),
+            // Not a person's: what is stored at a record that is gone.
+            Err(Halt::Ended(..)) => Ok(false),
+            Err(halt) => Err(halt),
+        }
     }
 }
