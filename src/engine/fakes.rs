@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 
 use super::{Engine, EngineSettings};
 pub(crate) use gate::Gate;
-pub(crate) use watched::{Watched, When};
+pub(crate) use watched::{Watched, When, dangling};
 
 use crate::connector::{
     AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, Naming, PeopleToAsk, PhotoSource,
@@ -681,16 +681,24 @@ impl State {
         id
     }
 
-    fn create_record(&mut self, owner: &TargetId, place: Place) {
+    /// Profiles come before the person's own record, the oldest first.
+    fn create_record(&mut self, owner: &TargetId, place: Place) -> RecordId {
+        self.next_id += 1;
+        let id = RecordId::new(format!("{owner}-profile-{}", self.next_id));
+        let own = self
+            .records
+            .iter()
+            .position(|record| &record.owner == owner && record.place == Place::SYS_USER);
         self.records.insert(
-            0,
+            own.unwrap_or(0),
             Record {
                 place,
-                id: RecordId::new(format!("{owner}-profile")),
+                id: id.clone(),
                 owner: owner.clone(),
                 column: Column::Empty,
             },
         );
+        id
     }
 
     fn point(&mut self, record: &RecordId, place: Place, picture: Option<&PictureId>) {
@@ -1063,8 +1071,7 @@ impl AvatarTarget for World {
 
     async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
         self.begin("target.create_record")?;
-        self.0.lock().create_record(&person.id, place);
-        let id = RecordId::new(format!("{}-profile", person.id));
+        let id = self.0.lock().create_record(&person.id, place);
         self.answer("target.create_record", id)
     }
 
@@ -1166,6 +1173,15 @@ impl AvatarTarget for World {
         self.0.lock().point(record, place, picture);
         let column = picture.cloned().map_or(Column::Empty, Column::Names);
         self.answer("target.set_column", column)
+    }
+
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        self.begin("target.withdraw_record")?;
+        self.0
+            .lock()
+            .records
+            .retain(|known| &known.id != record || known.place != place);
+        self.answer("target.withdraw_record", ())
     }
 
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {

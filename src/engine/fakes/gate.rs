@@ -15,6 +15,7 @@ struct Inside {
     random: Random,
     has_left: [bool; 2],
     waiting: Vec<(usize, oneshot::Sender<()>)>,
+    log: Vec<String>,
 }
 
 impl Gate {
@@ -24,6 +25,7 @@ impl Gate {
             random,
             has_left: [false; 2],
             waiting: Vec::new(),
+            log: Vec::new(),
         })))
     }
 
@@ -38,9 +40,16 @@ impl Gate {
         gone.await.expect("the gate outlives who waits at it");
     }
 
-    /// A call has come to its end.
-    pub(super) fn next(&self) {
-        self.0.lock().let_one_through();
+    /// A call has come to its end; what it was and how it left things, for whoever looks into a failure.
+    pub(super) fn next(&self, line: String) {
+        let mut inside = self.0.lock();
+        inside.log.push(line);
+        inside.let_one_through();
+    }
+
+    /// The calls in the order in which they were let through.
+    pub(crate) fn log(&self) -> String {
+        self.0.lock().log.join("\n")
     }
 
     /// A program has come to its end.
@@ -61,8 +70,8 @@ impl Inside {
         if is_everybody_here && !self.waiting.is_empty() {
             let lucky = self.random.below(self.waiting.len() as u64) as usize;
             let (_, go) = self.waiting.remove(lucky);
-            // Whoever waited may have been dropped.
-            drop(go.send(()));
+            // Whoever waited may have been dropped; then there is nobody to tell.
+            let _ = go.send(());
         }
     }
 }

@@ -35,8 +35,8 @@ struct Promise {
     had_picture: bool,
     /// What may be displayed.
     allowed: Vec<Bytes>,
-    /// Columns that named nothing from the start.
-    dangling: HashSet<PictureId>,
+    /// Columns that named nothing from the start; `None` if no column is looked at.
+    dangling: Option<HashSet<PictureId>>,
 }
 
 #[derive(Default)]
@@ -107,8 +107,16 @@ impl Watched {
             name,
             had_picture: shown.is_some(),
             allowed: shown.into_iter().chain(new.iter().cloned()).collect(),
-            dangling: dangling(&chain),
+            dangling: Some(dangling(&chain)),
         });
+    }
+
+    /// The same where somebody else acts between our read and our write: a column may name nothing until our next look.
+    pub(crate) fn promise_a_picture(&self, name: &'static str, new: &[Bytes]) {
+        self.promise(name, new);
+        if let Some(promise) = self.eyes.lock().promises.last_mut() {
+            promise.dangling = None;
+        }
     }
 
     /// Promises that were broken, in words.
@@ -181,7 +189,14 @@ impl Watched {
 
     /// How often one of the writing calls was made.
     pub(crate) fn writes(&self) -> usize {
-        let writing = ["create_record", "upload", "store_as", "set_column", "remove"];
+        let writing = [
+            "create_record",
+            "withdraw_record",
+            "upload",
+            "store_as",
+            "set_column",
+            "remove",
+        ];
         self.calls().iter().filter(|call| writing.contains(call)).count()
     }
 
@@ -190,27 +205,28 @@ impl Watched {
         call: &'static str,
         work: impl Future<Output = Result<T, ConnectorError>>,
     ) -> Result<T, ConnectorError> {
-        let number = {
+        let (number, nth) = {
             let mut eyes = self.eyes.lock();
             eyes.calls.push(call);
-            eyes.calls.len()
+            let nth = eyes.calls.iter().filter(|made| **made == call).count();
+            (eyes.calls.len(), nth)
         };
         if let Some((gate, program)) = &self.gate {
             gate.pass(*program).await;
         }
-        self.pass(call, number, When::Before).await;
+        self.pass(call, (number, nth), When::Before).await;
         let result = work.await;
-        self.pass(call, number, When::After).await;
-        if let Some((gate, _)) = &self.gate {
-            gate.next();
+        self.pass(call, (number, nth), When::After).await;
+        if let Some((gate, program)) = &self.gate {
+            gate.next(format!("program {program}: {call}; {}", self.world.inventory()));
         }
         result
     }
 
-    async fn pass(&self, call: &'static str, number: usize, when: When) {
+    /// `number` among all calls and `nth` among those of its name.
+    async fn pass(&self, call: &'static str, (number, nth): (usize, usize), when: When) {
         let is_dead = {
             let mut eyes = self.eyes.lock();
-            let nth = eyes.calls.iter().filter(|made| **made == call).count();
             for cue in &mut eyes.cues {
                 if cue.call == call && cue.when == when && (cue.nth == 0 || cue.nth == nth) {
                     (cue.act)(&self.world);
@@ -252,15 +268,14 @@ impl Promise {
             }
             _ => {}
         }
-        let lost: Vec<_> = dangling(&world.chain(name))
-            .difference(&self.dangling)
-            .cloned()
-            .collect();
+        let known = self.dangling.as_ref()?;
+        let lost: Vec<_> = dangling(&world.chain(name)).difference(known).cloned().collect();
         (!lost.is_empty()).then(|| format!("a column of {name} names {lost:?}, which is gone"))
     }
 }
 
-fn dangling(chain: &AvatarChain) -> HashSet<PictureId> {
+/// What columns name although it is gone.
+pub(crate) fn dangling(chain: &AvatarChain) -> HashSet<PictureId> {
     let named = chain.records.iter().filter_map(|record| match &record.column {
         Column::Names(id) => Some(id),
         Column::Empty | Column::Unreadable => None,
@@ -280,6 +295,12 @@ impl World {
             .find(|record| record.owner == owner && record.place == place)
             .expect("a column needs its record");
         record.column = picture.cloned().map_or(Column::Empty, Column::Names);
+    }
+
+    /// Somebody opens a profile.
+    pub(crate) fn create_profile(&self, name: &str) {
+        let owner = TargetId::new(format!("{name}-sys"));
+        self.0.lock().create_record(&owner, Place::LIVE_PROFILE);
     }
 
     /// Everything stored at a place, oldest first.
@@ -308,6 +329,17 @@ impl World {
             .lock()
             .attachments
             .retain(|attachment| &attachment.row.id != picture);
+    }
+
+    /// Every row there is, on one line.
+    fn inventory(&self) -> String {
+        let state = self.0.lock();
+        let row = |attachment: &Attachment| {
+            let hash = Sha256::of(&attachment.bytes).to_string();
+            format!("{}={}@{}", attachment.row.id, &hash[..4], attachment.record)
+        };
+        let rows: Vec<String> = state.attachments.iter().map(row).collect();
+        rows.join(" ")
     }
 
     fn row(&self, picture: &PictureId) -> Option<StoredPicture> {
@@ -373,7 +405,7 @@ impl AvatarTarget for Watched {
 
     async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
         let owner = person.id.clone();
-        self.send(move |world| world.0.lock().create_record(&owner, place));
+        self.send(move |world| drop(world.0.lock().create_record(&owner, place)));
         self.around("create_record", self.world.create_record(person, place))
             .await
     }
@@ -443,6 +475,16 @@ impl AvatarTarget for Watched {
             .await?;
         // What a rule has made of it.
         self.world.column(record, place).await
+    }
+
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        let gone = record.clone();
+        self.send(move |world| {
+            let mut state = world.0.lock();
+            state.records.retain(|known| known.id != gone);
+        });
+        self.around("withdraw_record", self.world.withdraw_record(record, place))
+            .await
     }
 
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {

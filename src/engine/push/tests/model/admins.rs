@@ -224,7 +224,7 @@ impl Admin {
     ) -> Came {
         let target = Arc::new(Watched::new(world));
         let allowed: Vec<u8> = photo.into_iter().chain(also_allowed.iter().copied()).collect();
-        target.promise(PEOPLE[who], &pictures(&allowed));
+        target.promise_a_picture(PEOPLE[who], &pictures(&allowed));
         target.at_call(call, act);
         let came = self.apply(world, &target, who, Change::Replace).await;
         self.broken.extend(target.broken_promises());
