@@ -2,7 +2,9 @@
 //! that nobody lost a picture.
 
 mod crashes;
+mod model;
 mod others;
+mod points;
 mod tidying;
 mod trouble;
 
