@@ -15,6 +15,7 @@
 //! undo      a run of the journal ─► a plan that takes it back
 //! tidy      such a plan, carried out
 //! recover   what an interrupted run has left ─► finished or taken back
+//! past      the pictures of what was done before
 //! check     harmless probes
 //! ```
 
@@ -28,6 +29,7 @@ mod load;
 mod look;
 mod memory;
 mod packed;
+mod past;
 mod pictures;
 mod planning;
 mod push;
@@ -66,6 +68,7 @@ use crate::store::Store;
 pub use apply::{ApplyError, RunControl, RunReport};
 pub use find::{FindError, Found, FoundCandidate};
 pub use look::Look;
+pub use past::{PastFace, PastFaces};
 pub use pictures::{SidePicture, SidePictures};
 pub use planning::Candidates;
 pub use recover::RecoverError;

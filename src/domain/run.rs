@@ -186,6 +186,12 @@ impl Summary {
         *self.slot(outcome) += 1;
     }
 
+    /// Counts some people who ended alike.
+    pub fn count_many(&mut self, outcome: Outcome, people: u64) {
+        self.selected += people;
+        *self.slot(outcome) += people;
+    }
+
     /// Counts everybody whom another summary counts.
     pub fn add(&mut self, other: &Self) {
         self.selected += other.selected;

@@ -36,6 +36,8 @@ pub struct RunControl {
     cancelled: CancellationToken,
     paused: Arc<watch::Sender<bool>>,
     kind: RunKind,
+    continues: Option<RunId>,
+    undoes: Option<RunId>,
 }
 
 impl RunControl {
@@ -45,6 +47,8 @@ impl RunControl {
             cancelled: CancellationToken::new(),
             paused: Arc::new(watch::Sender::new(false)),
             kind: RunKind::Sync,
+            continues: None,
+            undoes: None,
         }
     }
 
@@ -52,6 +56,20 @@ impl RunControl {
     #[must_use]
     pub fn of_kind(mut self, kind: RunKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// The same for a run that goes on with one that was cut short; the history shows it.
+    #[must_use]
+    pub fn continuing(mut self, run: RunId) -> Self {
+        self.continues = Some(run);
+        self
+    }
+
+    /// The same for a run that takes another one back.
+    #[must_use]
+    pub(super) fn undoing(mut self, run: RunId) -> Self {
+        self.undoes = Some(run);
         self
     }
 
@@ -197,6 +215,8 @@ impl Engine {
                 started,
                 actor: self.actor(),
                 planned,
+                continues: control.continues.clone(),
+                undoes: control.undoes.clone(),
             })
             .await?;
         let mut running = Running {

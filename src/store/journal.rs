@@ -5,6 +5,7 @@
 //! them before anything new is sent (`reliability.md` 2). Together with the runs this is the audit trail (8.14). There are
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
+mod past;
 mod records;
 mod rows;
 mod writer;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+pub use past::{PastPicture, PastRun, PastStep, PeopleCursor, PeopleFilter, PeoplePage, RunCursor, RunsPage};
 pub use records::{
     Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
     Unfinished, WriteKind, WriteRecord,
@@ -65,6 +67,14 @@ const SCHEMA: Schema = Schema {
         -- How a step has left the target: what an undo must find.
         ALTER TABLE steps ADD COLUMN after TEXT;
         CREATE INDEX steps_by_person ON steps (target, at);
+    ", "
+        -- Which run a run goes on with, and which one it takes back.
+        ALTER TABLE runs ADD COLUMN continues TEXT;
+        ALTER TABLE runs ADD COLUMN undoes TEXT;
+        CREATE INDEX runs_by_continued ON runs (continues) WHERE continues IS NOT NULL;
+        CREATE INDEX runs_by_undone ON runs (undoes) WHERE undoes IS NOT NULL;
+        -- A run's people page by page, with and without a filter.
+        CREATE INDEX steps_in_order ON steps (run, at, source, outcome);
     "],
     is_durable: true,
     self_test: |connection| {
@@ -191,6 +201,46 @@ impl Journal {
     pub async fn steps(&self, run: &RunId) -> Result<Vec<StepRecord>, StoreError> {
         let run = run.clone();
         self.read(move |connection| rows::steps(connection, &run)).await
+    }
+
+    /// A page of runs, the newest first; `after` is the end of the page before.
+    pub async fn past_runs(&self, after: Option<RunCursor>, limit: usize) -> Result<RunsPage, StoreError> {
+        self.read(move |connection| past::runs(connection, after.as_ref(), limit))
+            .await
+    }
+
+    /// One run, and what became of it.
+    pub async fn past_run(&self, run: &RunId) -> Result<Option<PastRun>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| past::run(connection, &run)).await
+    }
+
+    /// A page of a run's people, in the order in which their turns ended; `after` is the end of the page before. Whether
+    /// their pictures are kept, [`Store::past_people`](super::Store::past_people) tells.
+    pub async fn past_people(
+        &self,
+        run: &RunId,
+        filter: &PeopleFilter,
+        after: Option<PeopleCursor>,
+        limit: usize,
+    ) -> Result<PeoplePage, StoreError> {
+        let (run, filter) = (run.clone(), filter.clone());
+        self.read(move |connection| past::people(connection, &run, &filter, after.as_ref(), limit))
+            .await
+    }
+
+    /// One person's step in a run.
+    pub async fn past_person(&self, run: &RunId, person: &SourceId) -> Result<Option<PastStep>, StoreError> {
+        let (run, person) = (run.clone(), person.clone());
+        self.read(move |connection| past::person(connection, &run, &person))
+            .await
+    }
+
+    /// Every step of whoever is called this (see [`Journal::steps_of`]), the newest first.
+    pub async fn past_of_person(&self, person: &str) -> Result<Vec<PastStep>, StoreError> {
+        let person = person.trim().to_owned();
+        self.read(move |connection| past::person_ever(connection, &person))
+            .await
     }
 
     /// Every step that changed something for a person whom this names: an id of either side, a sign-in name of either

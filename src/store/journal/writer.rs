@@ -168,8 +168,8 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
         Entry::Mark => Ok(()),
         Entry::RunBegins(id, run) => connection
             .prepare_cached(
-                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned, continues, undoes)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 id.as_str(),
@@ -180,6 +180,8 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 run.actor.host,
                 run.actor.account,
                 json(&run.planned),
+                run.continues.as_ref().map(RunId::as_str),
+                run.undoes.as_ref().map(RunId::as_str),
             ])
             .map(drop),
         Entry::RunEnds {
