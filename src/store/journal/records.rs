@@ -169,6 +169,13 @@ impl WriteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(pub(super) i64);
 
+impl IntentId {
+    /// The number; later writes have higher ones.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// A write that is about to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {

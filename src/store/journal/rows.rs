@@ -92,7 +92,7 @@ pub(super) fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
     })
 }
 
-const WRITE: &str = "SELECT id, run, source, target, kind, place, record, picture, old_picture, sha256, bytes, \
+pub(super) const WRITE: &str = "SELECT id, run, source, target, kind, place, record, picture, old_picture, sha256, bytes, \
                      expected, at, answer, answer_id, detail, answered FROM writes";
 
 /// Writes of people who are not settled.
@@ -168,7 +168,7 @@ pub(super) fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) 
     })
 }
 
-fn write_row(row: &Row<'_>) -> rusqlite::Result<WriteRecord> {
+pub(super) fn write_row(row: &Row<'_>) -> rusqlite::Result<WriteRecord> {
     let picture =
         |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.map(PictureId::new));
     let intent = Intent {
