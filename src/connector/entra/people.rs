@@ -499,6 +499,7 @@ mod tests {
             (None, None, None)
         );
         assert_eq!(person.kind, AccountKind::Guest);
+        crate::tried("E11", 1);
     }
 
     #[test]
@@ -514,6 +515,7 @@ mod tests {
         let people = people_of(&rows, 1).expect("readable");
         assert_eq!(people.len(), 1);
         assert_eq!(people[0].name.raw(), "Ada");
+        crate::tried("E11", 4);
     }
 
     #[test]

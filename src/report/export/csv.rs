@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn whatever_would_begin_a_formula_gets_an_apostrophe() {
-        for (text, expected) in [
+        let cases = [
             ("=1+1", "'=1+1"),
             ("+1", "'+1"),
             ("-1", "'-1"),
@@ -154,9 +154,12 @@ mod tests {
             ("﹫x", "'﹫x"),
             ("Ann;=1", "Ann;'=1"),
             ("Ann; \"+1;b;@c", "Ann;' \"+1;b;'@c"),
-        ] {
+        ];
+        let count = cases.len();
+        for (text, expected) in cases {
             assert_eq!(safe(text), expected, "{text:?}");
         }
+        crate::tried("L4", count);
     }
 
     #[test]
@@ -183,5 +186,6 @@ mod tests {
             String::from_utf8(out).expect("text"),
             "\"say \"\"hi\"\"\",\"a,b\",\"x␍␊y␛[31m·\"\r\n"
         );
+        crate::tried("L4", 1);
     }
 }
