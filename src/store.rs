@@ -10,6 +10,7 @@ mod files;
 pub mod journal;
 mod lock;
 pub mod memory;
+mod past;
 pub mod snapshot;
 pub mod vault;
 
@@ -20,6 +21,7 @@ pub use files::PartialFile;
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
+pub use past::{PastPeople, PastPerson};
 pub use vault::Vault;
 
 use crate::domain::listing::Listed;
