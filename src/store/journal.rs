@@ -17,8 +17,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub use records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
-    Unfinished, WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, Released, RunKind, RunRecord, RunStart,
+    StepRecord, Unfinished, WriteKind, WriteRecord,
 };
 use writer::{Entry, Writer};
 
@@ -29,7 +29,7 @@ use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "the journal",
     migrations: &["
         -- One row per run that may write. `finished` stays empty when it was interrupted.
@@ -65,7 +65,7 @@ const SCHEMA: Schema = Schema {
         -- How a step has left the target: what an undo must find.
         ALTER TABLE steps ADD COLUMN after TEXT;
         CREATE INDEX steps_by_person ON steps (target, at);
-    "],
+    ", super::vault::RETENTION_MIGRATION],
     is_durable: true,
     self_test: |connection| {
         rows::unfinished(connection)?;
