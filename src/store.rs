@@ -7,6 +7,7 @@
 
 mod database;
 mod files;
+pub mod forget;
 pub mod journal;
 pub mod keys;
 mod lock;
@@ -99,6 +100,13 @@ pub struct StoreOptions {
     pub retention: Retention,
 }
 
+impl StoreOptions {
+    fn keys(&self) -> Arc<Keys> {
+        let plain = || Arc::new(Keys::new(KeySettings::default(), ""));
+        self.keys.clone().unwrap_or_else(plain)
+    }
+}
+
 /// A profile's local data.
 #[derive(Clone)]
 pub struct Store {
@@ -133,10 +141,7 @@ impl Store {
         access: Access,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let keys = options.keys.clone().unwrap_or_else(|| {
-            // Pictures are kept as they are.
-            Arc::new(Keys::new(KeySettings::default(), paths.profile.as_str()))
-        });
+        let keys = options.keys();
         let mut notes = Vec::new();
         let (journal, vault) = match access {
             Access::Write => {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use retention::{Retention, Why};
-pub(super) use retention::{MIGRATION as RETENTION_MIGRATION, NAMELESS, is_named, record, remove_copies};
+pub(super) use retention::{MIGRATION as RETENTION_MIGRATION, NAMELESS, NO_NAME, record, remove_copies};
 use shelves::{Shelved, Shelves};
 
 use super::keys::{Encryption, FoundKey, KeyError, KeyId, KeyPlace, Keys, NoPlace, VaultKey};
@@ -163,7 +163,7 @@ impl Vault {
     }
 
     /// The key that sealed what is there: as the vault says, or as any sealed picture does.
-    fn sealed_with(&self) -> Result<Option<KeyId>, StoreError> {
+    pub(super) fn sealed_with(&self) -> Result<Option<KeyId>, StoreError> {
         if let Some(id) = self.marker()? {
             return Ok(Some(id));
         }
@@ -225,7 +225,7 @@ impl Vault {
         if !is_kept {
             self.shelves.put(&sealed, &sealing::seal(key, picture, &sha256))?;
         }
-        shelves::remove(&plain)?;
+        files::remove(&plain)?;
         Ok(sha256)
     }
 
@@ -273,8 +273,8 @@ impl Vault {
     pub(super) fn remove_now(&self, sha256: &Sha256) -> Result<(), StoreError> {
         let sealed = self.key()?.map(|key| self.shelves.sealed(&key, sha256));
         for path in sealed.into_iter().chain([self.shelves.plain(sha256)]) {
-            shelves::remove(&path)?;
-            shelves::remove(&shelves::aside(&path))?;
+            files::remove(&path)?;
+            files::remove(&shelves::aside(&path))?;
         }
         Ok(())
     }

@@ -222,7 +222,7 @@ mod tests {
         let (release, hanging) = std::sync::mpsc::channel::<()>();
         let answer = patiently(patience, move || {
             // Until the test is over.
-            drop(hanging.recv());
+            let _ = hanging.recv();
             Ok(())
         });
         assert_eq!(answer, Err(SecretStoreError::Silent(patience)));

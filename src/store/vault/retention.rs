@@ -5,16 +5,16 @@
 //! say so instead of taking the rest back.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::shelves::{self, Shelved};
+use super::shelves::Shelved;
 use super::{TENDING, Vault};
 use crate::domain::photo::Sha256;
-use crate::store::{StoreError, StorePaths, database};
+use crate::store::{StoreError, StorePaths, database, files};
 
 /// Journal: which pictures have left the vault, by the step that had kept them.
 pub(in crate::store) const MIGRATION: &str = "
@@ -27,6 +27,9 @@ pub(in crate::store) const MIGRATION: &str = "
     -- When the names left the steps of a run.
     ALTER TABLE runs ADD COLUMN thinned TEXT;
 ";
+
+/// What stands where a name was.
+pub(in crate::store) const NO_NAME: &str = "(name not kept)";
 
 /// The most rows of one opening.
 const ROWS: usize = 2_000;
@@ -86,8 +89,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Files that are old and that no row names: kept ahead of a push that never came, thumbnails, remains.
-    fn sweep(&self, journal: &Connection, cutoff: Timestamp, until: Instant) -> Result<(), StoreError> {
+    /// Files that are old and that no row names: kept ahead of a push that never came, thumbnails, remains. Answers how
+    /// many have gone.
+    fn sweep(&self, journal: &Connection, cutoff: Timestamp, until: Instant) -> Result<u64, StoreError> {
         let old = SystemTime::from(cutoff);
         let mut candidates = Vec::new();
         self.shelves.find(|path, shelved| {
@@ -97,26 +101,47 @@ impl Vault {
             }
             Ok((candidates.len() >= ROWS || Instant::now() >= until).then_some(()))
         })?;
+        self.remove_unnamed(journal, candidates)
+    }
+
+    /// Every file that no row names, however young; for whoever knows that no run is under way.
+    pub(in crate::store) fn sweep_all(&self, journal: &Connection) -> Result<u64, StoreError> {
+        let mut all = Vec::new();
+        self.shelves.find(|path, shelved| {
+            all.push((path.to_owned(), shelved));
+            Ok(None::<()>)
+        })?;
+        self.remove_unnamed(journal, all)
+    }
+
+    fn remove_unnamed(
+        &self,
+        journal: &Connection,
+        candidates: Vec<(PathBuf, Shelved)>,
+    ) -> Result<u64, StoreError> {
         if candidates.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let named = all_named(journal).map_err(StoreError::database("read the journal"))?;
-        let key = self.key()?;
-        let sealed: HashSet<Sha256> = match &key {
-            Some(key) => named.iter().map(|sha256| key.name_of(sha256)).collect(),
-            None => HashSet::new(),
+        // Without the key nobody can tell which sealed file a row means: then all of them stay.
+        let sealed: Option<HashSet<Sha256>> = match self.key() {
+            Ok(Some(key)) => Some(named.iter().map(|sha256| key.name_of(sha256)).collect()),
+            Ok(None) | Err(StoreError::Key(_)) => None,
+            Err(error) => return Err(error),
         };
+        let mut removed = 0;
         for (path, shelved) in candidates {
             let is_named = match shelved {
                 Shelved::Plain(sha256) => named.contains(&sha256),
-                Shelved::Sealed(name) => sealed.contains(&name),
+                Shelved::Sealed(name) => sealed.as_ref().is_none_or(|sealed| sealed.contains(&name)),
                 Shelved::Remains => false,
             };
             if !is_named {
-                shelves::remove(&path)?;
+                files::remove(&path)?;
+                removed += 1;
             }
         }
-        Ok(())
+        Ok(removed)
     }
 }
 
@@ -243,7 +268,7 @@ pub(in crate::store) fn remove_copies(
     older_than: Option<SystemTime>,
 ) -> Result<u64, StoreError> {
     let mut removed = 0;
-    for path in shelves::list(folder)? {
+    for path in files::list(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_copy = name
             .strip_prefix(begins)
@@ -251,7 +276,7 @@ pub(in crate::store) fn remove_copies(
         if is_copy {
             removed += u64::from(match older_than {
                 Some(old) => remove_if_old(&path, old)?,
-                None => shelves::remove(&path).map(|()| true)?,
+                None => files::remove(&path)?,
             });
         }
     }
@@ -265,7 +290,7 @@ fn remove_if_old(path: &Path, old: SystemTime) -> Result<bool, StoreError> {
         Err(error) => return Err(StoreError::files("read", path)(error)),
     };
     if is_old {
-        shelves::remove(path)?;
+        files::remove(path)?;
     }
     Ok(is_old)
 }

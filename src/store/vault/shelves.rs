@@ -1,6 +1,5 @@
 //! The vault's folder: 256 shelves by the first two digits of a name, so that no folder becomes too long.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::domain::photo::Sha256;
@@ -80,13 +79,13 @@ impl Shelves {
         &self,
         mut look: impl FnMut(&Path, Shelved) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut shelves = list(&self.folder)?;
+        let mut shelves = files::list(&self.folder)?;
         if !shelves.is_empty() {
             let start = usize::from(uuid::Uuid::new_v4().as_bytes()[0]) % shelves.len();
             shelves.rotate_left(start);
         }
         for shelf in shelves.iter().filter(|shelf| shelf.is_dir()) {
-            for path in list(shelf)? {
+            for path in files::list(shelf)? {
                 let Some(shelved) = Shelved::of(&path) else { continue };
                 if let Some(found) = look(&path, shelved)? {
                     return Ok(Some(found));
@@ -100,24 +99,4 @@ impl Shelves {
 /// Where a damaged copy is put.
 pub(super) fn aside(path: &Path) -> PathBuf {
     path.with_extension(DAMAGED)
-}
-
-/// Removes a file, which need not be there.
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::files("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// What is in a folder; nothing if it is not there.
-pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    match std::fs::read_dir(folder) {
-        Ok(entries) => entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<std::io::Result<_>>()
-            .map_err(StoreError::files("list", folder)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(StoreError::files("list", folder)(error)),
-    }
 }

@@ -39,7 +39,7 @@ fn files_of(vault: &Vault) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut folders = vec![vault.folder().to_owned()];
     while let Some(folder) = folders.pop() {
-        for path in shelves::list(&folder).expect("readable") {
+        for path in files::list(&folder).expect("readable") {
             if path.is_dir() {
                 folders.push(path);
             } else {
