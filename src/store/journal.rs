@@ -23,8 +23,8 @@ use rusqlite::Connection;
 pub use past::{PastPicture, PastRun, PastStep, PeopleCursor, PeopleFilter, PeoplePage, RunCursor, RunsPage};
 pub use planned::StepToPlan;
 pub use records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
-    Unfinished, WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, Released, RunKind, RunRecord, RunStart,
+    StepRecord, Unfinished, WriteKind, WriteRecord,
 };
 pub use told::CutShort;
 pub use trail::{TrailFilter, TrailLine, Verified};
@@ -38,7 +38,7 @@ use crate::domain::photo::Sha256;
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "the journal",
     migrations: &["
         -- One row per run that may write. `finished` stays empty when it was interrupted.
@@ -86,7 +86,7 @@ const SCHEMA: Schema = Schema {
             UNIQUE (run, portion)) STRICT;
         -- A run's people page by page, with and without a filter.
         CREATE INDEX steps_in_order ON steps (run, at, source, outcome);
-    ", trail::TABLES],
+    ", trail::TABLES, super::vault::RETENTION_MIGRATION],
     is_durable: true,
     self_test: |connection| {
         rows::unfinished(connection)?;
