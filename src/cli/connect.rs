@@ -108,6 +108,8 @@ pub struct Connection {
     requests: Vec<RequestLog>,
     profile: String,
     parts: Parts,
+    /// A password that is refused too often locks its account.
+    signs_in_with_password: bool,
 }
 
 impl Connection {
@@ -130,6 +132,7 @@ impl Connection {
             requests.push(transport.log().clone());
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
+        let signs_in_with_password = !matches!(values.servicenow.sign_in, SignIn::Client { .. });
         let account = match &values.servicenow.sign_in {
             SignIn::Client { id, .. } => id.clone(),
             SignIn::PasswordGrant { username, .. } | SignIn::Basic { username, .. } => username.clone(),
@@ -147,7 +150,22 @@ impl Connection {
                 account,
                 paths: store_paths(configuration),
             },
+            signs_in_with_password,
         })
+    }
+
+    /// Forgets that a sign-in was refused, so that the next session tries again. A password stays refused: further
+    /// tries could lock its account.
+    pub fn forget_refusals(&mut self, configuration: &Configuration) -> Result<(), Failure> {
+        let fresh = Self::new(configuration)?;
+        if self.signs_in_with_password {
+            self.parts.source = fresh.parts.source;
+            // Entra's log comes first.
+            self.requests.splice(..1, fresh.requests.into_iter().take(1));
+        } else {
+            *self = fresh;
+        }
+        Ok(())
     }
 
     /// Opens the local data.

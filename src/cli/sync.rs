@@ -69,6 +69,7 @@ enum IfLocked {
 /// Everything one run needs; what it keeps from run to run are connections, tokens and pauses.
 struct Runner<'a> {
     output: &'a Output,
+    configuration: &'a Configuration,
     connection: Connection,
     write: WriteArguments,
     access: Access,
@@ -96,6 +97,7 @@ pub async fn run(
     };
     let mut runner = Runner {
         output,
+        configuration: &configuration,
         connection,
         write: arguments.write.clone(),
         access,
@@ -111,7 +113,7 @@ pub async fn run(
     } else {
         First::Waits
     };
-    scheduled::run(&runner, &mut aftermath, schedule, jitter, first).await
+    scheduled::run(&mut runner, &mut aftermath, schedule, jitter, first).await
 }
 
 async fn once(runner: &Runner<'_>, aftermath: &mut Aftermath<'_>) -> Result<u8, Failure> {

@@ -437,3 +437,25 @@ fn what_was_told_is_remembered_and_a_damaged_memory_is_no_hindrance() {
         assert!(Told::read(&path).is_err());
     }
 }
+
+/// A receiver that takes the connection and never says a word.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_says_nothing_is_given_up_after_two_times_ten_seconds() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("bound").port();
+    let values = NotifyValues {
+        smtp_host: Some("127.0.0.1".into()),
+        smtp_port: Some(port),
+        smtp_tls: "none".into(),
+        webhook_url: Some(Secret::new(format!("http://127.0.0.1:{port}/"))),
+        ..mail_values()
+    };
+    let notifier = Notifier::new(&values).expect("valid").expect("configured");
+    let begun = tokio::time::Instant::now();
+    let deliveries = notifier.tell(&notice()).await;
+    assert_eq!(deliveries.len(), 2);
+    for delivery in deliveries {
+        assert!(delivery.result.is_err(), "{delivery:?}");
+    }
+    assert!(begun.elapsed() <= TIME_LIMIT * ATTEMPTS + Duration::from_secs(2), "{:?}", begun.elapsed());
+}

@@ -99,6 +99,7 @@ fn patterns_mean_what_they_mean_in_a_crontab() {
         ("0 0 29 2 *", ["02-29 00:00 UTC", "02-29 00:00 UTC"]),
         // Day of the month or of the week, whichever comes first.
         ("0 0 13 * FRI", ["01-02 00:00 UTC", "01-09 00:00 UTC"]),
+        ("0 3 L * *", ["01-31 03:00 UTC", "02-28 03:00 UTC"]),
         ("@monthly", ["02-01 00:00 UTC", "03-01 00:00 UTC"]),
     ] {
         let starts = starts(&cron(pattern, "UTC"), "UTC", "2026-01-01T00:00:00Z", 2);
@@ -439,7 +440,7 @@ impl Work for Script<'_> {
     }
 }
 
-fn script(clock: &QuickClock, lasts: &[u64], ends_with: After) -> Script<'_> {
+fn script<'a>(clock: &'a QuickClock, lasts: &[u64], ends_with: After) -> Script<'a> {
     Script {
         clock,
         lasts: lasts.iter().copied().map(minutes).collect(),

@@ -18,9 +18,9 @@ const LIMIT: Duration = Duration::from_secs(12);
 
 fn busy_stage() -> Stage {
     Stage::with(&SandboxOptions {
-        users: 60,
+        users: 400,
         is_throttled: false,
-        latency: Latency::fixed(Duration::from_millis(20)),
+        latency: Latency::fixed(Duration::from_millis(5)),
         ..SandboxOptions::default()
     })
 }
@@ -77,7 +77,9 @@ fn a_signal_in_a_run_finishes_what_is_under_way_and_begins_nothing_new() {
         ] {
             let stage = busy_stage();
             let before = avatars(&stage);
-            let program = Running::start(&stage, &[], arguments);
+            // Few at a time, so that there is a rest.
+            let few = [("AVATAR_SYNC_LIMITS_PUSHES_IN_FLIGHT", "1")];
+            let program = Running::start(&stage, &few, arguments);
             wait_for_uploads(&stage, 2);
             program.signal(signal);
             let asked = Instant::now();

@@ -12,9 +12,9 @@ use crate::schedule::{
 };
 
 /// Runs until somebody ends the program, or until a run ends in a way that no later run can mend.
-pub(super) async fn run(
-    runner: &Runner<'_>,
-    aftermath: &mut Aftermath<'_>,
+pub(super) async fn run<'a>(
+    runner: &mut Runner<'a>,
+    aftermath: &mut Aftermath<'a>,
     schedule: Schedule,
     jitter: Jitter,
     first: First,
@@ -30,7 +30,7 @@ pub(super) async fn run(
 }
 
 struct Scheduled<'a, 'b> {
-    runner: &'a Runner<'a>,
+    runner: &'a mut Runner<'b>,
     aftermath: &'a mut Aftermath<'b>,
 }
 
@@ -50,6 +50,12 @@ impl Work for Scheduled<'_, '_> {
             Ok(_) => {}
         }
         self.aftermath.ended(&outcome, Some(before)).await;
+        if outcome.code == exit::NO_ACCESS
+            && let Err(failure) = self.runner.connection.forget_refusals(self.runner.configuration)
+        {
+            self.runner.output.failure(&failure);
+            return After::End(failure.code);
+        }
         match outcome.code {
             // The next run would read the same command line and the same configuration.
             exit::USAGE | exit::INTERRUPTED => After::End(outcome.code),
