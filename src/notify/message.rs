@@ -21,12 +21,16 @@ pub(super) fn within_bounds(notice: &Notice, names: bool) -> Notice {
     Notice {
         profile: clean(&notice.profile).into_owned(),
         host: clean(&notice.host).into_owned(),
-        sentence: clean_lines(&sentence),
+        sentence: match clean_lines(&sentence) {
+            empty if empty.is_empty() => "no words".into(),
+            sentence => sentence,
+        },
         next_command: clean(&notice.next_command).into_owned(),
         people: people
             .iter()
-            .take(NAMED)
             .map(|person| clean(person).into_owned())
+            .filter(|person| !person.is_empty())
+            .take(NAMED)
             .collect(),
         ..notice.clone()
     }

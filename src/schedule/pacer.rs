@@ -97,9 +97,9 @@ impl Pacer {
         self.slot
     }
 
-    /// The slot after that.
+    /// The next slot after the last look at the clocks, for a run that begins then.
     pub fn following(&self) -> Timestamp {
-        self.schedule.next(self.slot, self.slot).at
+        self.schedule.next(self.slot, self.seen.wall).at
     }
 
     /// Is it time?

@@ -93,7 +93,7 @@ fn a_pattern_says_what_is_wrong_with_it() {
 #[test]
 fn patterns_mean_what_they_mean_in_a_crontab() {
     for (pattern, expected) in [
-        ("0 3 1 * *", ["02-01 03:00 UTC", "03-01 03:00 UTC"]),
+        ("0 3 1 * *", ["01-01 03:00 UTC", "02-01 03:00 UTC"]),
         ("*/20 * * * *", ["01-01 00:20 UTC", "01-01 00:40 UTC"]),
         ("30 6 * * MON-FRI", ["01-01 06:30 UTC", "01-02 06:30 UTC"]),
         ("0 0 29 2 *", ["02-29 00:00 UTC", "02-29 00:00 UTC"]),
@@ -362,7 +362,7 @@ fn a_clock_that_is_put_a_day_ahead_brings_one_run_and_then_the_usual_pace() {
     pacer.done(clocks.pass(minutes(1)));
     clocks.jump(DAY);
     assert_eq!(clocks.until_start(&mut pacer), Duration::ZERO);
-    assert_eq!(pacer.done(clocks.pass(minutes(1))), 36, "left out, not queued");
+    assert_eq!(pacer.done(clocks.pass(minutes(1))), 35, "left out, not queued");
     let mut starts = 0;
     let day = clocks.0.steady + Duration::from_hours(24);
     while clocks.0.steady < day {
