@@ -19,7 +19,7 @@ pub mod vault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use files::PartialFile;
+pub use files::{PartialFile, create_folder};
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
@@ -138,16 +138,12 @@ impl Store {
     ///
     /// Beside those of [`Store::open`]: [`StoreError::Key`] if a writer must seal and has no key, or another one than
     /// the pictures are sealed with. A reader needs none before it asks for a sealed picture.
-    pub fn open_with(
-        paths: &StorePaths,
-        access: Access,
-        options: &StoreOptions,
-    ) -> Result<Self, StoreError> {
+    pub fn open_with(paths: &StorePaths, access: Access, options: &StoreOptions) -> Result<Self, StoreError> {
         let keys = options.keys();
         let mut notes = Vec::new();
         let (journal, vault) = match access {
             Access::Write => {
-                files::create_folder(&paths.state())?;
+                create_folder(&paths.state())?;
                 let (lock, left_over) = lock::Lock::take(&paths.state())?;
                 notes.extend(left_over);
                 let lock = Arc::new(lock);
@@ -277,7 +273,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Files {
             operation,

@@ -101,8 +101,8 @@ impl Forgetting {
         rewrite(&self.journal).map_err(StoreError::database("rewrite the journal"))?;
         gone.remembered = memory::forget(&self.paths, known)?;
         let (state, cache) = (self.paths.state(), self.paths.cache());
-        gone.copies = vault::remove_copies(&state, "journal.", None)?
-            + vault::remove_copies(&cache, "memory.", None)?;
+        gone.copies =
+            vault::remove_copies(&state, "journal.", None)? + vault::remove_copies(&cache, "memory.", None)?;
         // Not only their own line: reasons of others name them.
         gone.scan = files::remove(&self.paths.snapshot())?;
         Ok(gone)
@@ -114,9 +114,7 @@ impl Forgetting {
         let of_them = format!("source IN ({})", places(known.sources.len()));
         let sources = || params_from_iter(known.sources.iter().map(|source| source.as_str()));
         let rows: Vec<[String; 3]> = transaction
-            .prepare(&format!(
-                "SELECT run, source, target FROM kept WHERE {of_them}"
-            ))?
+            .prepare(&format!("SELECT run, source, target FROM kept WHERE {of_them}"))?
             .query_map(sources(), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?
             .collect::<rusqlite::Result<_>>()?;
         for [run, source, target] in &rows {
@@ -146,7 +144,10 @@ fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for table in tables.iter().filter(|table| !TRAIL.contains(&table.as_str())) {
-        let rows = format!("DELETE FROM \"{table}\" WHERE source IN ({})", places(sources.len()));
+        let rows = format!(
+            "DELETE FROM \"{table}\" WHERE source IN ({})",
+            places(sources.len())
+        );
         journal.execute(&rows, params_from_iter(sources.iter().map(SourceId::as_str)))?;
     }
     Ok(())

@@ -286,8 +286,12 @@ impl KeyError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NoKey { .. } => "a key is 32 random bytes in base64 or hexadecimal: openssl rand -base64 32",
-            Self::Unreadable { .. } => "look at vault.key_file; the key can also be given as AVATAR_SYNC_VAULT_KEY",
+            Self::NoKey { .. } => {
+                "a key is 32 random bytes in base64 or hexadecimal: openssl rand -base64 32"
+            }
+            Self::Unreadable { .. } => {
+                "look at vault.key_file; the key can also be given as AVATAR_SYNC_VAULT_KEY"
+            }
             Self::Open { .. } => "run chmod 600 on it, or mount it with mode 0400",
             Self::Another { .. } | Self::Gone { .. } => {
                 "bring the key back from a backup (AVATAR_SYNC_VAULT_KEY or vault.key_file). If it is lost for good, so \

@@ -68,15 +68,9 @@ impl Vault {
     }
 
     /// Rows first: a file without a row is found by [`Vault::sweep`], a row without a file would promise a picture.
-    fn release(
-        &self,
-        journal: &mut Connection,
-        cutoff: Timestamp,
-        until: Instant,
-    ) -> Result<(), StoreError> {
+    fn release(&self, journal: &mut Connection, cutoff: Timestamp, until: Instant) -> Result<(), StoreError> {
         while Instant::now() < until {
-            let gone =
-                release_rows(journal, cutoff).map_err(StoreError::database("let go old pictures"))?;
+            let gone = release_rows(journal, cutoff).map_err(StoreError::database("let go old pictures"))?;
             for sha256 in &gone {
                 if !is_named(journal, sha256).map_err(StoreError::database("read the journal"))? {
                     self.remove_now(sha256)?;
@@ -257,7 +251,8 @@ fn thin(journal: &mut Connection, cutoff: Timestamp, until: Instant) -> rusqlite
 }
 
 /// Leaves of a step what the audit trail needs: ids, what was done, how it ended.
-pub(in crate::store) const NAMELESS: &str = "UPDATE steps SET detail = '', hint = NULL, person = json_set(person,
+pub(in crate::store) const NAMELESS: &str =
+    "UPDATE steps SET detail = '', hint = NULL, person = json_set(person,
     '$.name', '(name not kept)', '$.upn', '(name not kept)', '$.mail', NULL, '$.user_name', NULL)";
 
 /// Removes copies of a database that were put aside, with the date of a change of format or of damage in their names:
@@ -269,7 +264,11 @@ pub(in crate::store) fn remove_copies(
 ) -> Result<u64, StoreError> {
     let mut removed = 0;
     for path in files::list(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let is_copy = name
             .strip_prefix(begins)
             .is_some_and(|rest| rest.starts_with("format-") || rest.starts_with("damaged-"));

@@ -60,6 +60,8 @@ impl Past {
                     account: String::new(),
                 },
                 planned: Planned::default(),
+                continues: None,
+                undoes: None,
             })
             .await
             .expect("begun");
@@ -73,7 +75,11 @@ impl Past {
         };
         let task = Task::Push(Change::Replace);
         journal.begin_step(&run, &person, task).await.expect("begun");
-        let sha256 = store.vault().keep(Bytes::from_static(picture)).await.expect("kept");
+        let sha256 = store
+            .vault()
+            .keep(Bytes::from_static(picture))
+            .await
+            .expect("kept");
         let stored = StoredPicture {
             id: PictureId::new(format!("{name}-old")),
             form: PictureForm::ImageField,
@@ -195,7 +201,11 @@ async fn a_file_that_no_row_names_leaves_once_it_is_old() {
     {
         let store = past.open(30);
         for (picture, days) in [(&b"ahead of a push"[..], 1), (b"forgotten long ago", 31)] {
-            let sha256 = store.vault().keep(Bytes::copy_from_slice(picture)).await.expect("kept");
+            let sha256 = store
+                .vault()
+                .keep(Bytes::copy_from_slice(picture))
+                .await
+                .expect("kept");
             past.age(store.vault(), &sha256, days);
         }
     }
