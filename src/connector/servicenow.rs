@@ -7,6 +7,8 @@
 mod chain;
 mod client;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod instance;
 mod probes;
 mod query;

@@ -15,6 +15,9 @@ use std::process::{Command, Output, Stdio};
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
 
+/// The key of every stage's vault: no test asks the secret store of the machine it runs on.
+pub const VAULT_KEY: &str = "5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f";
+
 /// A sandbox and an empty home.
 pub struct Stage {
     pub sandbox: Sandbox,
@@ -143,6 +146,7 @@ impl Stage {
                 "AVATAR_SYNC_SERVICENOW_CLIENT_SECRET",
                 text("servicenow_client_secret"),
             ),
+            ("AVATAR_SYNC_VAULT_KEY", VAULT_KEY.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
@@ -245,6 +249,7 @@ impl Stage {
             let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             forms.push((format!("{key} percent-encoded"), encoded));
         }
+        forms.push(("the vault's key".into(), VAULT_KEY.into()));
         // Entra's tokens are JWTs; all begin like this.
         forms.push(("an access token".into(), "eyJ0eXAiOiJKV1Qi".into()));
         forms.push(("an access token".into(), "eyJhbGciOi".into()));

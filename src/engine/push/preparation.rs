@@ -163,6 +163,10 @@ impl Pushing {
         let FetchedPhoto { bytes, etag, .. } = fetched.ok_or_else(no_photo)?;
         let (facts, prepared) = match self.decoding.prepare(bytes, form).await {
             Ok(Ok(prepared)) => prepared,
+            // That is the target's affair: nothing is wrong with the photo, and nothing is remembered about it.
+            Ok(Err(problem @ PictureProblem::AboveTargetLimit { .. })) => {
+                return Err(failed(format!("the photo in {} {problem}", self.source.name())));
+            }
             Ok(Err(problem)) => return Err(self.unusable(person, etag, problem)),
             Err(gave_up) => {
                 let problem = PictureProblem::from(gave_up);
