@@ -10,6 +10,7 @@ mod demo;
 pub mod exit;
 mod explain;
 mod failure;
+mod forget;
 mod history;
 mod info;
 mod output;
@@ -113,6 +114,8 @@ enum Command {
     Undo(undo::UndoArguments),
     /// List past runs, or one of them person by person.
     History(history::HistoryArguments),
+    /// Remove a person, or everything, from what is kept on this machine.
+    Forget(forget::ForgetArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -175,6 +178,7 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Config(command)) => configuration::run(output, &global, &command),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
+        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -213,7 +217,7 @@ async fn dispatch_async(
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
-        Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
+        Command::Completions(_) | Command::Config(_) | Command::Info(_) | Command::Forget(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

@@ -13,6 +13,8 @@ pub mod keys;
 mod lock;
 pub mod memory;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 use std::path::{Path, PathBuf};

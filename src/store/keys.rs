@@ -389,6 +389,28 @@ impl Keys {
         Ok(Ok(begun))
     }
 
+    /// Where [`Keys::begin`] would begin. Makes nothing.
+    pub(super) fn prospect(&self) -> Result<Result<KeyPlace, NoPlace>, KeyError> {
+        if let Some(known) = self.found.lock().as_ref() {
+            return Ok(Ok(known.place.clone()));
+        }
+        if let Some(given) = self.given()? {
+            let place = given.place.clone();
+            *self.found.lock() = Some(given);
+            return Ok(Ok(place));
+        }
+        let Some(store) = &self.settings.secret_store else {
+            return Ok(Err(NoPlace::NoStore));
+        };
+        Ok(match store.read("whether it answers") {
+            Ok(_) => Ok(KeyPlace::SecretStore(store.name())),
+            Err(why) => Err(NoPlace::Refused {
+                store: store.name(),
+                why,
+            }),
+        })
+    }
+
     /// Takes the key out of the secret store; false if it was not there or nobody keeps it for us.
     pub(super) fn forget(&self, id: KeyId) -> Result<bool, SecretStoreError> {
         *self.found.lock() = None;

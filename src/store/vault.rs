@@ -24,7 +24,7 @@ use shelves::{Shelved, Shelves};
 
 use super::keys::{Encryption, FoundKey, KeyError, KeyId, KeyPlace, Keys, NoPlace, VaultKey};
 use super::lock::Lock;
-use super::{StoreError, files, in_background};
+use super::{StoreError, StoreOptions, StorePaths, files, in_background};
 use crate::domain::photo::Sha256;
 
 /// How long a writer may be kept waiting while plain pictures are sealed and old ones leave.
@@ -59,10 +59,13 @@ pub struct VaultSize {
 pub enum Protection {
     /// New pictures are kept as they are, by choice.
     Off,
-    /// New pictures are kept as they are, because there is no place for a key.
-    Plain(NoPlace),
-    /// Nothing is sealed yet; the next run begins with the key of this place, or finds none.
-    NotBegun,
+    /// Nothing is sealed yet; the next run that writes begins with a key of this place, or finds none.
+    NotBegun {
+        /// Where the key will be, or why there will be none.
+        place: Result<KeyPlace, NoPlace>,
+        /// True if nothing is written without one.
+        is_required: bool,
+    },
     /// Pictures are sealed with this key.
     Sealed {
         /// Which.
@@ -91,6 +94,11 @@ impl Vault {
             lock: None,
             seal: None,
         }
+    }
+
+    /// For a look at it alone; nothing is created, and the key is looked for when it is needed.
+    pub fn look(paths: &StorePaths, options: &StoreOptions) -> Self {
+        Self::open_for_reading(paths.vault(), options.keys())
     }
 
     /// For writing. Blocks for as long as the secret store does, which is a moment.
@@ -197,7 +205,10 @@ impl Vault {
                 key,
                 place: self.keys.find(key).map(|found| found.place),
             },
-            (_, None) => Protection::NotBegun,
+            (encryption, None) => Protection::NotBegun {
+                place: self.keys.prospect()?,
+                is_required: encryption == Encryption::Required,
+            },
         })
     }
 
@@ -316,6 +327,15 @@ impl Vault {
             Ok(None::<()>)
         })?;
         Ok(size)
+    }
+
+    /// The file that a picture is in.
+    #[cfg(test)]
+    pub(super) fn path_of(&self, sha256: &Sha256) -> PathBuf {
+        match &self.seal {
+            Some(key) => self.shelves.sealed(key, sha256),
+            None => self.shelves.plain(sha256),
+        }
     }
 
     /// Where it is.

@@ -93,6 +93,9 @@ pub(super) fn seek(
     wanted: &str,
 ) -> Result<Sought, StoreError> {
     let wanted = wanted.trim().to_lowercase();
+    if wanted.is_empty() {
+        return Ok(Sought::Nobody);
+    }
     let mut people = People::default();
     if let Some(journal) = journal {
         told_by(journal, &mut people).map_err(StoreError::database("read the journal"))?;

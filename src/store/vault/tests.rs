@@ -89,10 +89,7 @@ async fn a_damaged_copy_is_never_handed_out_and_keeping_it_again_mends_it() {
         let folder = folder();
         let vault = open(&folder, settings);
         let name = keep(&vault, FACE).await;
-        let path = match &vault.seal {
-            Some(key) => vault.shelves.sealed(key, &name),
-            None => vault.shelves.plain(&name),
-        };
+        let path = vault.path_of(&name);
         let mut bytes = std::fs::read(&path).expect("there");
         *bytes.last_mut().expect("not empty") ^= 1;
         std::fs::write(&path, bytes).expect("writable");
