@@ -12,6 +12,7 @@ pub mod journal;
 pub mod keys;
 mod lock;
 pub mod memory;
+mod past;
 pub mod snapshot;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ pub use files::PartialFile;
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
+pub use past::{PastPeople, PastPerson};
 pub use vault::Vault;
 
 use keys::{KeyError, KeySettings, Keys};
@@ -138,11 +140,7 @@ impl Store {
     ///
     /// Beside those of [`Store::open`]: [`StoreError::Key`] if a writer must seal and has no key, or another one than
     /// the pictures are sealed with. A reader needs none before it asks for a sealed picture.
-    pub fn open_with(
-        paths: &StorePaths,
-        access: Access,
-        options: &StoreOptions,
-    ) -> Result<Self, StoreError> {
+    pub fn open_with(paths: &StorePaths, access: Access, options: &StoreOptions) -> Result<Self, StoreError> {
         let keys = options.keys();
         let mut notes = Vec::new();
         let (journal, vault) = match access {

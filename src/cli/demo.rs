@@ -143,7 +143,10 @@ fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration
         ("servicenow.client_id", text("servicenow_client_id")),
         ("servicenow.client_secret", text("servicenow_client_secret")),
         // It goes with the folder; nothing is left in the system's secret store.
-        ("vault.key", Value::Text(VaultKey::generate().to_text().to_string())),
+        (
+            "vault.key",
+            Value::Text(VaultKey::generate().to_text().to_string()),
+        ),
     ] {
         values.insert(
             key,

@@ -116,7 +116,10 @@ impl Forget<'_> {
 
     fn forget(&self, wanted: &str, known: &Known, begun: Option<Forgetting>) -> Result<u8, Failure> {
         if known.is_unfinished {
-            let who = known.person.as_ref().map_or_else(|| clean(wanted), |person| person.name.shown());
+            let who = known
+                .person
+                .as_ref()
+                .map_or_else(|| clean(wanted), |person| person.name.shown());
             return Err(
                 Failure::usage(format!("a change to {who} was begun and is not finished"))
                     .with_hint("finish it with `avatar-sync resume`, then forget"),
@@ -156,7 +159,8 @@ impl Forget<'_> {
 
     fn nobody(&self, wanted: &str) -> Result<u8, Failure> {
         if self.arguments.json {
-            self.output.data(|out| json::line(out, &self.json(wanted, None, None)))?;
+            self.output
+                .data(|out| json::line(out, &self.json(wanted, None, None)))?;
         } else {
             let profile = clean(&self.configuration.profile);
             self.output.data(|out| {
@@ -307,7 +311,10 @@ impl Forget<'_> {
             match key {
                 Some(KeyGone::Removed) => writeln!(out, "The key was taken out of the secret store.")?,
                 Some(KeyGone::NotKeptHere) if found.key.is_some() => {
-                    writeln!(out, "The key of the pictures is not in the secret store; you keep it.")?;
+                    writeln!(
+                        out,
+                        "The key of the pictures is not in the secret store; you keep it."
+                    )?;
                 }
                 _ => {}
             }
@@ -317,12 +324,24 @@ impl Forget<'_> {
     }
 
     fn write_everything(&self, out: &mut dyn std::io::Write, found: &Everything) -> std::io::Result<()> {
-        writeln!(out, "Everything of profile {}:", clean(&self.configuration.profile))?;
-        writeln!(out, "  {} in the vault", counted(found.pictures, "picture", "pictures"))?;
+        writeln!(
+            out,
+            "Everything of profile {}:",
+            clean(&self.configuration.profile)
+        )?;
+        writeln!(
+            out,
+            "  {} in the vault",
+            counted(found.pictures, "picture", "pictures")
+        )?;
         if let Some(key) = found.key {
             writeln!(out, "  their key {key}, if the secret store keeps it")?;
         }
-        writeln!(out, "  the journal with {}: the audit trail too", counted(found.runs, "run", "runs"))?;
+        writeln!(
+            out,
+            "  the journal with {}: the audit trail too",
+            counted(found.runs, "run", "runs")
+        )?;
         writeln!(out, "  the cache and the last scan")?;
         for folder in [self.paths.state(), self.paths.cache()] {
             writeln!(out, "  {}", clean(&folder.display().to_string()))?;
@@ -389,7 +408,11 @@ fn write_known(out: &mut dyn std::io::Write, known: &Known, is_asking: bool) -> 
         out,
         "  {} out of the vault{}",
         counted(known.pictures.len() as u64, "picture", "pictures"),
-        if known.pictures.is_empty() { "" } else { "; what they replaced cannot be put back" }
+        if known.pictures.is_empty() {
+            ""
+        } else {
+            "; what they replaced cannot be put back"
+        }
     )?;
     if known.shared > 0 {
         writeln!(
@@ -408,7 +431,10 @@ fn write_known(out: &mut dyn std::io::Write, known: &Known, is_asking: bool) -> 
         writeln!(out, "  the last scan, as a whole; the next one writes a new one")?;
     }
     if is_asking && known.is_unfinished {
-        writeln!(out, "  but a change to them is not finished: `avatar-sync resume` first")?;
+        writeln!(
+            out,
+            "  but a change to them is not finished: `avatar-sync resume` first"
+        )?;
     }
     Ok(())
 }

@@ -547,5 +547,6 @@ mod tests {
         ];
         let shown = format!("{:?}", with(&common).expect("complete"));
         assert!(!shown.contains("canary"), "{shown}");
+        crate::tried("M4", 1);
     }
 }

@@ -177,7 +177,9 @@ impl Engine {
         if let Some(Released { why, at }) = deeds.released {
             let at = at.strftime("%Y-%m-%d");
             let why = match why {
-                Why::Age => format!("the picture of before left the vault on {at}, when it had reached the age limit"),
+                Why::Age => {
+                    format!("the picture of before left the vault on {at}, when it had reached the age limit")
+                }
                 Why::Forgotten => format!("the picture of before was forgotten on {at}, as somebody asked"),
             };
             return Ok(Err((Outcome::Skipped, format!("{why}; nothing can be put back"))));

@@ -106,8 +106,8 @@ const QUEUE: usize = 64;
 
 impl Memory {
     pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Self {
-        let opened = files::create_folder(folder)
-            .and_then(|()| database::open(&folder.join(FILE), &SCHEMA, notes));
+        let opened =
+            files::create_folder(folder).and_then(|()| database::open(&folder.join(FILE), &SCHEMA, notes));
         let mut connection = opened.unwrap_or_else(|error| {
             notes.push(format!(
                 "going on without the cache, with more requests: {}",

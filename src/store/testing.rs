@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::journal::{
-    Actor, Answer, Intent, KeptPicture, Planned, RunKind, RunStart, StepRecord, WriteKind,
-};
+use super::journal::{Actor, Answer, Intent, KeptPicture, Planned, RunKind, RunStart, StepRecord, WriteKind};
 use super::keys::{KeySettings, Keys};
 use super::{Access, Retention, Store, StoreOptions, StorePaths, Vault};
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
@@ -99,7 +97,11 @@ impl Past {
         };
         let task = Task::Push(Change::Replace);
         journal.begin_step(&run, &person, task).await.expect("begun");
-        let sha256 = store.vault().keep(Bytes::from_static(picture)).await.expect("kept");
+        let sha256 = store
+            .vault()
+            .keep(Bytes::from_static(picture))
+            .await
+            .expect("kept");
         let stored = StoredPicture {
             id: PictureId::new(format!("{name}-old")),
             form: PictureForm::ImageField,

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use retention::{Retention, Why};
 pub(super) use retention::{MIGRATION as RETENTION_MIGRATION, NAMELESS, NO_NAME, record, remove_copies};
+pub use retention::{Retention, Why};
 use shelves::{Shelved, Shelves};
 
 use super::keys::{Encryption, FoundKey, KeyError, KeyId, KeyPlace, Keys, NoPlace, VaultKey};
@@ -358,7 +358,9 @@ fn sound_or_moved_aside(path: &Path, copy: Result<Option<Bytes>, StoreError>) ->
 }
 
 fn read_plain(path: &Path, sha256: &Sha256) -> Result<Option<Bytes>, StoreError> {
-    read(path, sha256, |bytes| (Sha256::of(&bytes) == *sha256).then(|| bytes.into()))
+    read(path, sha256, |bytes| {
+        (Sha256::of(&bytes) == *sha256).then(|| bytes.into())
+    })
 }
 
 fn read_sealed(path: &Path, key: &VaultKey, sha256: &Sha256) -> Result<Option<Bytes>, StoreError> {
@@ -371,7 +373,9 @@ fn read(
     understood: impl FnOnce(Vec<u8>) -> Option<Bytes>,
 ) -> Result<Option<Bytes>, StoreError> {
     match std::fs::read(path) {
-        Ok(bytes) => understood(bytes).map(Some).ok_or(StoreError::DamagedCopy(*sha256)),
+        Ok(bytes) => understood(bytes)
+            .map(Some)
+            .ok_or(StoreError::DamagedCopy(*sha256)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::files("read", path)(error)),
     }

@@ -3,14 +3,36 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the stage")]
 
+pub mod checker;
+pub mod faults;
+pub mod people;
+pub mod replay;
+
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
+use avatar_sync::store::StoreOptions;
+use avatar_sync::store::keys::{Encryption, KeySettings, Keys};
 use serde_json::Value;
 
 /// The key of every stage's vault: no test asks the secret store of the machine it runs on.
 pub const VAULT_KEY: &str = "5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f";
+
+/// How the program of a stage keeps pictures.
+pub fn store_options() -> StoreOptions {
+    let settings = KeySettings {
+        encryption: Encryption::Auto,
+        key: Some(VAULT_KEY.to_owned().into()),
+        ..KeySettings::default()
+    };
+    StoreOptions {
+        keys: Some(Arc::new(Keys::new(settings, "default"))),
+        ..StoreOptions::default()
+    }
+}
 
 /// A sandbox and an empty home.
 pub struct Stage {
@@ -18,10 +40,12 @@ pub struct Stage {
     home: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
+    /// What every run so far has said.
+    said: RefCell<Vec<Ended>>,
 }
 
 /// What the program said and how it ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ended {
     pub code: i32,
     pub stdout: String,
@@ -101,6 +125,7 @@ impl Stage {
             home: tempfile::tempdir().expect("a temporary folder"),
             runtime,
             client: reqwest::Client::new(),
+            said: RefCell::default(),
         }
     }
 
@@ -146,6 +171,11 @@ impl Stage {
     /// The command with this stage's environment and nothing else.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command(self.home(), arguments);
+        let temporary = self.home().join("tmp");
+        std::fs::create_dir_all(&temporary).expect("a folder in the home");
+        for name in ["TMPDIR", "TEMP", "TMP"] {
+            command.env(name, &temporary);
+        }
         command.envs(self.environment());
         command
     }
@@ -161,11 +191,62 @@ impl Stage {
                 assert!(!output.contains(&form), "{what} is in the output:\n{output}");
             }
         }
+        self.heard(ended.clone());
         ended
     }
 
+    /// The account under which the program signs in to ServiceNow, as the log of writes names it.
+    pub fn account(&self) -> String {
+        self.sandbox.world().credentials.servicenow_username.clone()
+    }
+
+    /// A request to any address, with these headers: status and body.
+    pub fn send(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> (u16, String) {
+        let request = headers
+            .iter()
+            .fold(self.client.request(method, url), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        self.runtime.block_on(async {
+            let answer = request.body(body).send().await.expect("an answer");
+            let status = answer.status().as_u16();
+            (status, answer.text().await.expect("a body"))
+        })
+    }
+
+    /// The same `GET` twice at the same time, whatever is answered.
+    pub fn send_twice_at_once(&self, url: &str, headers: &[(&str, &str)]) {
+        let get = || {
+            let request = headers
+                .iter()
+                .fold(self.client.get(url), |request, (name, value)| {
+                    request.header(*name, *value)
+                });
+            request.send()
+        };
+        let (one, other) = self.runtime.block_on(futures::future::join(get(), get()));
+        one.expect("an answer");
+        other.expect("an answer");
+    }
+
+    /// Takes note of what a program has said that was not started by [`Stage::run`], for the checker.
+    pub fn heard(&self, ended: Ended) {
+        self.said.borrow_mut().push(ended);
+    }
+
+    /// What every run so far has said.
+    pub fn said(&self) -> Vec<Ended> {
+        self.said.borrow().clone()
+    }
+
     /// Every secret of this stage as it is, in base64 and percent-encoded (`reliability.md` M4).
-    fn secret_forms(&self) -> Vec<(String, String)> {
+    pub fn secret_forms(&self) -> Vec<(String, String)> {
         use base64::Engine as _;
         let ready = self.sandbox.ready_line();
         let secrets = ready
@@ -206,9 +287,14 @@ impl Stage {
 
     /// `GET /log`: every write that ServiceNow has carried out.
     pub fn writes(&self) -> Vec<Value> {
-        let text = self.request(reqwest::Method::GET, "/log", Vec::new());
+        self.lines("/log")
+    }
+
+    /// `GET` on the control address, for what comes as JSON lines.
+    pub fn lines(&self, path: &str) -> Vec<Value> {
+        let text = self.request(reqwest::Method::GET, path, Vec::new());
         text.lines()
-            .map(|line| serde_json::from_str(line).expect("JSON lines"))
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()
     }
 

@@ -32,7 +32,11 @@ async fn ada_and_bob() -> Past {
         (SourceId::new("ada"), remembered("etag-of-ada")),
         (SourceId::new("bob"), remembered("etag-of-bob")),
     ];
-    store.memory().remember_photos("360x360", photos).await.expect("written");
+    store
+        .memory()
+        .remember_photos("360x360", photos)
+        .await
+        .expect("written");
     snapshot::save(&past.paths(), &listed(&["ada", "bob"])).expect("saved");
     past
 }
@@ -46,7 +50,10 @@ fn listed(names: &[&str]) -> Listed {
             principal: &format!("{name}@x.example").into(),
             mail: None,
             department: None,
-            target: Some((&TargetId::new(format!("{name}-sys")), &format!("{name}.vance").into())),
+            target: Some((
+                &TargetId::new(format!("{name}-sys")),
+                &format!("{name}.vance").into(),
+            )),
             verdict: Verdict::InSync,
             reason: "the same picture as bob Vance",
         });
@@ -91,8 +98,17 @@ fn files_with(past: &Past, needle: &[u8]) -> Vec<PathBuf> {
 #[tokio::test]
 async fn whoever_is_forgotten_leaves_no_trace_but_ids_and_hashes_and_the_others_stay() {
     let past = ada_and_bob().await;
-    for word in ["ada Vance", "ada@x.example", "ada.vance@mail.example", "ada.vance", "etag-of-ada"] {
-        assert!(!files_with(&past, word.as_bytes()).is_empty(), "{word} is there before");
+    for word in [
+        "ada Vance",
+        "ada@x.example",
+        "ada.vance@mail.example",
+        "ada.vance",
+        "etag-of-ada",
+    ] {
+        assert!(
+            !files_with(&past, word.as_bytes()).is_empty(),
+            "{word} is there before"
+        );
     }
     let mut forgetting = begin(&past);
     let known = one(forgetting.look("ADA@x.example").expect("readable"));
@@ -102,33 +118,71 @@ async fn whoever_is_forgotten_leaves_no_trace_but_ids_and_hashes_and_the_others_
     assert_eq!((gone.pictures, gone.steps, gone.scan), (1, 1, true));
     drop(forgetting);
 
-    for word in ["ada Vance", "ada@x.example", "ada.vance@mail.example", "ada.vance", "etag-of-ada"] {
-        assert_eq!(files_with(&past, word.as_bytes()), Vec::<PathBuf>::new(), "{word}");
+    for word in [
+        "ada Vance",
+        "ada@x.example",
+        "ada.vance@mail.example",
+        "ada.vance",
+        "etag-of-ada",
+    ] {
+        assert_eq!(
+            files_with(&past, word.as_bytes()),
+            Vec::<PathBuf>::new(),
+            "{word}"
+        );
     }
     assert!(!files_with(&past, b"bob@x.example").is_empty());
     assert!(!files_with(&past, b"etag-of-bob").is_empty());
 
     let store = past.open(0);
     assert!(!store.vault().holds(&Sha256::of(FACE)).await.expect("readable"));
-    assert!(store.vault().holds(&Sha256::of(b"the old face of bob")).await.expect("readable"));
+    assert!(
+        store
+            .vault()
+            .holds(&Sha256::of(b"the old face of bob"))
+            .await
+            .expect("readable")
+    );
     let runs = store.journal().runs(10).await.expect("readable");
     let run = &runs.last().expect("two runs").id;
     let writes = store.journal().writes(run).await.expect("readable");
-    assert_eq!(writes[0].intent.source, SourceId::new("ada"), "the trail keeps ids");
-    assert_eq!(writes[0].intent.sha256, Some(Sha256::of(b"new face")), "and hashes");
-    let deeds = store.journal().deeds(run, vec![SourceId::new("ada")]).await.expect("readable");
+    assert_eq!(
+        writes[0].intent.source,
+        SourceId::new("ada"),
+        "the trail keeps ids"
+    );
+    assert_eq!(
+        writes[0].intent.sha256,
+        Some(Sha256::of(b"new face")),
+        "and hashes"
+    );
+    let deeds = store
+        .journal()
+        .deeds(run, vec![SourceId::new("ada")])
+        .await
+        .expect("readable");
     assert_eq!(deeds[0].released.expect("told").why, Why::Forgotten);
 }
 
 #[tokio::test]
 async fn everybody_is_found_by_any_id_or_name_and_nobody_by_half_of_one() {
     let past = ada_and_bob().await;
-    for wanted in ["ada", "ada-sys", "ada@x.example", " Ada.Vance ", "ada.vance@mail.example"] {
+    for wanted in [
+        "ada",
+        "ada-sys",
+        "ada@x.example",
+        " Ada.Vance ",
+        "ada.vance@mail.example",
+    ] {
         let known = one(look(&past.paths(), wanted).expect("readable"));
         assert_eq!(known.sources, [SourceId::new("ada")], "{wanted}");
     }
     for wanted in ["ad", "x.example", "", "(name not kept)", "carol@x.example"] {
-        assert_eq!(look(&past.paths(), wanted).expect("readable"), Sought::Nobody, "{wanted}");
+        assert_eq!(
+            look(&past.paths(), wanted).expect("readable"),
+            Sought::Nobody,
+            "{wanted}"
+        );
     }
 }
 
@@ -138,9 +192,18 @@ async fn asked_again_nobody_is_known_by_name_and_the_id_still_finds_the_trail() 
     let mut forgetting = begin(&past);
     let known = one(forgetting.look("ada@x.example").expect("readable"));
     forgetting.forget(&known).expect("forgotten");
-    assert_eq!(forgetting.look("ada@x.example").expect("readable"), Sought::Nobody);
+    assert_eq!(
+        forgetting.look("ada@x.example").expect("readable"),
+        Sought::Nobody
+    );
     let known = one(forgetting.look("ada").expect("readable"));
-    assert_eq!((known.person.map(|person| person.name.raw().to_owned()).as_deref(), known.pictures.len()), (Some("(name not kept)"), 0));
+    assert_eq!(
+        (
+            known.person.map(|person| person.name.raw().to_owned()).as_deref(),
+            known.pictures.len()
+        ),
+        (Some("(name not kept)"), 0)
+    );
 }
 
 #[tokio::test]
@@ -153,7 +216,13 @@ async fn a_picture_that_somebody_else_had_too_stays() {
     assert_eq!((known.pictures.len(), known.shared), (0, 1));
     forgetting.forget(&known).expect("forgotten");
     drop(forgetting);
-    assert!(past.open(0).vault().holds(&Sha256::of(b"shared")).await.expect("readable"));
+    assert!(
+        past.open(0)
+            .vault()
+            .holds(&Sha256::of(b"shared"))
+            .await
+            .expect("readable")
+    );
 }
 
 #[tokio::test]
@@ -162,7 +231,10 @@ async fn a_name_that_several_people_have_is_not_guessed() {
     past.replaced("ada", b"one", 2, true).await;
     past.replaced("ADA", b"two", 1, true).await;
     let sought = look(&past.paths(), "ada@x.example").expect("readable");
-    assert!(matches!(&sought, Sought::Several(people) if people.len() == 2), "{sought:?}");
+    assert!(
+        matches!(&sought, Sought::Several(people) if people.len() == 2),
+        "{sought:?}"
+    );
 }
 
 #[tokio::test]
@@ -191,7 +263,10 @@ async fn without_the_key_nothing_is_half_forgotten() {
     let mut forgetting = begin(&past);
     let known = one(forgetting.look("ada").expect("readable"));
     let refused = forgetting.forget(&known).err();
-    assert!(matches!(refused, Some(StoreError::Key(KeyError::Gone { .. }))), "{refused:?}");
+    assert!(
+        matches!(refused, Some(StoreError::Key(KeyError::Gone { .. }))),
+        "{refused:?}"
+    );
     assert_eq!(one(forgetting.look("ada").expect("readable")), known);
 }
 
@@ -228,8 +303,14 @@ async fn how_things_stand_with_somebody_goes_whatever_table_it_is_in() {
 
 #[test]
 fn a_name_is_taken_out_of_a_sentence_and_not_out_of_a_longer_word() {
-    assert_eq!(without("the same picture as Ada", "Ada"), "the same picture as (forgotten)");
-    assert_eq!(without("Adapter of Ada, Ada", "Ada"), "Adapter of (forgotten), (forgotten)");
+    assert_eq!(
+        without("the same picture as Ada", "Ada"),
+        "the same picture as (forgotten)"
+    );
+    assert_eq!(
+        without("Adapter of Ada, Ada", "Ada"),
+        "Adapter of (forgotten), (forgotten)"
+    );
     assert_eq!(without("ä Ö", "Ö"), "ä (forgotten)");
     assert_eq!(without("nobody", "Ada"), "nobody");
 }
@@ -243,12 +324,18 @@ async fn forgetting_everything_takes_the_key_and_leaves_no_file() {
     let found = survey(&past.paths(), &past.options(0)).expect("readable");
     assert_eq!((found.pictures, found.runs, found.unfinished), (1, 1, 0));
     assert!(found.key.is_some());
-    assert_eq!(everything(&past.paths(), &past.options(0)).expect("forgotten"), KeyGone::Removed);
+    assert_eq!(
+        everything(&past.paths(), &past.options(0)).expect("forgotten"),
+        KeyGone::Removed
+    );
     assert_eq!(drawer.entries(), Vec::<String>::new());
     assert!(!past.paths().state().exists() && !past.paths().cache().exists());
     let found = survey(&past.paths(), &past.options(0)).expect("nothing is no error");
     assert_eq!((found.pictures, found.runs, found.key), (0, 0, None));
-    assert_eq!(everything(&past.paths(), &past.options(0)).expect("again"), KeyGone::NotKeptHere);
+    assert_eq!(
+        everything(&past.paths(), &past.options(0)).expect("again"),
+        KeyGone::NotKeptHere
+    );
 }
 
 #[tokio::test]

@@ -70,6 +70,13 @@ pub struct Planned {
     pub remove: u64,
 }
 
+impl Planned {
+    /// People for whom something was planned.
+    pub fn steps(&self) -> u64 {
+        self.add + self.replace + self.repair + self.remove
+    }
+}
+
 /// The beginning of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStart {
@@ -83,6 +90,10 @@ pub struct RunStart {
     pub actor: Actor,
     /// What it was going to do.
     pub planned: Planned,
+    /// The run that was cut short and that this one goes on with.
+    pub continues: Option<RunId>,
+    /// The run that this one takes back.
+    pub undoes: Option<RunId>,
 }
 
 /// A run, as the journal knows it.
@@ -159,6 +170,13 @@ impl WriteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(pub(super) i64);
 
+impl IntentId {
+    /// The number; later writes have higher ones.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// A write that is about to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
@@ -217,6 +235,16 @@ impl WriteRecord {
             intent,
             answer,
         }
+    }
+
+    /// True unless it is known that the write was not carried out.
+    pub fn may_be_done(&self) -> bool {
+        !matches!(self.answer, Some((Answer::NotDone(_), _)))
+    }
+
+    /// True if it is known that the write was carried out.
+    pub fn is_done(&self) -> bool {
+        matches!(self.answer, Some((Answer::Done(_), _)))
     }
 
     /// The picture that an upload is known to have made.

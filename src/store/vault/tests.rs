@@ -1,7 +1,7 @@
 use super::*;
+use crate::store::keys::KeySettings;
 use crate::store::keys::SecretStoreError;
 use crate::store::keys::tests::{Drawer, given, kept_in};
-use crate::store::keys::KeySettings;
 
 const FACE: &[u8] = b"\xff\xd8\xff\xe0 a face";
 
@@ -183,7 +183,9 @@ async fn without_a_place_for_a_key_pictures_are_kept_plain_and_that_is_said() {
     let (vault, notes) = try_open(&folder, kept_in(&drawer)).expect("opens");
     assert_eq!(
         notes,
-        ["replaced pictures are kept unencrypted: the drawer cannot be used: there is no secret store in this session"]
+        [
+            "replaced pictures are kept unencrypted: the drawer cannot be used: there is no secret store in this session"
+        ]
     );
     let name = keep(&vault, FACE).await;
     assert_eq!(vault.size().await.expect("readable").sealed, 0);
@@ -262,10 +264,12 @@ async fn a_removed_picture_leaves_nothing_behind() {
     let key = vault.seal.clone().expect("sealing");
     keep(&vault, FACE).await;
     for path in [vault.shelves.plain(&name), vault.shelves.sealed(&key, &name)] {
-        std::fs::write(shelves::aside(&path), "damaged").or_else(|_| {
-            files::create_folder(path.parent().expect("a shelf")).expect("created");
-            std::fs::write(shelves::aside(&path), "damaged")
-        }).expect("writable");
+        std::fs::write(shelves::aside(&path), "damaged")
+            .or_else(|_| {
+                files::create_folder(path.parent().expect("a shelf")).expect("created");
+                std::fs::write(shelves::aside(&path), "damaged")
+            })
+            .expect("writable");
     }
     vault.remove_now(&name).expect("removed");
     let left: Vec<String> = files_of(&vault).into_iter().map(|(path, _)| path).collect();

@@ -80,7 +80,11 @@ async fn a_file_that_no_row_names_leaves_once_it_is_old() {
     {
         let store = past.open(30);
         for (picture, days) in [(&b"ahead of a push"[..], 1), (b"forgotten long ago", 31)] {
-            let sha256 = store.vault().keep(Bytes::copy_from_slice(picture)).await.expect("kept");
+            let sha256 = store
+                .vault()
+                .keep(Bytes::copy_from_slice(picture))
+                .await
+                .expect("kept");
             past.age(store.vault(), &sha256, days);
         }
     }
