@@ -84,6 +84,8 @@ impl Past {
                     account: String::new(),
                 },
                 planned: Planned::default(),
+                continues: None,
+                undoes: None,
             })
             .await
             .expect("begun");
