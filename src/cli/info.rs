@@ -106,7 +106,7 @@ impl Kept {
         let vault = Vault::look(paths, options);
         Ok(Self {
             size: vault.size_now()?,
-            protection: vault.protection()?,
+            protection: vault.protection_now()?,
         })
     }
 
@@ -143,36 +143,18 @@ impl Kept {
     }
 
     fn sentence(&self) -> String {
+        if let Some((concern, hint)) = self.protection.concern() {
+            return format!("{}; {hint}", clean(&concern));
+        }
         match &self.protection {
-            Protection::Off => "off: replaced pictures are kept as they are".into(),
-            Protection::NotBegun { place: Ok(place), .. } => {
-                format!(
-                    "nothing is sealed yet; from the next run on, with a key in {}",
-                    clean(&place.to_string())
-                )
-            }
-            Protection::NotBegun {
-                place: Err(why),
-                is_required: true,
-            } => format!(
-                "required, and there is no key, so nothing will be written: {}",
-                clean(&why.to_string())
-            ),
-            Protection::NotBegun { place: Err(why), .. } => format!(
-                "none: {}; give a key by AVATAR_SYNC_VAULT_KEY or vault.key_file",
-                clean(&why.to_string())
-            ),
-            Protection::Sealed {
-                key,
-                place: Ok(place),
-            } => {
+            Protection::Sealed { key, place: Ok(place) } => {
                 format!("sealed with key {key}, which is in {}", clean(&place.to_string()))
             }
-            Protection::Sealed {
-                place: Err(error), ..
-            } => {
-                format!("{}; {}", clean(&error.to_string()), error.hint())
-            }
+            Protection::NotBegun { place: Ok(place), .. } => format!(
+                "nothing is sealed yet; from the next run on, with a key in {}",
+                clean(&place.to_string())
+            ),
+            _ => "off: replaced pictures are kept as they are".into(),
         }
     }
 }

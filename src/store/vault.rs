@@ -75,6 +75,27 @@ pub enum Protection {
     },
 }
 
+impl Protection {
+    /// What is wrong or weak about it, and what to do; `None` if pictures are sealed, will be, or are plain by choice.
+    pub fn concern(&self) -> Option<(String, &'static str)> {
+        const GIVE: &str = "give a key by AVATAR_SYNC_VAULT_KEY or vault.key_file (openssl rand -base64 32)";
+        match self {
+            Self::NotBegun {
+                place: Err(why),
+                is_required: true,
+            } => Some((
+                format!("sealing is required and there is no key, so nothing will be written: {why}"),
+                GIVE,
+            )),
+            Self::NotBegun { place: Err(why), .. } => {
+                Some((format!("replaced pictures are kept unencrypted: {why}"), GIVE))
+            }
+            Self::Sealed { place: Err(error), .. } => Some((error.to_string(), error.hint())),
+            Self::Off | Self::NotBegun { .. } | Self::Sealed { .. } => None,
+        }
+    }
+}
+
 /// The file in the vault that says which key it is sealed with. There is no secret in it.
 #[derive(Serialize, Deserialize)]
 struct Marker {
@@ -196,8 +217,14 @@ impl Vault {
         }
     }
 
-    /// Whether pictures are sealed. Asks the secret store, and so may block for seconds.
-    pub fn protection(&self) -> Result<Protection, StoreError> {
+    /// Whether pictures are sealed.
+    pub async fn protection(&self) -> Result<Protection, StoreError> {
+        let vault = self.clone();
+        in_background(move || vault.protection_now()).await
+    }
+
+    /// The same as [`Vault::protection`] for those who may block, for seconds if the secret store does.
+    pub fn protection_now(&self) -> Result<Protection, StoreError> {
         let sealed_with = self.sealed_with()?;
         Ok(match (self.keys.encryption(), sealed_with) {
             (Encryption::Off, _) => Protection::Off,

@@ -86,7 +86,8 @@ fn files_with(past: &Past, needle: &[u8]) -> Vec<PathBuf> {
                 folders.push(path);
                 continue;
             }
-            let bytes = std::fs::read(&path).expect("readable");
+            // The cache's thread may be closing its file this very moment, which takes SQLite's companions away.
+            let Ok(bytes) = std::fs::read(&path) else { continue };
             if bytes.windows(needle.len()).any(|window| window == needle) {
                 found.push(path);
             }

@@ -159,7 +159,7 @@ async fn switched_off_what_is_sealed_can_still_be_read_and_new_pictures_are_plai
     assert!(vault.holds(&old).await.expect("readable"));
     let size = vault.size().await.expect("readable");
     assert_eq!((size.pictures, size.sealed), (2, 1));
-    assert_eq!(vault.protection().expect("readable"), Protection::Off);
+    assert_eq!(vault.protection_now().expect("readable"), Protection::Off);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_key_that_nobody_gave_is_kept_by_the_secret_store() {
     let vault = open(&folder, kept_in(&drawer));
     assert!(vault.holds(&name).await.expect("readable"));
     assert_eq!(drawer.entries().len(), 1, "the same key");
-    let Protection::Sealed { place, .. } = vault.protection().expect("readable") else {
+    let Protection::Sealed { place, .. } = vault.protection_now().expect("readable") else {
         panic!("it is sealed");
     };
     assert_eq!(place, Ok(KeyPlace::SecretStore("the drawer")));
