@@ -14,6 +14,8 @@ mod lock;
 pub mod memory;
 mod past;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
 mod past;
-mod planned;
+pub(super) mod planned;
 mod records;
 mod rows;
 mod told;
