@@ -122,9 +122,7 @@ pub enum NotifyError {
         wanted: &'static str,
     },
     /// A mail server elsewhere without encryption.
-    #[error(
-        "notify.smtp_tls: mail to {0} would not be encrypted; that is accepted for this machine alone"
-    )]
+    #[error("notify.smtp_tls: mail to {0} would not be encrypted; that is accepted for this machine alone")]
     PlainMail(String),
     /// Not an address that may be posted to. It is not shown: whoever knows it can post.
     #[error(
@@ -195,6 +193,11 @@ impl Notifier {
         let (email, webhook) = tokio::join!(email, webhook);
         email.into_iter().chain(webhook).collect()
     }
+}
+
+/// A sentence without the addresses of people, whoever has put them there.
+pub fn impersonal(sentence: &str) -> String {
+    message::without_addresses(sentence)
 }
 
 /// Why somebody was not told.

@@ -23,7 +23,10 @@ fn names() -> BTreeSet<String> {
     for folder in std::fs::read_dir(root()).expect("recipes").flatten() {
         for file in std::fs::read_dir(folder.path()).expect("a folder").flatten() {
             let folder = folder.file_name().into_string().expect("text");
-            names.insert(format!("{folder}/{}", file.file_name().into_string().expect("text")));
+            names.insert(format!(
+                "{folder}/{}",
+                file.file_name().into_string().expect("text")
+            ));
         }
     }
     names
@@ -50,11 +53,16 @@ fn words(line: &str) -> Vec<String> {
 fn accepted(place: &str, line: &[String]) {
     let program = line.first().unwrap_or_else(|| panic!("{place}: no command"));
     let name = program.rsplit(['/', '\\']).next().expect("a name");
-    assert!(["avatar-sync", "avatar-sync.exe"].contains(&name), "{place}: {program}");
+    assert!(
+        ["avatar-sync", "avatar-sync.exe"].contains(&name),
+        "{place}: {program}"
+    );
     let matches = avatar_sync::cli::command()
         .try_get_matches_from(line)
         .unwrap_or_else(|error| panic!("{place}: {line:?}: {error}"));
-    let Some(("sync", sync)) = matches.subcommand() else { return };
+    let Some(("sync", sync)) = matches.subcommand() else {
+        return;
+    };
     for flag in ["every", "jitter"] {
         if let Some(text) = sync.get_one::<String>(flag) {
             parse_duration(text).unwrap_or_else(|error| panic!("{place}: {error}"));
@@ -74,7 +82,10 @@ fn is_pattern(place: &str, pattern: &str) {
 /// Fails unless every variable of ours that is mentioned is one of ours.
 #[track_caller]
 fn variables_are_known(place: &str, text: &str) {
-    let mut known: BTreeSet<String> = SETTINGS.iter().map(|setting| setting.environment_name()).collect();
+    let mut known: BTreeSet<String> = SETTINGS
+        .iter()
+        .map(|setting| setting.environment_name())
+        .collect();
     known.extend(
         ["PROFILE", "CONFIG_DIR", "STATE_DIR", "CACHE_DIR"].map(|name| format!("AVATAR_SYNC_{name}")),
     );
@@ -116,7 +127,11 @@ fn list(value: &Value) -> Vec<String> {
     let items = value.as_array().unwrap_or_else(|| panic!("a list: {value}"));
     items
         .iter()
-        .map(|item| item.as_str().unwrap_or_else(|| panic!("quoted text: {item}")).to_owned())
+        .map(|item| {
+            item.as_str()
+                .unwrap_or_else(|| panic!("quoted text: {item}"))
+                .to_owned()
+        })
         .collect()
 }
 
@@ -214,14 +229,20 @@ fn container<'a>(place: &str, pod: &'a Value) -> &'a Value {
     let containers = pod["containers"].as_array().expect("containers");
     assert_eq!(containers.len(), 1, "{place}");
     let container = &containers[0];
-    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true, "{place}");
+    assert_eq!(
+        container["securityContext"]["readOnlyRootFilesystem"], true,
+        "{place}"
+    );
     // The image's entry point is the program.
     let mut line = vec!["avatar-sync".to_owned()];
     line.extend(list(&container["args"]));
     accepted(place, &line);
     for mount in container["volumeMounts"].as_array().expect("mounts") {
         let volumes = pod["volumes"].as_array().expect("volumes");
-        assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{place}: {mount}");
+        assert!(
+            volumes.iter().any(|volume| volume["name"] == mount["name"]),
+            "{place}: {mount}"
+        );
     }
     container
 }
@@ -229,7 +250,10 @@ fn container<'a>(place: &str, pod: &'a Value) -> &'a Value {
 #[test]
 fn the_cluster_starts_one_run_at_a_time_and_keeps_the_journal() {
     let documents = yaml("kubernetes/cronjob.yaml");
-    let kinds: Vec<&str> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
+    let kinds: Vec<&str> = documents
+        .iter()
+        .filter_map(|document| document["kind"].as_str())
+        .collect();
     assert_eq!(kinds, ["PersistentVolumeClaim", "ConfigMap", "Secret", "CronJob"]);
     for (document, field) in [(&documents[1], "data"), (&documents[2], "stringData")] {
         for (key, value) in document[field].as_object().expect("entries") {
@@ -251,7 +275,10 @@ fn the_deployment_is_probed_by_the_file_that_it_writes() {
     let spec = &documents[0]["spec"];
     assert_eq!(spec["strategy"]["type"], "Recreate", "never two writers");
     assert_eq!(spec["replicas"], 1);
-    assert_eq!(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]);
+    assert_eq!(
+        spec["selector"]["matchLabels"],
+        spec["template"]["metadata"]["labels"]
+    );
     let container = container("deployment.yaml", &spec["template"]["spec"]);
     let arguments = list(&container["args"]);
     let file = arguments
@@ -305,7 +332,10 @@ fn the_launch_agent_starts_the_program() {
     };
     let line: Vec<String> = value("ProgramArguments")
         .children()
-        .filter_map(|node| node.is_element().then(|| node.text().unwrap_or_default().to_owned()))
+        .filter_map(|node| {
+            node.is_element()
+                .then(|| node.text().unwrap_or_default().to_owned())
+        })
         .collect();
     accepted(name, &line);
     assert_eq!(value("Label").text(), Some("io.github.avatar-sync"));
@@ -332,9 +362,16 @@ fn every_command_and_setting_of_the_page_on_schedules_exists() {
         .iter()
         .filter(|setting| ["schedule", "notify"].contains(&setting.section()))
     {
-        assert!(text.contains(&format!("`{}`", setting.key)), "{} is not explained", setting.key);
+        assert!(
+            text.contains(&format!("`{}`", setting.key)),
+            "{} is not explained",
+            setting.key
+        );
     }
     for name in names() {
-        assert!(text.contains(&format!("../assets/recipes/{name}")), "{name} is not linked");
+        assert!(
+            text.contains(&format!("../assets/recipes/{name}")),
+            "{name} is not linked"
+        );
     }
 }

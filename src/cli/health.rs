@@ -35,10 +35,7 @@ pub fn run(output: &Output, arguments: &HealthArguments) -> Result<u8, Failure> 
         age: arguments.max_age,
         without_success: arguments.max_without_success,
     };
-    let Judgement {
-        is_healthy,
-        sentence,
-    } = match Health::read(&arguments.file) {
+    let Judgement { is_healthy, sentence } = match Health::read(&arguments.file) {
         Ok(health) => health.judge(patience, Timestamp::now()),
         // A program that has just begun has not written it yet; a probe knows how long to wait for that.
         Err(error @ (HealthError::Unreadable(_) | HealthError::Foreign(_))) => Judgement {

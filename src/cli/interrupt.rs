@@ -69,9 +69,7 @@ fn listen(heard: &mpsc::UnboundedSender<()>) {
     ] {
         let Ok(mut signals) = signal(kind) else { continue };
         let heard = heard.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() && heard.send(()).is_ok() {}
-        });
+        tokio::spawn(async move { while signals.recv().await.is_some() && heard.send(()).is_ok() {} });
     }
 }
 
@@ -83,7 +81,9 @@ fn listen(heard: &mpsc::UnboundedSender<()>) {
         ($signal:expr) => {
             if let Ok(mut signals) = $signal {
                 let heard = heard.clone();
-                tokio::spawn(async move { while signals.recv().await.is_some() && heard.send(()).is_ok() {} });
+                tokio::spawn(
+                    async move { while signals.recv().await.is_some() && heard.send(()).is_ok() {} },
+                );
             }
         };
     }

@@ -102,8 +102,7 @@ impl Health {
         let mut text = serde_json::to_vec(self).expect("plain texts, numbers and times");
         text.push(b'\n');
         let mut file = PartialFile::create(path)?;
-        file.write_all(&text)
-            .map_err(StoreError::files("write", path))?;
+        file.write_all(&text).map_err(StoreError::files("write", path))?;
         file.finish()
     }
 
@@ -149,8 +148,9 @@ impl Health {
     /// within a minute.
     pub fn judge(&self, patience: Patience, now: Timestamp) -> Judgement {
         let shown = |duration: SignedDuration| format!("{:#}", SignedDuration::from_secs(duration.as_secs()));
-        let is_over =
-            |since: SignedDuration, limit: Duration| Duration::try_from(since).is_ok_and(|since| since > limit);
+        let is_over = |since: SignedDuration, limit: Duration| {
+            Duration::try_from(since).is_ok_and(|since| since > limit)
+        };
         let age = now.duration_since(self.updated);
         if is_over(age, patience.age) {
             return Judgement {

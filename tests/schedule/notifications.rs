@@ -20,10 +20,13 @@ impl Settings {
     }
 
     fn mail(self, server: &MailServer) -> Self {
-        self.with("EMAIL_TO", "ops@contoso.example, Night Shift <night@contoso.example>")
-            .with("EMAIL_FROM", "avatar-sync <noreply@contoso.example>")
-            .with("SMTP_HOST", "localhost")
-            .with("SMTP_PORT", server.port)
+        self.with(
+            "EMAIL_TO",
+            "ops@contoso.example, Night Shift <night@contoso.example>",
+        )
+        .with("EMAIL_FROM", "avatar-sync <noreply@contoso.example>")
+        .with("SMTP_HOST", "localhost")
+        .with("SMTP_PORT", server.port)
     }
 
     fn plain_mail(self, server: &MailServer) -> Self {
@@ -31,7 +34,10 @@ impl Settings {
     }
 
     fn hook(self, server: &HookServer, kind: &str) -> Self {
-        let url = format!("http://127.0.0.1:{}/hooks/canary-path?sig=canary-signature", server.port);
+        let url = format!(
+            "http://127.0.0.1:{}/hooks/canary-path?sig=canary-signature",
+            server.port
+        );
         self.with("WEBHOOK_URL", url).with("WEBHOOK_KIND", kind)
     }
 
@@ -89,7 +95,12 @@ fn a_test_notification_is_sent_each_way_and_says_what_was_answered() {
         let posted = hook.posted();
         assert_eq!(posted.len(), 1);
         assert_eq!(posted[0].target, "/hooks/canary-path?sig=canary-signature");
-        assert!(posted[0].head.to_lowercase().contains("content-type: application/json"));
+        assert!(
+            posted[0]
+                .head
+                .to_lowercase()
+                .contains("content-type: application/json")
+        );
         let body = &posted[0].body;
         match kind {
             "generic" => assert_eq!(body["occasion"], "test"),
@@ -142,7 +153,10 @@ fn mail_is_encrypted_before_anything_is_said_and_signs_in() {
         );
 
         // Whoever signs for the server is not known.
-        for settings in [settings.clone().with("CA_FILE", stranger.display()), settings.clone()] {
+        for settings in [
+            settings.clone().with("CA_FILE", stranger.display()),
+            settings.clone(),
+        ] {
             let ended = stage
                 .run_with(&settings.pairs(), &["notify", "test"])
                 .expect_code(1);
@@ -150,9 +164,7 @@ fn mail_is_encrypted_before_anything_is_said_and_signs_in() {
             assert!(ended.stdout.contains("certificate"), "{}", ended.stdout);
         }
         let wrong = trusting.clone().with("SMTP_PASSWORD", "canary-wrong");
-        let ended = stage
-            .run_with(&wrong.pairs(), &["notify", "test"])
-            .expect_code(1);
+        let ended = stage.run_with(&wrong.pairs(), &["notify", "test"]).expect_code(1);
         assert!(ended.stdout.contains("password is wrong"), "{}", ended.stdout);
         no_canary(&(ended.stdout + &ended.stderr));
         assert_eq!(server.mails().len(), 1);
@@ -201,7 +213,10 @@ fn what_may_pass_is_tried_once_more_and_what_may_not_is_not() {
     let stage = small_stage();
     let busy = MailServer::start(Encryption::None, None, 1);
     let hook = HookServer::start(
-        &[&answer("503 Service Unavailable", "busy"), &answer("202 Accepted", "")],
+        &[
+            &answer("503 Service Unavailable", "busy"),
+            &answer("202 Accepted", ""),
+        ],
         None,
     );
     let settings = Settings::default().plain_mail(&busy).hook(&hook, "teams");
@@ -310,7 +325,12 @@ fn people_are_named_if_that_is_wanted() {
     let posted = hook.posted();
     let people = posted[0].body["people"].as_array().expect("a list");
     assert_eq!(people.len(), 2);
-    assert!(people.iter().any(|person| person.to_string().contains("Ada Byron")), "{people:?}");
+    assert!(
+        people
+            .iter()
+            .any(|person| person.to_string().contains("Ada Byron")),
+        "{people:?}"
+    );
 }
 
 #[test]
@@ -367,7 +387,10 @@ fn only_what_is_wanted_is_told() {
         .expect_code(0);
     assert!(hook.posted().is_empty(), "no end of a trouble that was not told");
     stage
-        .run_with(&settings.pairs(), &["sync", "--yes", "--dry-run", "--max-changes", "0"])
+        .run_with(
+            &settings.pairs(),
+            &["sync", "--yes", "--dry-run", "--max-changes", "0"],
+        )
         .expect_code(0);
     assert!(hook.posted().is_empty());
 }

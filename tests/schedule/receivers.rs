@@ -202,7 +202,9 @@ impl Dialogue {
                 stream.write_all(format!("{words}\r\n").as_bytes()).ok()?;
                 stream.flush().ok()?;
             }
-            let Some(command) = line(&mut *stream) else { return mail };
+            let Some(command) = line(&mut *stream) else {
+                return mail;
+            };
             self.spoken.lock().expect("no panic").push(command.clone());
             let upper = command.to_uppercase();
             say = Some(if upper.starts_with("EHLO") {
@@ -313,7 +315,9 @@ impl HookServer {
                     Some(authority) => encrypted(&authority.server, socket),
                     None => Box::new(socket),
                 };
-                let Some(message) = read_message(&mut *stream) else { continue };
+                let Some(message) = read_message(&mut *stream) else {
+                    continue;
+                };
                 posted.lock().expect("no panic").push(message);
                 let answer = if answers.len() > 1 {
                     answers.remove(0)

@@ -16,10 +16,22 @@ fn runs_follow_one_another_and_each_brings_what_has_changed() {
     let mut program = Running::start(
         &stage,
         &[],
-        &["sync", "--every", "1s", "--jitter", "0", "--json", "--health", &text(&health)],
+        &[
+            "sync",
+            "--every",
+            "1s",
+            "--jitter",
+            "0",
+            "--json",
+            "--health",
+            &text(&health),
+        ],
     );
     let first = program.wait_for("\"finished\"");
-    assert!(first.contains("\"updated\":2"), "the first run is at once: {first}");
+    assert!(
+        first.contains("\"updated\":2"),
+        "the first run is at once: {first}"
+    );
     let second = program.wait_for("\"finished\"");
     assert!(second.contains("\"updated\":0"), "{second}");
     stage.request(
@@ -41,7 +53,9 @@ fn runs_follow_one_another_and_each_brings_what_has_changed() {
     assert_eq!(good["pid"], program.child.id());
     for key in ["last_run", "last_success", "next_run", "updated", "started"] {
         let shown = good[key].as_str().unwrap_or_else(|| panic!("{key} in {good}"));
-        shown.parse::<jiff::Timestamp>().unwrap_or_else(|error| panic!("{key}: {error}"));
+        shown
+            .parse::<jiff::Timestamp>()
+            .unwrap_or_else(|error| panic!("{key}: {error}"));
     }
     let probe = stage.run(&["health", &text(&health)]).expect_code(0);
     assert!(probe.stdout.starts_with("healthy: "), "{}", probe.stdout);
@@ -63,7 +77,15 @@ fn a_failed_run_does_not_end_the_loop_and_the_next_good_one_is_seen() {
     let program = Running::start(
         &stage,
         &[],
-        &["sync", "--every", "1s", "--jitter", "0", "--health", &text(&health)],
+        &[
+            "sync",
+            "--every",
+            "1s",
+            "--jitter",
+            "0",
+            "--health",
+            &text(&health),
+        ],
     );
     let failing = wait_for_health(&health, "two failures", |health| {
         health["state"] == "failing" && health["failures_in_a_row"].as_u64() >= Some(2)
@@ -75,7 +97,11 @@ fn a_failed_run_does_not_end_the_loop_and_the_next_good_one_is_seen() {
     let strict = stage
         .run(&["health", &text(&health), "--max-without-success", "0"])
         .expect_code(1);
-    assert!(strict.stdout.contains("no run has gone well"), "{}", strict.stdout);
+    assert!(
+        strict.stdout.contains("no run has gone well"),
+        "{}",
+        strict.stdout
+    );
 
     stage.request(reqwest::Method::DELETE, "/faults", Vec::new());
     let good = wait_for_health(&health, "it recovers", |health| health["exit_code"] == 0);
@@ -91,15 +117,23 @@ fn a_mistake_in_the_configuration_ends_it_because_no_later_run_could_mend_it() {
         (vec!["sync", "--every", "100ms"], "between 1 s and 366 days"),
         (vec!["sync", "--cron", "0 3 1 *"], "cron pattern of five fields"),
         (vec!["sync", "--cron", "0 3 30 2 *"], "never due"),
-        (vec!["sync", "--every", "1h", "--jitter", "much"], "schedule.jitter"),
-        (vec!["sync", "--every", "1h", "--cron", "0 3 * * *"], "cannot be used with"),
+        (
+            vec!["sync", "--every", "1h", "--jitter", "much"],
+            "schedule.jitter",
+        ),
+        (
+            vec!["sync", "--every", "1h", "--cron", "0 3 * * *"],
+            "cannot be used with",
+        ),
         (vec!["sync", "--every", "1h", "--readonly"], "--readonly refuses"),
     ] {
         let ended = stage.run(&arguments).expect_code(2);
         assert!(ended.stderr.contains(words), "{words} in {}", ended.stderr);
     }
     let zone = [("AVATAR_SYNC_SCHEDULE_TIME_ZONE", "Europe/Berlyn")];
-    let ended = stage.run_with(&zone, &["sync", "--cron", "0 3 * * *"]).expect_code(2);
+    let ended = stage
+        .run_with(&zone, &["sync", "--cron", "0 3 * * *"])
+        .expect_code(2);
     assert!(ended.stderr.contains("Europe/Berlyn"), "{}", ended.stderr);
     // What only shows when the services are asked.
     let secret = [("AVATAR_SYNC_SERVICENOW_INSTANCE", "http://elsewhere.example")];
@@ -111,7 +145,11 @@ fn a_mistake_in_the_configuration_ends_it_because_no_later_run_could_mend_it() {
 #[test]
 fn a_dry_run_can_be_repeated_and_writes_nothing() {
     let stage = small_stage();
-    let mut program = Running::start(&stage, &[], &["sync", "--every", "1s", "--jitter", "0", "--dry-run"]);
+    let mut program = Running::start(
+        &stage,
+        &[],
+        &["sync", "--every", "1s", "--jitter", "0", "--dry-run"],
+    );
     for _ in 0..2 {
         program.wait_for("nothing was written");
     }
@@ -145,7 +183,18 @@ fn a_scheduled_run_leaves_itself_out_while_a_manual_one_is_active() {
     let mut scheduled = Running::start(
         &stage,
         &[],
-        &["sync", "--every", "1s", "--jitter", "0", "--json", "--if-locked", "skip", "--health", &text(&health)],
+        &[
+            "sync",
+            "--every",
+            "1s",
+            "--jitter",
+            "0",
+            "--json",
+            "--if-locked",
+            "skip",
+            "--health",
+            &text(&health),
+        ],
     );
     let line = scheduled.wait_for("this run is left out");
     let holder = manual.child.id().to_string();
@@ -195,7 +244,11 @@ fn a_run_without_a_schedule_says_who_holds_the_profile_and_ends_with_seven() {
     let mut manual = Running::start(&stage, &[], &["sync", "--yes", "--json"]);
     wait_for_upload(&stage);
     let ended = stage.run(&["sync", "--yes"]).expect_code(7);
-    assert!(ended.stderr.contains(&manual.child.id().to_string()), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&manual.child.id().to_string()),
+        "{}",
+        ended.stderr
+    );
     manual.wait_for("\"finished\"");
 }
 
@@ -217,7 +270,15 @@ fn a_pattern_waits_for_its_time_and_the_zone_is_the_one_that_is_set() {
     let program = Running::start(
         &stage,
         &[("AVATAR_SYNC_SCHEDULE_TIME_ZONE", "Asia/Kathmandu")],
-        &["sync", "--cron", "0 3 1 1 *", "--jitter", "0", "--health", &text(&health)],
+        &[
+            "sync",
+            "--cron",
+            "0 3 1 1 *",
+            "--jitter",
+            "0",
+            "--health",
+            &text(&health),
+        ],
     );
     let waiting = wait_for_health(&health, "it waits", |health| health["next_run"].is_string());
     let next = waiting["next_run"].as_str().expect("text");
@@ -235,7 +296,16 @@ fn a_health_file_that_cannot_be_written_is_said_once_and_runs_go_on() {
     let mut program = Running::start(
         &stage,
         &[],
-        &["sync", "--every", "1s", "--jitter", "0", "--json", "--health", &text(&nowhere)],
+        &[
+            "sync",
+            "--every",
+            "1s",
+            "--jitter",
+            "0",
+            "--json",
+            "--health",
+            &text(&nowhere),
+        ],
     );
     for _ in 0..3 {
         program.wait_for("\"finished\"");

@@ -82,7 +82,12 @@ impl Transport {
             no_progress: total,
             total,
         });
-        let late = || Fault::new(FaultKind::TimedOut, format!("not finished after {} s", total.as_secs()));
+        let late = || {
+            Fault::new(
+                FaultKind::TimedOut,
+                format!("not finished after {} s", total.as_secs()),
+            )
+        };
         timeout(total, sending)
             .await
             .unwrap_or_else(|_| Err(late()))
