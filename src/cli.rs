@@ -1,6 +1,7 @@
 //! The command line: one file a command; they drive the engine and print through `report`.
 
 mod apply;
+mod audit;
 mod check;
 mod clean;
 mod completions;
@@ -19,6 +20,7 @@ mod output;
 mod plan;
 mod push;
 mod report;
+mod resume;
 pub mod sandbox;
 mod screen;
 mod show;
@@ -117,10 +119,14 @@ enum Command {
     Notify(notify::NotifyCommand),
     /// Clear away stored pictures that nobody sees; what people see stays.
     Clean(clean::CleanArguments),
+    /// Go on with a run that was stopped or cut off: whom it has not reached is planned anew.
+    Resume(resume::ResumeArguments),
     /// Take back a run, or the last change to a person.
     Undo(undo::UndoArguments),
     /// List past runs, or one of them person by person.
     History(history::HistoryArguments),
+    /// Every write with who, when, whom and what: JSON lines or a table; or a proof that none was changed.
+    Audit(audit::AuditArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -187,6 +193,7 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
     match arguments.command {
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Config(command)) => configuration::run(output, &global, &command),
+        Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
         Some(Command::Health(arguments)) => health::run(output, &arguments),
         command => {
@@ -227,8 +234,13 @@ async fn dispatch_async(
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
         Command::Notify(command) => notify::run(output, global, &command).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
+        Command::Resume(arguments) => resume::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
-        Command::Completions(_) | Command::Config(_) | Command::Info(_) | Command::Health(_) => {
+        Command::Completions(_)
+        | Command::Config(_)
+        | Command::Info(_)
+        | Command::Audit(_)
+        | Command::Health(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

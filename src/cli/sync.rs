@@ -16,6 +16,7 @@ use super::writing::Ending;
 use super::{GlobalArguments, WriteArguments, exit, interrupt, writing};
 use crate::config::values::ScheduleValues;
 use crate::config::{Configuration, FlagValues, Value};
+use crate::engine::RunControl;
 use crate::schedule::{self, First, Jitter, Schedule};
 use crate::store::journal::RunKind;
 use crate::store::{Access, host_name};
@@ -133,7 +134,8 @@ impl Runner<'_> {
             self.output
                 .talk(&format!("warning: {}", crate::domain::text::clean(problem)));
         }
-        writing::carry_through(self.output, &session, plan, RunKind::Sync, &self.write).await
+        let control = RunControl::new().of_kind(RunKind::Sync);
+        writing::carry_through(self.output, &session, plan, control, &self.write).await
     }
 
     /// Opens the local data; while another run holds it, waits if that is wanted, but not into the next slot.

@@ -147,15 +147,18 @@ pub async fn carry_out(
     kind: RunKind,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
-    Ok(carry_through(output, session, plan, kind, arguments).await?.code)
+    let control = RunControl::new().of_kind(kind);
+    Ok(carry_through(output, session, plan, control, arguments)
+        .await?
+        .code)
 }
 
-/// The same as [`carry_out`] for a caller who has more to say about the end.
+/// The same as [`carry_out`] for a run that goes on with another one, or a caller who has more to say about the end.
 pub async fn carry_through(
     output: &Output,
     session: &Session,
     plan: Plan,
-    kind: RunKind,
+    control: RunControl,
     arguments: &WriteArguments,
 ) -> Result<Ending, Failure> {
     plan.check(&session.limits).map_err(|breach| {
@@ -184,7 +187,6 @@ pub async fn carry_through(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new().of_kind(kind);
     let run = session.engine.apply(plan, &session.limits, &control, events);
     follow(output, session, run, &control, received, steps, arguments.json).await
 }
@@ -207,6 +209,18 @@ pub async fn carry_out_tidying(
     session: &Session,
     plan: TidyPlan,
     limits: &Limits,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
+    carry_out_tidying_with(output, session, plan, limits, RunControl::new(), arguments).await
+}
+
+/// The same for a run that goes on with another one.
+pub async fn carry_out_tidying_with(
+    output: &Output,
+    session: &Session,
+    plan: TidyPlan,
+    limits: &Limits,
+    control: RunControl,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
     plan.check(limits).map_err(|breach| {
@@ -243,7 +257,6 @@ pub async fn carry_out_tidying(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new();
     let run = session.engine.tidy(plan, limits, &control, events);
     let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
     Ok(ending.code)
