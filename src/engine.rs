@@ -25,6 +25,7 @@ mod clean;
 mod decoding;
 mod explain;
 mod find;
+mod history;
 mod load;
 mod look;
 mod memory;

@@ -12,6 +12,7 @@
 
 mod dialogs;
 mod effects;
+mod faces;
 mod input;
 pub mod intent;
 pub mod keymap;
@@ -20,6 +21,7 @@ mod looked;
 mod mailbox;
 mod message;
 mod mouse;
+mod paged;
 mod pen;
 mod pictures;
 mod screens;

@@ -3,6 +3,7 @@
 //! Everything runs beside the screen; answers come back as messages. What nobody waits for any more is dropped.
 
 mod explaining;
+mod looking_back;
 mod painting;
 mod running;
 
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::looked::PersonLook;
 use super::mailbox::Mailbox;
-use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Trouble, Who};
+use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Tidying, Trouble, Who};
 use crate::connector::http::{RequestLog, RequestRecord};
 use crate::connector::{LaneState, Priority};
 use crate::domain::comparison::Verdict;
@@ -29,6 +30,7 @@ use crate::domain::text::clean;
 use crate::engine::{Depth, Engine, EngineError, ScanEvent, in_words};
 use crate::graphics::Canvas;
 use crate::store::StorePaths;
+use looking_back::Reading;
 use painting::Painting;
 use running::Running;
 
@@ -67,6 +69,7 @@ pub struct Effects {
     planning: Option<CancellationToken>,
     explaining: Option<CancellationToken>,
     rest: Option<JoinHandle<()>>,
+    reading: Reading,
 }
 
 impl Effects {
@@ -82,6 +85,7 @@ impl Effects {
             planning: None,
             explaining: None,
             rest: None,
+            reading: Reading::default(),
         }
     }
 
@@ -179,10 +183,24 @@ impl Effects {
                 who,
                 is_confirmed,
             } => self.plan(question, who, is_confirmed),
-            Effect::PlanCleaning { question } => self.plan_cleaning(question),
+            Effect::PlanTidying { question, tidying } => self.plan_tidying(question, tidying),
             Effect::DropPlan => stop(&mut self.planning),
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),
-            Effect::Clean(plan) => self.running.clean(*plan),
+            Effect::Tidy(plan) => self.running.tidy(*plan),
+            Effect::ReadRuns(at) => self.beside(looking_back::read_runs(
+                Arc::clone(&self.services.engine),
+                self.mailbox.clone(),
+                at,
+            )),
+            Effect::ReadRunPeople { at, run, filter } => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                let reading = self.reading.of(at.question);
+                self.beside(looking_back::read_people(engine, mailbox, at, run, filter, reading));
+            }
+            Effect::FetchFaces(wanted) => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(looking_back::fetch_faces(engine, mailbox, wanted));
+            }
             Effect::PauseRun => self.running.pause(),
             Effect::ResumeRun => self.running.resume(),
             Effect::CancelRun => self.running.cancel(),
@@ -312,20 +330,31 @@ impl Effects {
         });
     }
 
-    fn plan_cleaning(&mut self, question: u64) {
+    fn plan_tidying(&mut self, question: u64, tidying: Tidying) {
         stop(&mut self.planning);
         let cancel = CancellationToken::new();
         self.planning = Some(cancel.clone());
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
-            let observer = planning_news(&mailbox, question);
-            let options = CleaningOptions::default();
-            let planned = engine.cleaning_plan(&[], options, &observer, &cancel).await;
-            if cancel.is_cancelled() {
-                return;
+            let result = match tidying {
+                Tidying::Clean => {
+                    let observer = planning_news(&mailbox, question);
+                    let options = CleaningOptions::default();
+                    let planned = engine.cleaning_plan(&[], options, &observer, &cancel).await;
+                    planned.map_err(|error| trouble(&error))
+                }
+                Tidying::Undo(undo) => {
+                    let planned = cancel.run_until_cancelled(looking_back::plan_undo(&engine, undo));
+                    match planned.await {
+                        Some(planned) => planned,
+                        None => return,
+                    }
+                }
+            };
+            if !cancel.is_cancelled() {
+                let result = result.map(Box::new);
+                mailbox.post(Message::TidyingPlanned { question, result });
             }
-            let result = planned.map(Box::new).map_err(|error| trouble(&error));
-            mailbox.post(Message::CleaningPlanned { question, result });
         });
     }
 

@@ -7,23 +7,27 @@ use crossterm::event::MouseEvent;
 use jiff::Timestamp;
 use ratatui::layout::Size;
 
+use super::faces::{FaceKey, FaceQuestion};
 use super::keymap::Key;
 use super::looked::{PersonLook, SideView};
+use super::paged::{Slice, Wanted};
 use super::screens::person::{Fetch, PictureKey};
 use crate::connector::LaneState;
 use crate::connector::http::RequestRecord;
 use crate::domain::anatomy::Colleagues;
 use crate::domain::comparison::Verdict;
 use crate::domain::explanation::Explanation;
-use crate::domain::ids::{RunId, SourceId};
+use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::listing::{Listed, Listing};
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::domain::tidying::TidyPlan;
+use crate::engine::PastFace;
 use crate::graphics::{Canvas, Drawable};
 use crate::report::text::number;
+use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunCursor};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -106,12 +110,33 @@ pub enum Message {
         /// The plan.
         result: Result<Box<Plan>, Trouble>,
     },
-    /// A cleaning was planned.
-    CleaningPlanned {
+    /// A cleaning or an undo was planned.
+    TidyingPlanned {
         /// The question's number; answers to older ones are dropped.
         question: u64,
         /// The plan.
         result: Result<Box<TidyPlan>, Trouble>,
+    },
+    /// Some of the runs of the past were read.
+    Runs {
+        /// Which.
+        at: Wanted<RunCursor>,
+        /// The runs.
+        result: Result<Slice<PastRun, RunCursor>, Trouble>,
+    },
+    /// Some of the people of a run of the past were read.
+    RunPeople {
+        /// Which.
+        at: Wanted<PeopleCursor>,
+        /// The people.
+        result: Result<Slice<PastStep, PeopleCursor>, Trouble>,
+    },
+    /// A face of the past, or one beside it, is there.
+    Face {
+        /// Which.
+        key: FaceKey,
+        /// What is to be seen.
+        face: PastFace,
     },
     /// News of the run under way, all since the last ones.
     Run(RunNews),
@@ -321,15 +346,17 @@ pub enum Effect {
         /// Photos that are probably not the person's own are pushed too: somebody has confirmed them.
         is_confirmed: bool,
     },
-    /// Look for what lies around in the target, and make a plan of what can go.
-    PlanCleaning {
+    /// Make a plan of a cleaning or of an undo.
+    PlanTidying {
         /// The number of the question.
         question: u64,
+        /// Which.
+        tidying: Tidying,
     },
     /// Nobody waits for the plan any more, of whichever kind.
     DropPlan,
-    /// Carry a cleaning out.
-    Clean(Box<TidyPlan>),
+    /// Carry a cleaning or an undo out.
+    Tidy(Box<TidyPlan>),
     /// Carry a plan out.
     Apply {
         /// The plan.
@@ -337,6 +364,19 @@ pub enum Effect {
         /// For whom it was made.
         who: Who,
     },
+    /// Read some of the runs of the past.
+    ReadRuns(Wanted<RunCursor>),
+    /// Read some of the people of a run of the past.
+    ReadRunPeople {
+        /// Which.
+        at: Wanted<PeopleCursor>,
+        /// The run.
+        run: RunId,
+        /// Whom to list.
+        filter: PeopleFilter,
+    },
+    /// Fetch faces of the past, and of now beside them.
+    FetchFaces(Vec<FaceQuestion>),
     /// Pause the run.
     PauseRun,
     /// Go on with the run.
@@ -370,6 +410,26 @@ pub struct Kept {
     pub complete: bool,
     /// Everybody.
     pub listing: Arc<Listing>,
+}
+
+/// What a plan of a tidying is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tidying {
+    /// What nobody sees goes.
+    Clean,
+    /// What was changed is changed back.
+    Undo(Undo),
+}
+
+/// What is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// A whole run.
+    Run(RunId),
+    /// What a run did for one person.
+    OfRun(RunId, SourceId),
+    /// The last change to each of these people of the target.
+    Last(Vec<TargetId>),
 }
 
 /// Whom a plan is for.

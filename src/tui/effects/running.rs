@@ -15,7 +15,7 @@ use crate::engine::{ApplyError, RunControl, in_words};
 use crate::store::journal::RunKind;
 use crate::tui::mailbox::Mailbox;
 use crate::tui::message::{Message, RunEnd, RunNews, RunStarted, StepDone, Trouble, Who};
-use crate::tui::screens::clean::cleaning_limits;
+use crate::tui::screens::tidy::limits_of;
 
 /// Events that may wait for the collector, which never waits for anything.
 const WAITING: usize = 1_024;
@@ -23,7 +23,7 @@ const WAITING: usize = 1_024;
 /// What a run carries out.
 enum Work {
     Push(Plan),
-    Clean(TidyPlan),
+    Tidy(TidyPlan),
 }
 
 /// The run under way, if there is one.
@@ -52,9 +52,9 @@ impl Running {
         self.begin(RunControl::new().of_kind(kind), Work::Push(plan));
     }
 
-    /// Carries a cleaning out.
-    pub(super) fn clean(&mut self, plan: TidyPlan) {
-        self.begin(RunControl::new(), Work::Clean(plan));
+    /// Carries a cleaning or an undo out.
+    pub(super) fn tidy(&mut self, plan: TidyPlan) {
+        self.begin(RunControl::new(), Work::Tidy(plan));
     }
 
     fn begin(&mut self, control: RunControl, work: Work) {
@@ -142,8 +142,8 @@ async fn carry_out(
     };
     let report = match work {
         Work::Push(plan) => engine.apply(plan, &services.limits, control, sender).await,
-        Work::Clean(plan) => {
-            let limits = cleaning_limits(&services.limits);
+        Work::Tidy(plan) => {
+            let limits = limits_of(&plan.purpose, &services.limits);
             engine.tidy(plan, &limits, control, sender).await
         }
     };

@@ -6,7 +6,7 @@ use crate::domain::plan::Limits;
 use crate::domain::run::Outcome;
 use crate::tui::keymap::Keymap;
 use crate::tui::message::{Message, ScanNews};
-use crate::tui::screens::clean::CleanScreen;
+use crate::tui::screens::tidy::TidyScreen;
 use crate::tui::screens::run::Phase;
 use crate::tui::state::{Screen, Setting, State};
 use crate::tui::update::update;
@@ -20,7 +20,7 @@ fn asked() -> State {
 #[test]
 fn a_cleaning_asks_before_it_removes_anything() {
     let mut state = asked();
-    assert_eq!(state.screen, Screen::Clean);
+    assert_eq!(state.screen, Screen::Tidy);
     assert!(told(&cleaning_planned(&mut state, littered(2))).is_empty());
     assert!(!state.run.is_under_way(), "the plan waits for an answer");
     assert_eq!(
@@ -57,7 +57,7 @@ fn escape_stops_the_looking_and_its_answer_is_dropped() {
     assert_eq!(told(&press(&mut state, "esc")), ["drop the plan"]);
     cleaning_planned(&mut state, littered(2));
     assert_eq!(state.screen, Screen::People);
-    assert!(matches!(state.clean, CleanScreen::Nothing));
+    assert!(matches!(state.tidy, TidyScreen::Nothing));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_large_cleaning_wants_its_number() {
     let mut state = asked();
     cleaning_planned(&mut state, littered(300));
     assert!(told(&press(&mut state, "enter")).is_empty());
-    assert!(matches!(state.clean, CleanScreen::Ready(_)));
+    assert!(matches!(state.tidy, TidyScreen::Ready(_)));
     press(&mut state, "3 0 1 backspace 0");
     assert_eq!(press(&mut state, "enter").len(), 1);
     assert_eq!(state.run.steps, 300);

@@ -306,8 +306,8 @@ fn in_words(effect: &Effect) -> String {
                 Who::People(people) => format!("plan {}{with}", ids(people)),
             }
         }
-        Effect::PlanCleaning { .. } => "plan a cleaning".into(),
-        Effect::Clean(plan) => {
+        Effect::PlanTidying { .. } => "plan a cleaning".into(),
+        Effect::Tidy(plan) => {
             let people: Vec<PersonRef> = plan.steps.iter().map(|step| step.person.clone()).collect();
             format!("clean up at {}", names(&people))
         }
@@ -805,7 +805,7 @@ pub fn littered(count: usize) -> TidyPlan {
 pub fn cleaning_planned(state: &mut State, plan: TidyPlan) -> Vec<Effect> {
     let question = state.questions;
     let result = Ok(Box::new(plan));
-    update(state, Message::CleaningPlanned { question, result })
+    update(state, Message::TidyingPlanned { question, result })
 }
 
 /// Something that went wrong.

@@ -159,6 +159,9 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
     let (accept, back) = (key(Intent::Accept), key(Intent::Back));
     let mut notes = Vec::new();
+    if let Some(again) = &proposal.again {
+        notes.push((again.sentence(), theme.warning()));
+    }
     if !proposal.plan.complete {
         let text = "A listing was incomplete: nobody is removed.";
         notes.push((text.to_owned(), theme.warning()));
@@ -248,22 +251,14 @@ fn pairs(
     proposal: &Proposal,
 ) {
     let theme = state.theme;
-    let steps = proposal.plan.steps.iter().skip(proposal.offset);
+    let steps = proposal.in_order().skip(proposal.offset);
     for (pair, step) in areas.iter().zip(steps) {
         let (sign, style) = change_sign(state, step.change);
         Pen::new(buffer, theme, pair.name, 0)
             .write(sign, style)
             .skip(1)
             .write(&step.person.name.shown(), theme.text());
-        let between = Rect {
-            x: pair.old.right(),
-            y: pair.old.y + pair.old.height.saturating_sub(1) / 2,
-            width: 3,
-            height: 1,
-        };
-        Pen::new(buffer, theme, between, 0)
-            .skip(1)
-            .write(theme.sign("→", ">"), theme.quiet());
+        between(state, buffer, pair);
         let look = match state.pictures.look(&step.person.source) {
             Some(Looked::Ready(look)) => look,
             Some(Looked::Failed(_)) => {
@@ -285,29 +280,47 @@ fn pairs(
     }
 }
 
+/// The arrow from a face to the next one.
+pub fn between(state: &State, buffer: &mut Buffer, pair: &PairAreas) {
+    let theme = state.theme;
+    let place = Rect {
+        x: pair.old.right(),
+        y: pair.old.y + pair.old.height.saturating_sub(1) / 2,
+        width: 3,
+        height: 1,
+    };
+    Pen::new(buffer, theme, place, 0)
+        .skip(1)
+        .write(theme.sign("→", ">"), theme.quiet());
+}
+
 fn who(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal, with_faces: usize) {
     let theme = state.theme;
     let from = proposal.offset + with_faces;
-    let steps = proposal.plan.steps.get(from..).unwrap_or_default();
-    if area.width < 10 || steps.is_empty() {
+    let steps = proposal.plan.steps.len().saturating_sub(from);
+    if area.width < 10 || steps == 0 {
         return;
     }
     let lines = usize::from(area.height);
     // One line less where there are more than that.
-    let shown = if steps.len() > lines {
+    let shown = if steps > lines {
         lines.saturating_sub(1)
     } else {
         lines
     };
-    for (line, step) in steps.iter().take(shown).enumerate() {
+    for (line, step) in proposal.in_order().skip(from).take(shown).enumerate() {
         step_line(state, buffer, area, line as u16, step);
     }
-    let below = steps.len().saturating_sub(shown);
+    let below = steps.saturating_sub(shown);
     if below > 0 {
-        Pen::new(buffer, theme, area, area.height - 1).skip(2).write(
-            &format!("and {} more, in this order", number(below as u64)),
-            theme.quiet(),
-        );
+        let words = if proposal.plan.count(Change::Remove) > 0 {
+            format!("and {} more", number(below as u64))
+        } else {
+            format!("and {} more, in this order", number(below as u64))
+        };
+        Pen::new(buffer, theme, area, area.height - 1)
+            .skip(2)
+            .write(&words, theme.quiet());
     }
 }
 
