@@ -152,12 +152,11 @@ impl<T, C: Clone> Paged<T, C> {
         self.known = self.known.max(end);
         self.pages.put(at.page, Some(slice.rows.into()));
         if at.page + 1 == self.starts.len() {
-            match slice.next {
-                Some(next) => self.starts.push(Some(next)),
-                None => {
-                    self.is_whole = true;
-                    self.known = end;
-                }
+            if slice.next.is_some() {
+                self.starts.push(slice.next);
+            } else {
+                self.is_whole = true;
+                self.known = end;
             }
         }
         let row = if self.seeks_end { usize::MAX } else { self.cursor };

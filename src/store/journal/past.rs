@@ -17,6 +17,17 @@ pub struct RunCursor {
     row: i64,
 }
 
+impl RunCursor {
+    /// A place as the journal would name it.
+    #[cfg(test)]
+    pub(crate) fn known(row: i64) -> Self {
+        Self {
+            started: "2026-03-02T14:05:00Z".into(),
+            row,
+        }
+    }
+}
+
 /// Some runs, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunsPage {

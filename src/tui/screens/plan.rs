@@ -110,17 +110,15 @@ impl Again {
             ..120 => format!("{minutes} minutes"),
             _ => format!("{} hours", minutes / 60),
         };
-        let mut sentence = format!("Planned {when} ago: looked again; ");
-        sentence.push_str(&match (self.dropped, self.joined) {
+        let what = match (self.dropped, self.joined) {
             (0, 0) => "nobody dropped out".to_owned(),
             (dropped, 0) => format!("{} dropped out", people_words(dropped)),
             (0, joined) => format!("{} came in", people_words(joined)),
             (dropped, joined) => {
                 format!("{} dropped out, {} came in", people_words(dropped), number(joined))
             }
-        });
-        sentence.push('.');
-        sentence
+        };
+        format!("Planned {when} ago: looked again; {what}.")
     }
 }
 

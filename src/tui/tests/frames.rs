@@ -210,7 +210,7 @@ fn cleaning() {
     let mut state = people();
     press(&mut state, "C");
     let mut scenes = scene(&mut state, &[SMALL]);
-    cleaning_planned(&mut state, littered(30));
+    tidying_planned(&mut state, littered(30));
     scenes.push_str(&scene(&mut state, &[SMALL, USUAL]));
     insta::assert_snapshot!(scenes);
 }
@@ -219,7 +219,7 @@ fn cleaning() {
 fn cleaning_with_nothing_to_do() {
     let mut state = people();
     press(&mut state, "C");
-    cleaning_planned(&mut state, littered(0));
+    tidying_planned(&mut state, littered(0));
     insta::assert_snapshot!(scene(&mut state, &[SMALL]));
 }
 

@@ -147,16 +147,18 @@ fn facts(state: &State, buffer: &mut Buffer, area: Rect, run: &PastRun) {
     let theme = state.theme;
     let record = &run.record;
     let actor = &record.start.actor;
-    let mut who = format!("{} on {}", clean(&actor.os_user), clean(&actor.host));
-    if !actor.account.is_empty() {
-        who.push_str(&format!(", as {} in ServiceNow", clean(&actor.account)));
-    }
+    let who = format!("{} on {}", clean(&actor.os_user), clean(&actor.host));
+    let account = match actor.account.as_str() {
+        "" => String::new(),
+        account => format!(", as {} in ServiceNow", clean(account)),
+    };
     Pen::new(buffer, theme, area, 0)
         .skip(1)
         .write(&clean(record.id.as_str()), theme.strong())
         .skip(2)
         .write("by ", theme.quiet())
-        .write(&who, theme.text());
+        .write(&who, theme.text())
+        .write(&account, theme.text());
     let mut pen = Pen::new(buffer, theme, area, 1);
     pen.skip(1).write(&counts(run), theme.text());
     let links = [

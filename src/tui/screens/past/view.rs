@@ -103,17 +103,20 @@ fn title(state: &State) -> String {
     let Some(run) = &past.run else {
         return "Run".into();
     };
-    let mut title = format!("{} of {}", kind_words(run.record.start.kind),
+    let name = format!("{} of {}", kind_words(run.record.start.kind),
         moment(state, run.record.start.started));
-    match standing(state, run) {
-        Standing::Ended => {}
-        Standing::Stopped => title.push_str(", ended early"),
-        Standing::UnderWay => title.push_str(", under way"),
-        Standing::Unfinished => title.push_str(", unfinished"),
-    }
-    if !past.text.is_empty() && !past.is_typing {
-        title.push_str(&format!(" /{}", clean(&past.text)));
-    }
+    let end = match standing(state, run) {
+        Standing::Ended => "",
+        Standing::Stopped => ", ended early",
+        Standing::UnderWay => ", under way",
+        Standing::Unfinished => ", unfinished",
+    };
+    let filter = if past.text.is_empty() || past.is_typing {
+        String::new()
+    } else {
+        format!(" /{}", clean(&past.text))
+    };
+    let title = format!("{name}{end}{filter}");
     let mut letters = title.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
