@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod push;
 mod report;
+mod resume;
 pub mod sandbox;
 mod screen;
 mod show;
@@ -109,6 +110,8 @@ enum Command {
     Sync(sync::SyncArguments),
     /// Clear away stored pictures that nobody sees; what people see stays.
     Clean(clean::CleanArguments),
+    /// Go on with a run that was stopped or cut off: whom it has not reached is planned anew.
+    Resume(resume::ResumeArguments),
     /// Take back a run, or the last change to a person.
     Undo(undo::UndoArguments),
     /// List past runs, or one of them person by person.
@@ -212,6 +215,7 @@ async fn dispatch_async(
         Command::Push(arguments) => push::run(output, global, &arguments).await,
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
+        Command::Resume(arguments) => resume::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
         Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
             unreachable!("commands without a runtime are dispatched before")

@@ -15,6 +15,7 @@
 //! undo      a run of the journal ─► a plan that takes it back
 //! tidy      such a plan, carried out
 //! recover   what an interrupted run has left ─► finished or taken back
+//! resume    what is left of a run that was cut short ─► a plan made anew
 //! past      the pictures of what was done before
 //! check     harmless probes
 //! ```
@@ -35,6 +36,7 @@ mod pictures;
 mod planning;
 mod push;
 mod recover;
+mod resume;
 mod roster;
 mod scan;
 mod settle;
@@ -73,6 +75,7 @@ pub use past::{PastFace, PastFaces};
 pub use pictures::{SidePicture, SidePictures};
 pub use planning::Candidates;
 pub use recover::RecoverError;
+pub use resume::{Outstanding, ResumeError, Resumption};
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 pub use undo::UndoError;
 

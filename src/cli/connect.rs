@@ -24,8 +24,8 @@ use crate::domain::plan::{Limits, Plan};
 use crate::domain::text::clean;
 use crate::domain::tidying::TidyPlan;
 use crate::engine::{
-    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent, ScanObserver,
-    ScanSink, Scanned,
+    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Outstanding, ResumeError,
+    Resumption, Scan, ScanEvent, ScanObserver, ScanSink, Scanned,
 };
 use crate::report::progress::{self, Progress};
 use crate::report::text::Look;
@@ -245,6 +245,27 @@ impl Session {
             .watching_waits(&progress, is_ascii, looking)
             .await
             .map_err(engine_failure);
+        interrupt.abort();
+        progress.finish();
+        planned
+    }
+
+    /// A new plan for those of a run who are outstanding, with progress; Ctrl-C ends it.
+    pub async fn resumption(
+        &self,
+        output: &Output,
+        outstanding: &Outstanding,
+    ) -> Result<Resumption, ResumeError> {
+        let progress = output.progress(true);
+        let cancel = CancellationToken::new();
+        let interrupt = on_interrupt({
+            let cancel = cancel.clone();
+            move || cancel.cancel()
+        });
+        let is_ascii = output.look.is_ascii;
+        let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
+        let looking = self.engine.resumption(outstanding, &observer, &cancel);
+        let planned = self.watching_waits(&progress, is_ascii, looking).await;
         interrupt.abort();
         progress.finish();
         planned

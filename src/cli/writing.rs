@@ -124,6 +124,18 @@ pub async fn carry_out(
     kind: RunKind,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
+    let control = RunControl::new().of_kind(kind);
+    carry_out_with(output, session, plan, control, arguments).await
+}
+
+/// The same for a run that goes on with another one.
+pub async fn carry_out_with(
+    output: &Output,
+    session: &Session,
+    plan: Plan,
+    control: RunControl,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
     plan.check(&session.limits).map_err(|breach| {
         Failure::new(exit::BRAKE, breach)
             .with_hint("look at the plan with --dry-run; raise the limit if it is right")
@@ -150,7 +162,6 @@ pub async fn carry_out(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new().of_kind(kind);
     let run = session.engine.apply(plan, &session.limits, &control, events);
     follow(output, session, run, &control, received, steps, arguments.json).await
 }
@@ -173,6 +184,18 @@ pub async fn carry_out_tidying(
     session: &Session,
     plan: TidyPlan,
     limits: &Limits,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
+    carry_out_tidying_with(output, session, plan, limits, RunControl::new(), arguments).await
+}
+
+/// The same for a run that goes on with another one.
+pub async fn carry_out_tidying_with(
+    output: &Output,
+    session: &Session,
+    plan: TidyPlan,
+    limits: &Limits,
+    control: RunControl,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
     plan.check(limits).map_err(|breach| {
@@ -209,7 +232,6 @@ pub async fn carry_out_tidying(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new();
     let run = session.engine.tidy(plan, limits, &control, events);
     follow(output, session, run, &control, received, steps, arguments.json).await
 }

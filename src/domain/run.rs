@@ -260,6 +260,8 @@ pub enum RunEvent {
         selected: u64,
         /// Pushes and removals among them.
         steps: u64,
+        /// The run that was cut short and that this one goes on with.
+        continues: Option<RunId>,
     },
     /// One person is done.
     Step {

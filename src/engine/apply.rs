@@ -16,7 +16,7 @@ use crate::connector::LaneState;
 use crate::domain::ids::RunId;
 use crate::domain::plan::{Breach, Change, Limits, PLAN_SCHEMA, Plan, Step};
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason, Summary};
-use crate::store::journal::{Actor, Planned, RunKind, RunStart};
+use crate::store::journal::{Actor, Planned, RunKind, RunStart, StepToPlan};
 use crate::store::{StoreError, host_name, os_user};
 
 /// How many people may be under way for each that works: most of a push is waiting for a virus scan and for rules
@@ -209,15 +209,18 @@ impl Engine {
         let run = self
             .store
             .journal()
-            .begin_run(RunStart {
-                profile: self.settings.profile.clone(),
-                kind: control.kind,
-                started,
-                actor: self.actor(),
-                planned,
-                continues: control.continues.clone(),
-                undoes: control.undoes.clone(),
-            })
+            .begin_planned_run(
+                RunStart {
+                    profile: self.settings.profile.clone(),
+                    kind: control.kind,
+                    started,
+                    actor: self.actor(),
+                    planned,
+                    continues: control.continues.clone(),
+                    undoes: control.undoes.clone(),
+                },
+                turns.iter().map(TakesTurn::planned),
+            )
             .await?;
         let mut running = Running {
             events,
@@ -233,6 +236,7 @@ impl Engine {
                 at: started,
                 selected: (done.len() + turns.len()) as u64,
                 steps: turns.len() as u64,
+                continues: control.continues.clone(),
             })
             .await;
         for (person, ended) in done {
@@ -393,6 +397,9 @@ pub(super) trait TakesTurn: Send + Sync + 'static {
     /// Whose turn it is.
     fn person(&self) -> &PersonRef;
 
+    /// What it sets out to do.
+    fn planned(&self) -> StepToPlan<'_>;
+
     /// Takes it to its end and writes that down.
     fn take(&self, pushing: &Pushing, turn: Turn) -> impl Future<Output = Ended> + Send;
 }
@@ -400,6 +407,14 @@ pub(super) trait TakesTurn: Send + Sync + 'static {
 impl TakesTurn for Step {
     fn person(&self) -> &PersonRef {
         &self.person
+    }
+
+    fn planned(&self) -> StepToPlan<'_> {
+        StepToPlan {
+            person: &self.person,
+            task: self.change.into(),
+            expected: &self.expected,
+        }
     }
 
     async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {

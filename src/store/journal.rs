@@ -6,8 +6,10 @@
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
 mod past;
+mod planned;
 mod records;
 mod rows;
+mod told;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -18,10 +20,12 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub use past::{PastPicture, PastRun, PastStep, PeopleCursor, PeopleFilter, PeoplePage, RunCursor, RunsPage};
+pub use planned::StepToPlan;
 pub use records::{
     Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
     Unfinished, WriteKind, WriteRecord,
 };
+pub use told::CutShort;
 use writer::{Entry, Writer};
 
 use super::database::{self, Schema};
@@ -73,6 +77,10 @@ const SCHEMA: Schema = Schema {
         ALTER TABLE runs ADD COLUMN undoes TEXT;
         CREATE INDEX runs_by_continued ON runs (continues) WHERE continues IS NOT NULL;
         CREATE INDEX runs_by_undone ON runs (undoes) WHERE undoes IS NOT NULL;
+        -- What a run set out to do, in portions, until it is complete.
+        CREATE TABLE planned (
+            id INTEGER PRIMARY KEY, run TEXT NOT NULL, portion INTEGER NOT NULL, steps BLOB NOT NULL,
+            UNIQUE (run, portion)) STRICT;
         -- A run's people page by page, with and without a filter.
         CREATE INDEX steps_in_order ON steps (run, at, source, outcome);
     "],
@@ -104,6 +112,7 @@ impl Journal {
         notes: &mut Vec<String>,
     ) -> Result<Self, StoreError> {
         let connection = database::open(path, &SCHEMA, notes)?;
+        planned::forget_unbegun(&connection).map_err(StoreError::database("clear the journal"))?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(id), 0) FROM writes", [], |row| row.get(0))
             .map_err(StoreError::database("read the journal"))?;
@@ -125,15 +134,39 @@ impl Journal {
         })
     }
 
-    /// Begins a run and names it: the moment, readable, and four random digits.
-    pub async fn begin_run(&self, run: RunStart) -> Result<RunId, StoreError> {
+    /// Begins a run of which nobody has to know what it set out to do.
+    #[cfg(test)]
+    pub(crate) async fn begin_run(&self, run: RunStart) -> Result<RunId, StoreError> {
+        self.begin_planned_run(run, std::iter::empty()).await
+    }
+
+    /// Begins a run and names it: the moment, readable, and four random digits. When this returns the run and the whole
+    /// of its plan are on the disk; if it fails there is neither.
+    pub async fn begin_planned_run<'a>(
+        &self,
+        run: RunStart,
+        plan: impl Iterator<Item = StepToPlan<'a>> + Send,
+    ) -> Result<RunId, StoreError> {
         let random = uuid::Uuid::new_v4().simple().to_string();
         let id = RunId::new(format!(
             "{}-{}",
             run.started.strftime("%Y%m%d-%H%M%S"),
             &random[..4]
         ));
-        self.commit(Entry::RunBegins(id.clone(), run)).await?;
+        let mut steps = plan.peekable();
+        let mut last = None;
+        for portion in 0.. {
+            if steps.peek().is_none() {
+                break;
+            }
+            let packed = planned::pack(steps.by_ref().take(planned::PORTION));
+            if steps.peek().is_none() {
+                last = Some((portion, packed));
+            } else {
+                self.commit(Entry::Planned(id.clone(), portion, packed)).await?;
+            }
+        }
+        self.commit(Entry::RunBegins(id.clone(), run, last)).await?;
         Ok(id)
     }
 
@@ -202,6 +235,17 @@ impl Journal {
     pub async fn steps(&self, run: &RunId) -> Result<Vec<StepRecord>, StoreError> {
         let run = run.clone();
         self.read(move |connection| rows::steps(connection, &run)).await
+    }
+
+    /// Runs of which something is left to do, the newest first.
+    pub async fn cut_short(&self) -> Result<Vec<CutShort>, StoreError> {
+        self.read(told::cut_short).await
+    }
+
+    /// What is left to do of one run; `None` if there is no such run.
+    pub async fn left_of(&self, run: &RunId) -> Result<Option<CutShort>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| told::left_of(connection, &run)).await
     }
 
     /// A page of runs, the newest first; `after` is the end of the page before.
