@@ -135,9 +135,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     for key in input::keys_in(&typed) {
         mailbox.post(Message::Key(key));
     }
-    if !state.setting.is_readonly {
-        effects.settle_left_over();
-    }
+    effects.look_for_unfinished(!state.setting.is_readonly);
     let input = input::listen(!answered)?;
     let mut app = App {
         state,

@@ -374,7 +374,7 @@ impl Plan {
                 Change::Remove => Verdict::OnlyInTarget,
             },
             outcome: Outcome::ChangedMeanwhile,
-            reason: "changed in ServiceNow after the plan was made; not overwritten".into(),
+            reason: "in ServiceNow, after the plan was made; it stays".into(),
             is_held_back: false,
         }));
     }
@@ -633,5 +633,42 @@ mod tests {
             check(None, Some(0)),
             Err(Breach::Removals { planned: 1, limit: 0 })
         );
+    }
+
+    #[test]
+    fn a_plan_made_again_leaves_out_whoever_was_changed_since_the_one_before() {
+        let of = |people: Vec<Candidate>| {
+            plan(people, Policy::default(), "default", Timestamp::UNIX_EPOCH, true)
+        };
+        let named = |name: &str, state: ChainStamp| {
+            let mut somebody = candidate(Verdict::Differs);
+            somebody.person.source = SourceId::new(name);
+            somebody.expected = Some(state);
+            somebody
+        };
+        let moved = || {
+            crate::domain::photo::AvatarChain {
+                records: vec![crate::domain::photo::AvatarRecord {
+                    place: crate::domain::photo::Place::LIVE_PROFILE,
+                    id: crate::domain::ids::RecordId::new("r"),
+                    column: crate::domain::photo::Column::Empty,
+                    pictures: vec![],
+                }],
+                served: None,
+                findings: vec![],
+            }
+            .stamp()
+        };
+        let before = of(vec![named("as before", stamp()), named("changed", stamp())]);
+        let mut now = of(vec![
+            named("as before", stamp()),
+            named("changed", moved()),
+            named("new", moved()),
+        ]);
+        now.drop_changed_since(&before);
+        let steps: Vec<&str> = now.steps.iter().map(|step| step.person.source.as_str()).collect();
+        assert_eq!(steps, ["as before", "new"]);
+        assert_eq!(now.skips[0].outcome, Outcome::ChangedMeanwhile);
+        assert_eq!(now.selected(), 3, "nobody is lost");
     }
 }

@@ -48,6 +48,8 @@ pub enum Intent {
     Clean,
     /// What was changed is changed back: at the marked people or the one under the cursor, or a whole run.
     Undo,
+    /// What a run that was cut short has left undone is done, after showing the plan.
+    Resume,
     /// The runs of the past.
     History,
     /// What lies behind the row of the history: the people of a run, a person in the table.
@@ -215,6 +217,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
     entry(Intent::Clean, "clean", "clean: stored pictures that nobody sees, after showing the plan", "clean", People, &["C"], "avatar-sync clean --dry-run"),
     entry(Intent::Undo, "undo", "undo: the picture of before comes back, after showing the plan", "undo", Lists, &["u"], "avatar-sync undo RUN|PERSON"),
+    entry(Intent::Resume, "resume", "go on with a run that was cut short, after showing the plan", "resume", Lists, &["f"], "avatar-sync resume"),
     entry(Intent::Suspicious, "suspicious", "show suspicious photos alone, or everybody again", "", People, &["!"], "avatar-sync status status:suspicious"),
     entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
     entry(Intent::Manager, "manager", "from a person on to their manager", "manager", People, &["m"], "avatar-sync explain MANAGER"),

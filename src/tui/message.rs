@@ -1,5 +1,6 @@
 //! What happens to the screen, and what it wants done: plain values, so that a story is a list of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,16 +19,17 @@ use crate::domain::anatomy::Colleagues;
 use crate::domain::comparison::Verdict;
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{RunId, SourceId, TargetId};
-use crate::domain::listing::{Listed, Listing};
+use crate::domain::listing::{Listed, Listing, Row};
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::TidyPlan;
 use crate::engine::PastFace;
 use crate::graphics::{Canvas, Drawable};
 use crate::report::text::number;
-use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunCursor};
+use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunCursor, RunKind};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -59,6 +61,15 @@ pub enum Message {
     Compared(Vec<Compared>),
     /// Comparing behind the screen is over.
     ComparingEnded(Result<(), Trouble>),
+    /// Everybody's photos were judged again, now that more of them have been seen.
+    Judged {
+        /// The question's number.
+        question: u64,
+        /// All pictures that have been seen so far.
+        gallery: Arc<Gallery>,
+        /// Whose photo is probably not their own, and why.
+        suspicions: Vec<(Row, String)>,
+    },
     /// The cursor has rested for a moment since this many moves.
     Rested(u64),
     /// Somebody was looked at.
@@ -138,6 +149,13 @@ pub enum Message {
         /// What is to be seen.
         face: PastFace,
     },
+    /// Whether a run was cut short and has left something to do; at the start, and after each run.
+    Unfinished {
+        /// People whose push had begun and was brought to an end a moment ago.
+        settled: u64,
+        /// The newest such run.
+        left: Option<Box<Unfinished>>,
+    },
     /// News of the run under way, all since the last ones.
     Run(RunNews),
     /// The run is over, or could not begin.
@@ -212,6 +230,8 @@ pub struct Scanned {
     pub listed: Listed,
     /// What went wrong on the way, in words.
     pub problems: Vec<String>,
+    /// The pictures that were seen, in the order of the listing.
+    pub gallery: Gallery,
 }
 
 /// One person compared behind the screen.
@@ -223,6 +243,8 @@ pub struct Compared {
     pub verdict: Verdict,
     /// Its reason.
     pub reason: String,
+    /// The pictures that were seen.
+    pub faces: Faces,
 }
 
 /// What is to be drawn, by SHA-256 of the bytes as a service sent them.
@@ -313,6 +335,17 @@ pub enum Effect {
     Compare(Vec<PersonRef>),
     /// Stop comparing.
     StopComparing,
+    /// Judge everybody's photos again, with what has been seen since the scan.
+    Judge {
+        /// The question's number.
+        question: u64,
+        /// Everybody.
+        listing: Arc<Listing>,
+        /// The pictures that were seen by then.
+        gallery: Arc<Gallery>,
+        /// Those that were seen since, by row.
+        seen: BTreeMap<u32, Faces>,
+    },
     /// Say when the cursor has rested, with this number.
     Rest(u64),
     /// Look at these people, in this order of importance.
@@ -356,7 +389,14 @@ pub enum Effect {
     /// Nobody waits for the plan any more, of whichever kind.
     DropPlan,
     /// Carry a cleaning or an undo out.
-    Tidy(Box<TidyPlan>),
+    Tidy {
+        /// The plan.
+        plan: Box<TidyPlan>,
+        /// The run that it goes on with, if it goes on with one.
+        continues: Option<RunId>,
+    },
+    /// Say whether a run was cut short and has left something to do.
+    ReadUnfinished,
     /// Carry a plan out.
     Apply {
         /// The plan.
@@ -430,6 +470,34 @@ pub enum Undo {
     OfRun(RunId, SourceId),
     /// The last change to each of these people of the target.
     Last(Vec<TargetId>),
+    /// What an undo that was cut short has not reached.
+    Rest(RunId),
+}
+
+/// A run that was cut short and has left something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which.
+    pub run: CutShort,
+    /// When it began.
+    pub started: Timestamp,
+    /// People whose push was begun and is not settled.
+    pub unsettled: u64,
+    /// People who were not reached, or who are to be tried again.
+    pub left: u64,
+    /// How many other runs were cut short.
+    pub others: u64,
+}
+
+/// What there is to know of a run that was cut short to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutShort {
+    /// Its id.
+    pub id: RunId,
+    /// What kind it was.
+    pub kind: RunKind,
+    /// What the brake said that stopped it, if one did.
+    pub brake: Option<String>,
 }
 
 /// Whom a plan is for.
@@ -439,4 +507,6 @@ pub enum Who {
     People(Vec<SourceId>),
     /// Everybody.
     Everybody,
+    /// Those for whom a run that was cut short has left something to do.
+    Rest(CutShort),
 }

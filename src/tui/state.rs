@@ -10,7 +10,7 @@ use super::dialogs::Dialog;
 use super::faces::Faces;
 use super::intent::Context;
 use super::keymap::Keymap;
-use super::message::{Effect, ScanNews, Trouble};
+use super::message::{Effect, ScanNews, Trouble, Unfinished};
 use super::pictures::Pictures;
 use super::screens::history::HistoryScreen;
 use super::screens::log::LogScreen;
@@ -186,6 +186,8 @@ pub struct State {
     pub faces: Faces,
     /// The run.
     pub run: RunScreen,
+    /// A run that was cut short and has left something to do, if there is one.
+    pub unfinished: Option<Box<Unfinished>>,
     /// The requests.
     pub log: LogScreen,
     /// What is said at the bottom.
@@ -231,6 +233,7 @@ impl State {
             past: PastScreen::default(),
             faces: Faces::default(),
             run: RunScreen::default(),
+            unfinished: None,
             log: LogScreen::default(),
             notice: None,
             questions: 0,

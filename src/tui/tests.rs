@@ -15,6 +15,7 @@ mod looking;
 mod marking;
 mod planning;
 mod running;
+mod resuming;
 mod scanning;
 mod sheet;
 mod undoing;

@@ -18,7 +18,9 @@ use super::screens::{history, past, person, plan, run, sheet, tidy, zoom};
 use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
-use crate::report::text::people as people_words;
+use crate::domain::listing::Row;
+use crate::domain::suspicion::Gallery;
+use crate::report::text::{number, people as people_words};
 
 /// More undecided people than this are compared when somebody asks for it: it costs two downloads a person.
 const COMPARED_UNASKED: u32 = 1_000;
@@ -89,6 +91,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
                 state
                     .people
                     .settle(&compared.person, compared.verdict, &compared.reason);
+                state.people.see(&compared.person, compared.faces);
             }
             Vec::new()
         }
@@ -97,8 +100,13 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             if let Err(trouble) = result {
                 state.complain(&trouble);
             }
-            keep(state)
+            judge(state)
         }
+        Message::Judged {
+            question,
+            gallery,
+            suspicions,
+        } => judged(state, question, gallery, suspicions),
         Message::Rested(moves) if moves == state.pictures.moves => {
             state.rested = moves;
             let mut effects = ask_around(state);
@@ -134,6 +142,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         Message::Runs { at, result } => history::runs(state, &at, result),
         Message::RunPeople { at, result } => past::people(state, &at, result),
         Message::Face { key, face } => past::face(state, key, face),
+        Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
         Message::RunEnded(result) => run::ended(state, result),
         Message::Lanes(lanes) => {
@@ -413,6 +422,7 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
             };
         }
         Intent::Undo => return tidy::undo_chosen(state),
+        Intent::Resume => return plan::resume_newest(state),
         Intent::Suspicious => people.show_suspicious(),
         Intent::RefreshOne => {
             if let Some(person) = people.current_person() {
@@ -504,6 +514,8 @@ pub fn start_scan(state: &mut State) -> Effects {
         return Vec::new();
     }
     state.scan = ScanState::Scanning(None);
+    // They would lie around beside those that the scan sees.
+    state.people.keep_faces(None);
     let mut effects = Vec::new();
     if state.comparing != Comparing::Idle {
         state.comparing = Comparing::Idle;
@@ -529,9 +541,14 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
         }
         Ok(scanned) => {
             state.scan = ScanState::Idle;
-            let Scanned { listed, problems } = *scanned;
+            let Scanned {
+                listed,
+                problems,
+                gallery,
+            } = *scanned;
             let origin = Origin::Scan(listed.scanned_at);
             state.people.replace(listed, origin);
+            state.people.keep_faces(Some(gallery));
             state.pictures.forget_all();
             if let Some(problem) = problems.first() {
                 state.complain(&Trouble {
@@ -555,6 +572,37 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             effects
         }
     }
+}
+
+/// What was compared may have brought to light whose photo is not their own: everybody is judged again, and then kept.
+fn judge(state: &mut State) -> Effects {
+    state.questions += 1;
+    match state.people.judge(state.questions) {
+        Some(effect) => vec![effect],
+        None => keep(state),
+    }
+}
+
+fn judged(
+    state: &mut State,
+    question: u64,
+    gallery: Arc<Gallery>,
+    suspicions: Vec<(Row, String)>,
+) -> Effects {
+    let before = state.people.listing.suspicious();
+    if !state.people.judged(question, gallery, suspicions) {
+        return Vec::new();
+    }
+    let found = state.people.listing.suspicious().saturating_sub(before);
+    if found > 0 && state.notice.is_none() {
+        let key = state.keymap.key(Intent::Suspicious, state.theme.is_ascii);
+        let one = if found == 1 { "photo is" } else { "photos are" };
+        state.say(format!(
+            "{} more {one} probably not the person's own; {key} shows them",
+            number(found.into())
+        ));
+    }
+    keep(state)
 }
 
 /// Stops what goes on behind the screen: the scan, or else the comparing.
@@ -587,7 +635,9 @@ fn compare(state: &mut State) -> Effects {
     if let Comparing::Under { .. } = state.comparing {
         state.comparing = Comparing::Idle;
         state.say("stopped comparing; rows are still compared as you come to them");
-        return vec![Effect::StopComparing];
+        let mut effects = vec![Effect::StopComparing];
+        effects.extend(judge(state));
+        return effects;
     }
     let undecided = state.people.undecided();
     if undecided.is_empty() {

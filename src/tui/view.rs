@@ -470,6 +470,9 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
                 word(Intent::Sheet)
             });
             hints.push(word(Intent::Filter));
+            if state.unfinished.is_some() {
+                hints.push(word(Intent::Resume));
+            }
             if state.run.is_known() {
                 hints.push((Intent::ShowRun, "run"));
             }

@@ -101,3 +101,193 @@ impl Engine {
         Ok(each.collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::connector::Priority;
+    use crate::domain::photo::Place;
+    use crate::domain::plan::Limits;
+    use crate::domain::run::{Outcome, Summary};
+    use crate::engine::fakes::{World, person, picture};
+    use crate::engine::{Depth, Ignore, PastFace, RunControl, RunReport};
+    use crate::store::{Access, Store, StorePaths};
+
+    const NO_LIMITS: Limits = Limits {
+        max_changes: None,
+        max_removals: None,
+    };
+
+    /// Ada, Ben and Cleo have an avatar that differs from their photo, Dora has none, Eve is in sync.
+    fn world() -> World {
+        World::with([
+            person("ada").photo(picture(1)).avatar(picture(11)),
+            person("ben").photo(picture(2)).avatar(picture(12)),
+            person("cleo").photo(picture(3)).avatar(picture(13)),
+            person("dora").photo(picture(4)),
+            person("eve").photo(picture(5)).avatar(picture(5)),
+        ])
+    }
+
+    /// An engine that hardly waits, with a store of its own.
+    struct Bench {
+        engine: Engine,
+        _folder: tempfile::TempDir,
+    }
+
+    fn bench(world: &World) -> Bench {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = StorePaths {
+            state_dir: folder.path().join("state"),
+            cache_dir: folder.path().join("cache"),
+            profile: "default".into(),
+        };
+        let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
+        Bench {
+            engine: world.engine_on(&store, |_| {}).impatient(),
+            _folder: folder,
+        }
+    }
+
+    fn target(name: &str) -> TargetId {
+        TargetId::new(format!("{name}-sys"))
+    }
+
+    async fn push(engine: &Engine, people: &[&str]) -> RunReport {
+        let ids: Vec<String> = people.iter().map(|name| format!("{name}-sys")).collect();
+        let scan = engine.scan_people(&ids, Depth::Settled).await.expect("a scan");
+        let plan = engine.plan(&scan).await;
+        let (events, _listening) = mpsc::channel(1_000);
+        let control = RunControl::new();
+        engine
+            .apply(plan, &NO_LIMITS, &control, events)
+            .await
+            .expect("begun")
+    }
+
+    async fn carry_out(engine: &Engine, plan: TidyPlan) -> Summary {
+        let (events, _listening) = mpsc::channel(1_000);
+        let control = RunControl::new();
+        let report = engine.tidy(plan, &NO_LIMITS, &control, events).await;
+        report.expect("begun").summary
+    }
+
+    #[tokio::test]
+    async fn the_last_change_to_each_is_taken_back_whichever_run_it_was() {
+        let world = world();
+        let bench = bench(&world);
+        push(&bench.engine, &["ada", "ben"]).await;
+        push(&bench.engine, &["cleo", "dora"]).await;
+        let wanted = ["ada", "cleo", "dora", "eve"].map(target);
+        let plan = bench.engine.undo_plan_of_people(&wanted).await.expect("a plan");
+        assert_eq!((plan.steps.len(), plan.left.len()), (3, 0));
+        assert_eq!(plan.problems, ["nothing was changed from here for 1 of 4 people"]);
+        assert_eq!(plan.removals(), 1, "Dora had no picture");
+        let summary = carry_out(&bench.engine, plan).await;
+        assert_eq!((summary.updated + summary.removed, summary.failed), (3, 0));
+        for (name, shown) in [("ada", Some(11)), ("ben", Some(2)), ("cleo", Some(13)), ("dora", None)] {
+            assert_eq!(world.shown(name), shown.map(picture), "{name}");
+        }
+        crate::tried("N4", 3);
+    }
+
+    #[tokio::test]
+    async fn whoever_was_changed_since_is_left_as_they_are() {
+        let world = world();
+        let bench = bench(&world);
+        push(&bench.engine, &["ada", "ben"]).await;
+        world.later(1);
+        world.store_at("ada", Place::LIVE_PROFILE, picture(77));
+        let seen = world.chain("ada").stamp();
+        let wanted = ["ada", "ben"].map(target);
+        let plan = bench.engine.undo_plan_of_people(&wanted).await.expect("a plan");
+        assert_eq!((plan.steps.len(), plan.left.len()), (1, 1));
+        assert_eq!(plan.left[0].outcome, Outcome::ChangedMeanwhile);
+        carry_out(&bench.engine, plan).await;
+        assert_eq!(world.chain("ada").stamp(), seen);
+        assert_eq!(world.shown("ben"), Some(picture(12)));
+        crate::tried("N4", 1);
+    }
+
+    #[tokio::test]
+    async fn of_a_run_one_person_alone_is_taken_back() {
+        let world = world();
+        let bench = bench(&world);
+        let run = push(&bench.engine, &["ada", "ben"]).await.run;
+        let ada = SourceId::new("ada-id");
+        let plan = bench.engine.undo_plan_of_person(&run, &ada).await.expect("a plan");
+        assert_eq!(plan.purpose, Purpose::Undo(run.clone()));
+        assert_eq!(plan.steps.len(), 1);
+        carry_out(&bench.engine, plan).await;
+        assert_eq!(world.shown("ada"), Some(picture(11)));
+        assert_eq!(world.shown("ben"), Some(picture(2)));
+        let nobody = bench.engine.undo_plan_of_person(&run, &SourceId::new("eve-id")).await;
+        assert!(matches!(nobody, Err(UndoError::Unknown(_))), "{nobody:?}");
+    }
+
+    #[tokio::test]
+    async fn for_whom_nothing_was_changed_there_is_nothing_to_do() {
+        let world = world();
+        let bench = bench(&world);
+        let plan = bench.engine.undo_plan_of_people(&[target("ada")]).await.expect("a plan");
+        assert!(plan.steps.is_empty());
+        assert_eq!(plan.problems, ["nothing was changed from here for this person"]);
+    }
+
+    #[tokio::test]
+    async fn an_undo_shows_the_face_of_now_and_the_one_that_comes_back() {
+        let world = world();
+        let bench = bench(&world);
+        push(&bench.engine, &["ada", "dora"]).await;
+        let wanted = ["ada", "dora"].map(target);
+        let plan = bench.engine.undo_plan_of_people(&wanted).await.expect("a plan");
+        let step = |name: &str| {
+            let id = target(name);
+            let mut steps = plan.steps.iter();
+            steps.find(|step| step.person.target.as_ref() == Some(&id)).expect("a step")
+        };
+        let faces = |name: &'static str| {
+            let engine = &bench.engine;
+            let step = step(name);
+            async move {
+                (
+                    engine.face_now(&step.person, Priority::Foreground).await,
+                    engine.face_again(step, Priority::Foreground).await,
+                )
+            }
+        };
+        let bytes = |seed| PastFace::Bytes(picture(seed));
+        assert_eq!(faces("ada").await, (bytes(1), bytes(11)));
+        assert_eq!(faces("dora").await, (bytes(4), PastFace::None));
+    }
+
+    #[tokio::test]
+    async fn an_undo_of_the_last_changes_that_was_cut_short_goes_on_as_an_undo() {
+        let world = world();
+        let bench = bench(&world);
+        let pushed = push(&bench.engine, &["ada", "ben", "cleo"]).await;
+        assert_eq!(pushed.summary.updated, 3);
+        let wanted = ["ada", "ben", "cleo"].map(target);
+        let plan = bench.engine.undo_plan_of_people(&wanted).await.expect("a plan");
+        let control = RunControl::new();
+        control.cancel();
+        let (events, _listening) = mpsc::channel(1_000);
+        let stopped = bench.engine.tidy(plan, &NO_LIMITS, &control, events).await.expect("begun");
+        let left = bench.engine.outstanding_of(stopped.run.as_str()).await.expect("known");
+        assert_eq!(left.people.len(), 3);
+        let cancel = CancellationToken::new();
+        let resumed = bench.engine.resumption(&left, &Ignore, &cancel).await.expect("a plan");
+        let crate::engine::Resumption::Tidy(plan) = resumed else {
+            panic!("their photos are not pushed again");
+        };
+        carry_out(&bench.engine, plan).await;
+        for (name, seed) in [("ada", 11), ("ben", 12), ("cleo", 13)] {
+            assert_eq!(world.shown(name), Some(picture(seed)), "{name}");
+        }
+    }
+}

@@ -8,14 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connector::Priority;
 use crate::domain::ids::RunId;
+use crate::domain::outstanding::Rest;
+use crate::domain::plan::Plan;
 use crate::domain::text::clean;
 use crate::domain::tidying::TidyPlan;
-use crate::engine::{Engine, PastFace, UndoError, in_words};
+use crate::engine::{
+    Engine, Ignore, PastFace, ResumeError, Resumption, ScanObserver, UndoError, in_words,
+};
 use crate::store::StoreError;
 use crate::store::journal::{PeopleCursor, PeopleFilter, RunCursor};
 use crate::tui::faces::FaceQuestion;
 use crate::tui::mailbox::Mailbox;
-use crate::tui::message::{Message, Trouble, Undo};
+use crate::tui::message::{CutShort, Message, Trouble, Undo, Unfinished};
 use crate::tui::paged::{PAGE, Slice, Wanted};
 
 /// Faces that are fetched at once.
@@ -99,11 +103,24 @@ pub async fn fetch_faces(engine: Arc<Engine>, mailbox: Mailbox, wanted: Vec<Face
 }
 
 /// What would take something back.
-pub async fn plan_undo(engine: &Engine, undo: Undo) -> Result<TidyPlan, Trouble> {
+pub async fn plan_undo(
+    engine: &Engine,
+    undo: Undo,
+    cancel: &CancellationToken,
+) -> Result<TidyPlan, Trouble> {
     let planned = match undo {
         Undo::Run(run) => engine.undo_plan(run.as_str()).await,
         Undo::OfRun(run, person) => engine.undo_plan_of_person(&run, &person).await,
         Undo::Last(people) => engine.undo_plan_of_people(&people).await,
+        Undo::Rest(run) => {
+            return match resumption(engine, &run, &Ignore, cancel).await? {
+                Resumption::Tidy(plan) => Ok(plan),
+                Resumption::Push(_) => Err(Trouble {
+                    what: format!("run {run} was no undo"),
+                    hint: None,
+                }),
+            };
+        }
     };
     planned.map_err(|error| {
         let hint = match &error {
@@ -111,11 +128,81 @@ pub async fn plan_undo(engine: &Engine, undo: Undo) -> Result<TidyPlan, Trouble>
             UndoError::Connector(connector) => connector.hint.clone(),
             UndoError::Unknown(_) | UndoError::Ambiguous { .. } | UndoError::Storage(_) => None,
         };
-        Trouble {
-            what: clean(&in_words(&error)).into_owned(),
-            hint: hint.map(|hint| clean(&hint).into_owned()),
-        }
+        in_trouble(&error, hint.as_deref())
     })
+}
+
+/// What would be done for those for whom a run that was cut short has left something to do.
+pub async fn plan_rest(
+    engine: &Engine,
+    run: &RunId,
+    observer: &dyn ScanObserver,
+    cancel: &CancellationToken,
+) -> Result<Plan, Trouble> {
+    match resumption(engine, run, observer, cancel).await? {
+        Resumption::Push(plan) => Ok(plan),
+        Resumption::Tidy(_) => Err(Trouble {
+            what: format!("run {run} was an undo"),
+            hint: None,
+        }),
+    }
+}
+
+async fn resumption(
+    engine: &Engine,
+    run: &RunId,
+    observer: &dyn ScanObserver,
+    cancel: &CancellationToken,
+) -> Result<Resumption, Trouble> {
+    let words = |error: ResumeError| in_trouble(&error, None);
+    let outstanding = engine.outstanding_of(run.as_str()).await.map_err(words)?;
+    if outstanding.people.is_empty() {
+        return Err(Trouble {
+            what: format!("nothing is left to do of run {run}"),
+            hint: None,
+        });
+    }
+    engine
+        .resumption(&outstanding, observer, cancel)
+        .await
+        .map_err(words)
+}
+
+/// Says whether a run was cut short and has left something to do.
+pub async fn tell_unfinished(engine: &Engine, mailbox: &Mailbox, settled: u64) {
+    match engine.outstanding().await {
+        Ok(newest) => {
+            let left = newest.map(|(outstanding, others)| {
+                let unsettled = outstanding.count(Rest::Settle);
+                Box::new(Unfinished {
+                    run: CutShort {
+                        id: outstanding.run.id.clone(),
+                        kind: outstanding.run.start.kind,
+                        brake: outstanding.brake().map(|why| clean(why).into_owned()),
+                    },
+                    started: outstanding.run.start.started,
+                    unsettled,
+                    left: outstanding.people.len() as u64 - unsettled,
+                    others,
+                })
+            });
+            mailbox.post(Message::Unfinished { settled, left });
+        }
+        Err(error) => mailbox.post(Message::Trouble(Trouble {
+            what: format!(
+                "it cannot be told whether a run was cut short: {}",
+                unreadable(&error).what
+            ),
+            hint: None,
+        })),
+    }
+}
+
+fn in_trouble(error: &(dyn std::error::Error + 'static), hint: Option<&str>) -> Trouble {
+    Trouble {
+        what: clean(&in_words(error)).into_owned(),
+        hint: hint.map(|hint| clean(hint).into_owned()),
+    }
 }
 
 fn unreadable(error: &StoreError) -> Trouble {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Services;
+use crate::domain::ids::RunId;
 use crate::domain::plan::Plan;
 use crate::domain::run::RunEvent;
 use crate::domain::text::clean;
@@ -48,13 +49,24 @@ impl Running {
         let kind = match who {
             Who::Everybody => RunKind::Sync,
             Who::People(_) => RunKind::Push,
+            Who::Rest(run) => run.kind,
         };
-        self.begin(RunControl::new().of_kind(kind), Work::Push(plan));
+        let control = RunControl::new().of_kind(kind);
+        let control = match who {
+            Who::Rest(run) => control.continuing(run.id.clone()),
+            Who::Everybody | Who::People(_) => control,
+        };
+        self.begin(control, Work::Push(plan));
     }
 
     /// Carries a cleaning or an undo out.
-    pub(super) fn tidy(&mut self, plan: TidyPlan) {
-        self.begin(RunControl::new(), Work::Tidy(plan));
+    pub(super) fn tidy(&mut self, plan: TidyPlan, continues: Option<RunId>) {
+        let control = RunControl::new();
+        let control = match continues {
+            Some(run) => control.continuing(run),
+            None => control,
+        };
+        self.begin(control, Work::Tidy(plan));
     }
 
     fn begin(&mut self, control: RunControl, work: Work) {

@@ -2,11 +2,12 @@
 
 pub mod view;
 
-use crate::domain::run::Outcome;
+use crate::domain::run::{Outcome, StopReason};
+use crate::domain::text::clean;
 use crate::report::text::number;
 use crate::store::journal::{PastRun, RunCursor};
 use crate::tui::intent::Intent;
-use crate::tui::message::{Effect, Trouble, Undo};
+use crate::tui::message::{CutShort, Effect, Trouble, Undo};
 use crate::tui::paged::{Paged, Slice, Wanted};
 use crate::tui::screens::{past, plan, tidy};
 use crate::tui::sight::show;
@@ -109,6 +110,29 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             };
             let run = run.record.id.clone();
             tidy::undo(state, Undo::Run(run))
+        }
+        Intent::Resume => {
+            let Some(run) = state.history.runs.current() else {
+                return Vec::new();
+            };
+            match standing(state, run) {
+                Standing::Ended => {
+                    state.say("this run came to its end");
+                    Vec::new()
+                }
+                Standing::UnderWay | Standing::Stopped | Standing::Unfinished => {
+                    let record = &run.record;
+                    let run = CutShort {
+                        id: record.id.clone(),
+                        kind: record.start.kind,
+                        brake: match &record.stopped {
+                            Some(StopReason::Brake(why)) => Some(clean(why).into_owned()),
+                            _ => None,
+                        },
+                    };
+                    plan::resume(state, run)
+                }
+            }
         }
         Intent::Back => show(state, state.list),
         _ => Vec::new(),

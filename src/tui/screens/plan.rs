@@ -9,13 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::SourceId;
 use crate::domain::plan::{Change, Plan, Step};
-use crate::domain::run::PersonRef;
+use crate::domain::run::{Outcome, PersonRef};
 use crate::report::text::{number, people as people_words};
+use crate::store::journal::RunKind;
 use crate::tui::intent::Intent;
 use crate::tui::keymap::Key;
-use crate::tui::message::{Effect, ScanNews, Trouble, Who};
+use crate::tui::message::{CutShort, Effect, ScanNews, Trouble, Undo, Unfinished, Who};
+use crate::tui::screens::tidy;
 use crate::tui::sight::{ask_around, paint_around, show};
 use crate::tui::state::{Effects, Screen, State};
+use crate::tui::view::moment;
 
 /// Digits of the largest number that is typed.
 const DIGITS: usize = 9;
@@ -148,7 +151,9 @@ impl Proposal {
             }
             let reason = crate::domain::text::clean(&skip.reason);
             let verdict = skip.verdict.words();
-            let words = if reason.starts_with(verdict) {
+            let words = if skip.outcome == Outcome::ChangedMeanwhile {
+                format!("{}: {reason}", skip.outcome.words())
+            } else if reason.starts_with(verdict) {
                 reason.into_owned()
             } else {
                 format!("{verdict}: {reason}")
@@ -157,8 +162,12 @@ impl Proposal {
         }
         let mut skips: Vec<(String, u64)> = skips.into_iter().collect();
         skips.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        // Whoever goes on although a brake has stopped the run has looked at why.
+        let is_braked = matches!(&who, Who::Rest(CutShort { brake: Some(_), .. }));
+        let wanted = plan.number_to_type(everybody);
+        let steps = plan.steps.len() as u64;
         Self {
-            wanted: plan.number_to_type(everybody),
+            wanted: wanted.or((is_braked && steps > 0).then_some(steps)),
             plan,
             who,
             skips,
@@ -343,6 +352,10 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         (Intent::Accept, PlanScreen::Making { .. }) => Vec::new(),
         (Intent::Accept | Intent::Back, _) => leave(state),
         (Intent::PushSuspicious, PlanScreen::Ready(proposal)) => {
+            if matches!(proposal.who, Who::Rest(_)) {
+                state.say("what a run has left is pushed as it was planned; push these people by themselves");
+                return Vec::new();
+            }
             if proposal.held_back.is_empty() && !proposal.is_confirmed {
                 state.say("no photo is held back");
                 return Vec::new();
@@ -386,6 +399,65 @@ fn leave(state: &mut State) -> Effects {
     let mut effects = show(state, state.list);
     effects.extend(drop_it(state));
     effects
+}
+
+/// Goes on with a run that was cut short: plans what it has left to do.
+pub fn resume(state: &mut State, run: CutShort) -> Effects {
+    if is_run_in_the_way(state) {
+        return Vec::new();
+    }
+    match run.kind {
+        RunKind::Undo => tidy::undo(state, Undo::Rest(run.id)),
+        // It is planned from what is there.
+        RunKind::Clean => tidy::clean_up(state),
+        RunKind::Push | RunKind::Sync | RunKind::Apply => make(state, Who::Rest(run), false, None),
+    }
+}
+
+/// Goes on with the newest run that was cut short.
+pub fn resume_newest(state: &mut State) -> Effects {
+    match &state.unfinished {
+        Some(unfinished) => {
+            let run = unfinished.run.clone();
+            resume(state, run)
+        }
+        None => {
+            state.say("no run was cut short");
+            Vec::new()
+        }
+    }
+}
+
+/// It is known whether a run was cut short.
+pub fn unfinished(state: &mut State, settled: u64, left: Option<Box<Unfinished>>) -> Effects {
+    let is_news = left.is_some() && left != state.unfinished;
+    state.unfinished = left;
+    let mut parts = Vec::new();
+    if settled > 0 {
+        parts.push(format!(
+            "settled what an interrupted run had left: {}",
+            people_words(settled)
+        ));
+    }
+    if let Some(unfinished) = state.unfinished.as_ref().filter(|_| is_news) {
+        let key = state.keymap.key(Intent::Resume, state.theme.is_ascii);
+        let mut what = Vec::new();
+        if unfinished.unsettled > 0 {
+            what.push(format!("{} begun", number(unfinished.unsettled)));
+        }
+        if unfinished.left > 0 {
+            what.push(format!("{} not reached", number(unfinished.left)));
+        }
+        parts.push(format!(
+            "the run of {} was cut short, {}; {key} goes on with it",
+            moment(state, unfinished.started),
+            what.join(", ")
+        ));
+    }
+    if !parts.is_empty() {
+        state.say(parts.join("; "));
+    }
+    Vec::new()
 }
 
 /// Says so if a run is under way, beside which no other can be planned.

@@ -215,6 +215,7 @@ pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
     let mut effects = keep(state);
     effects.extend(history::outdate(state));
     effects.extend(past::outdate(state));
+    effects.push(Effect::ReadUnfinished);
     if state.run.tidying == Some(TidyKind::Undo) {
         effects.extend(compare_few(state));
     }

@@ -306,7 +306,14 @@ fn accept(state: &mut State) -> Effects {
         .run
         .begin_tidying(kind, proposal.plan.steps.len() as u64, state.now);
     let mut effects = show(state, Screen::Run);
-    effects.push(Effect::Tidy(Box::new(proposal.plan)));
+    let continues = match proposal.tidying {
+        Tidying::Undo(Undo::Rest(run)) => Some(run),
+        Tidying::Undo(_) | Tidying::Clean => None,
+    };
+    effects.push(Effect::Tidy {
+        plan: Box::new(proposal.plan),
+        continues,
+    });
     effects
 }
 

@@ -100,7 +100,7 @@ fn a_long_history_is_read_page_by_page_as_somebody_goes_down() {
     assert!(effects.is_empty(), "one page is more than fits");
     assert!(frame(&mut state, 120, 40).contains("History: 100 runs and more"));
     assert_eq!(
-        told(&press(&mut state, "pagedown pagedown")),
+        told(&press(&mut state, "pagedown pagedown pagedown")),
         ["read page 1 of the runs"]
     );
 }
@@ -200,7 +200,7 @@ fn a_picture_that_is_not_kept_any_more_or_is_damaged_is_said_to_be_so() {
     let mut state = opened();
     let run = week().remove(4).record.id;
     for (face, words) in [
-        (PastFace::NotKept, "not kept any more"),
+        (PastFace::NotKept, "picture is not kept"),
         (
             PastFace::Failed("the kept copy 1f2e is damaged".into()),
             "1f2e is damaged",

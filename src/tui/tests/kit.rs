@@ -26,6 +26,7 @@ use crate::domain::photo::{
 use crate::domain::picture::{Fingerprint, PictureFacts, PictureFormat};
 use crate::domain::plan::{Absence, Candidate, Change, Limits, Plan, Policy, plan};
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::{Left, Purpose, Subject as Tidied, TIDY_SCHEMA, TidyPlan, TidyStep, Write};
 use crate::engine::{Look, PastFace, SidePicture};
 use crate::graphics::{Canvas, Placements, Surroundings, Wish, detect};
@@ -223,9 +224,12 @@ pub fn screen_of(people: &[Few<'_>]) -> State {
 
 /// A scan ends with these people.
 pub fn scanned(state: &mut State, listing: Listing) -> Vec<Effect> {
+    let mut gallery = Gallery::default();
+    listing.rows().for_each(|_| gallery.push(Faces::default()));
     let scanned = Scanned {
         listed: listed(listing),
         problems: Vec::new(),
+        gallery,
     };
     update(state, Message::Scanned(Ok(Box::new(scanned))))
 }
@@ -294,6 +298,7 @@ fn in_words(effect: &Effect) -> String {
         Effect::StopScan => "stop scanning".into(),
         Effect::Compare(people) => format!("compare {}", names(people)),
         Effect::StopComparing => "stop comparing".into(),
+        Effect::Judge { seen, .. } => format!("judge everybody's photos again, {} seen since", seen.len()),
         Effect::Rest(_) => "wait a breath".into(),
         Effect::Look(people) => format!("look at {}", names(people)),
         Effect::Paint { is_wanted_now, .. } => format!("paint, wanted now: {is_wanted_now}"),
@@ -310,11 +315,13 @@ fn in_words(effect: &Effect) -> String {
             };
             match who {
                 Who::Everybody => format!("plan everybody{with}"),
+                Who::Rest(run) => format!("plan what run {} has left", run.id),
                 Who::People(people) => format!("plan {}{with}", ids(people)),
             }
         }
         Effect::PlanTidying { tidying, .. } => match tidying {
             Tidying::Clean => "plan a cleaning".into(),
+            Tidying::Undo(Undo::Rest(run)) => format!("plan to go on with the undo {run}"),
             Tidying::Undo(Undo::Run(run)) => format!("plan to undo run {run}"),
             Tidying::Undo(Undo::OfRun(run, person)) => format!("plan to undo run {run} for {person}"),
             Tidying::Undo(Undo::Last(people)) => {
@@ -322,13 +329,16 @@ fn in_words(effect: &Effect) -> String {
                 format!("plan to undo the last change to {}", people.join(", "))
             }
         },
-        Effect::Tidy(plan) => {
+        Effect::Tidy { plan, continues } => {
             let people: Vec<PersonRef> = plan.steps.iter().map(|step| step.person.clone()).collect();
-            match plan.purpose {
-                Purpose::Clean => format!("clean up at {}", names(&people)),
-                Purpose::Undo(_) | Purpose::UndoLast => format!("take back for {}", names(&people)),
-            }
+            let what = match plan.purpose {
+                Purpose::Clean => "clean up at",
+                Purpose::Undo(_) | Purpose::UndoLast => "take back for",
+            };
+            let on = continues.as_ref().map(|run| format!(", going on with {run}"));
+            format!("{what} {}{}", names(&people), on.unwrap_or_default())
         }
+        Effect::ReadUnfinished => "look for unfinished runs".into(),
         Effect::ReadRuns(at) => format!("read page {} of the runs", at.page),
         Effect::ReadRunPeople { at, run, filter } => {
             let only = filter.outcome.map(|outcome| format!(", {}", outcome.words()));

@@ -79,7 +79,7 @@ fn whoever_was_changed_meanwhile_drops_out_and_is_not_overwritten() {
     assert_eq!(steps(&state), ["Alex Wilber", "Isaiah Langer"]);
     let text = frame(&mut state, 120, 40);
     assert!(text.contains("looked again; 1 person dropped out."), "{text}");
-    assert!(text.contains("changed in ServiceNow after the plan"), "{text}");
+    assert!(text.contains("changed meanwhile: in ServiceNow, after"), "{text}");
     crate::tried("N3", 1);
 }
 

@@ -209,11 +209,12 @@ pub fn rows(state: &State) -> usize {
 pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     let mut hints = Vec::new();
     if state.history.runs.current().is_some() {
-        hints.extend([
-            (Intent::Follow, "its people"),
-            (Intent::Undo, "undo the run"),
-            (Intent::Down, "older"),
-        ]);
+        hints.extend([(Intent::Follow, "its people"), (Intent::Undo, "undo the run")]);
+    }
+    let is_cut_short =
+        |run: &PastRun| matches!(standing(state, run), Standing::Stopped | Standing::Unfinished);
+    if state.history.runs.current().is_some_and(is_cut_short) {
+        hints.push((Intent::Resume, "go on with it"));
     }
     hints.extend([
         (Intent::Back, "back"),

@@ -12,7 +12,7 @@ use crate::report::text::{number, people as people_words};
 use crate::tui::intent::Intent;
 use crate::tui::layout::{self, PairAreas, PlanAreas};
 use crate::tui::looked::Side;
-use crate::tui::message::Who;
+use crate::tui::message::{CutShort, Who};
 use crate::tui::pen::{Pen, wrap, wrap_within};
 use crate::tui::pictures::Looked;
 use crate::tui::screens::people::view::picture;
@@ -27,6 +27,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements, are
             let inner = framed(state, buffer, area, "Plan");
             let whom = match who {
                 Who::Everybody => "everybody".to_owned(),
+                Who::Rest(run) => format!("whomever run {} has not reached", clean(run.id.as_str())),
                 Who::People(people) => people_words(people.len() as u64),
             };
             let progress = match news {
@@ -162,6 +163,13 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     if let Some(again) = &proposal.again {
         notes.push((again.sentence(), theme.warning()));
     }
+    if let Who::Rest(CutShort {
+        brake: Some(brake), ..
+    }) = &proposal.who
+    {
+        let text = format!("A brake stopped this run: {}. Look at why before it goes on.", clean(brake));
+        notes.push((text, theme.warning()));
+    }
     if !proposal.plan.complete {
         let text = "A listing was incomplete: nobody is removed.";
         notes.push((text.to_owned(), theme.warning()));
@@ -169,7 +177,11 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     let confirm = key(Intent::PushSuspicious);
     if !proposal.held_back.is_empty() {
         let who = first_names(&proposal.held_back);
-        let text = format!("! Probably not their own photo: {who}. {confirm} puts them in.");
+        let text = if matches!(proposal.who, Who::Rest(_)) {
+            format!("! Probably not their own photo: {who}. They wait.")
+        } else {
+            format!("! Probably not their own photo: {who}. {confirm} puts them in.")
+        };
         notes.push((text, theme.warning()));
     } else if proposal.is_confirmed {
         let text =
@@ -354,7 +366,8 @@ pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     };
     let has_confirmation = matches!(
         &state.plan,
-        PlanScreen::Ready(proposal) if proposal.is_confirmed || !proposal.held_back.is_empty()
+        PlanScreen::Ready(proposal) if !matches!(proposal.who, Who::Rest(_))
+            && (proposal.is_confirmed || !proposal.held_back.is_empty())
     );
     let mut hints = match &state.plan {
         PlanScreen::Ready(proposal) if proposal.obstacle.is_none() && !proposal.plan.steps.is_empty() => {

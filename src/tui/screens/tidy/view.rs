@@ -33,6 +33,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements, are
             let what = match undo {
                 Undo::Run(run) => format!("what run {} has changed", clean(run.as_str())),
                 Undo::OfRun(run, _) => format!("what run {} has changed for this person", clean(run.as_str())),
+                Undo::Rest(run) => format!("what run {} has not reached", clean(run.as_str())),
                 Undo::Last(people) => {
                     format!("the last change to {}", people_words(people.len() as u64))
                 }
