@@ -10,6 +10,7 @@ mod planned;
 mod records;
 mod rows;
 mod told;
+mod trail;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,20 +23,22 @@ use rusqlite::Connection;
 pub use past::{PastPicture, PastRun, PastStep, PeopleCursor, PeopleFilter, PeoplePage, RunCursor, RunsPage};
 pub use planned::StepToPlan;
 pub use records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
-    Unfinished, WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, Released, RunKind, RunRecord, RunStart,
+    StepRecord, Unfinished, WriteKind, WriteRecord,
 };
 pub use told::CutShort;
+pub use trail::{TrailFilter, TrailLine, Verified};
 use writer::{Entry, Writer};
 
 use super::database::{self, Schema};
 use super::lock::Lock;
 use super::{StoreError, in_background};
 use crate::domain::ids::{RunId, SourceId, TargetId};
+use crate::domain::photo::Sha256;
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "the journal",
     migrations: &["
         -- One row per run that may write. `finished` stays empty when it was interrupted.
@@ -83,13 +86,35 @@ const SCHEMA: Schema = Schema {
             UNIQUE (run, portion)) STRICT;
         -- A run's people page by page, with and without a filter.
         CREATE INDEX steps_in_order ON steps (run, at, source, outcome);
-    "],
+    ", trail::TABLES, super::vault::RETENTION_MIGRATION],
     is_durable: true,
     self_test: |connection| {
         rows::unfinished(connection)?;
         rows::runs(connection, 1).map(drop)
     },
 };
+
+/// Why the audit trail was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TrailError {
+    /// Whoever it was handed to could not take it.
+    #[error(transparent)]
+    Output(#[from] std::io::Error),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+}
+
+enum Interrupted {
+    Output(std::io::Error),
+    Storage(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Interrupted {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error)
+    }
+}
 
 /// A handle to the journal; clones share one writing thread.
 #[derive(Clone)]
@@ -349,6 +374,52 @@ impl Journal {
         let run = run.clone();
         self.read(move |connection| rows::kept_in_run(connection, &run))
             .await
+    }
+
+    /// Hands on the audit trail line by line, in the order in which writes were announced. Blocks, and holds one line
+    /// however many there are.
+    ///
+    /// # Errors
+    ///
+    /// What `each` answers, which ends the reading; or that the journal cannot be read.
+    pub fn trail(
+        &self,
+        filter: &TrailFilter,
+        mut each: impl FnMut(TrailLine) -> std::io::Result<()>,
+    ) -> Result<(), TrailError> {
+        let Some(connection) = self.connection()? else {
+            return Ok(());
+        };
+        trail::read(&connection, filter, |line| {
+            each(line).map_err(Interrupted::Output)
+        })
+        .map_err(|ended| match ended {
+            Interrupted::Output(error) => TrailError::Output(error),
+            Interrupted::Storage(error) => {
+                TrailError::Storage(StoreError::database("read the journal")(error))
+            }
+        })
+    }
+
+    /// Follows the chain of digests beside the audit trail; `None` if there is no journal yet. Blocks for about ten
+    /// seconds for a million writes. `asked` is a digest that is to be found in the chain.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read. A broken chain is no error here but what was found.
+    pub fn verify(&self, asked: Option<&Sha256>) -> Result<Option<Verified>, StoreError> {
+        self.connection()?
+            .map(|connection| {
+                trail::verify(&connection, asked).map_err(StoreError::database("read the journal"))
+            })
+            .transpose()
+    }
+
+    fn connection(&self) -> Result<Option<Connection>, StoreError> {
+        match &self.path {
+            Some(path) => database::open_read_only(path, &SCHEMA),
+            None => Ok(None),
+        }
     }
 
     fn writing(&self) -> Result<&Writing, StoreError> {

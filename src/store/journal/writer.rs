@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::records::{Answer, Intent, IntentId, KeptPicture, RunStart, StepRecord};
 use super::rows::json;
+use super::trail::{self, Link};
 use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
@@ -211,8 +212,8 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                 json(&run.planned),
                 run.continues.as_ref().map(RunId::as_str),
                 run.undoes.as_ref().map(RunId::as_str),
-            ])
-            .map(drop)
+            ])?;
+            trail::extend(connection, Link::Run(id.as_str()))
         }
         Entry::RunEnds {
             run,
@@ -224,7 +225,7 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                 forget_plans(connection, run)?;
             }
             connection
-            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1")?
+            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1 AND finished IS NULL")?
             .execute(params![
                 run.as_str(),
                 at.to_string(),
@@ -237,7 +238,12 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
             .prepare_cached(
                 "INSERT OR REPLACE INTO under_way (run, source, person, change) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![run.as_str(), person.source.as_str(), json(person), json(change)])
+            .execute(params![
+                run.as_str(),
+                person.source.as_str(),
+                json(person),
+                json(change)
+            ])
             .map(drop),
         Entry::Intent(id, intent) => {
             connection
@@ -260,20 +266,25 @@ pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result
                 intent.bytes.map(|bytes| bytes as i64),
                 json(&intent.expected),
                 intent.at.to_string(),
-            ])
-            .map(drop)
+            ])?;
+            trail::extend(connection, Link::Announced(id.0))
         }
         Entry::Answer(id, at, answer) => {
             let (code, made, detail) = match answer {
                 Answer::Done(made) => ("done", made.as_deref(), None),
                 Answer::NotDone(detail) => ("not_done", None, Some(detail)),
             };
-            connection
+            // What was answered once stays so.
+            let filled = connection
                 .prepare_cached(
-                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5 WHERE id = ?1",
+                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5
+                     WHERE id = ?1 AND answer IS NULL",
                 )?
-                .execute(params![id.0, code, made, detail, at.to_string()])
-                .map(drop)
+                .execute(params![id.0, code, made, detail, at.to_string()])?;
+            match filled {
+                0 => Ok(()),
+                _ => trail::extend(connection, Link::Answered(id.0)),
+            }
         }
         Entry::Kept(kept) => connection
             .prepare_cached(
