@@ -26,6 +26,7 @@ mod clean;
 mod decoding;
 mod explain;
 mod find;
+mod history;
 mod load;
 mod look;
 mod memory;

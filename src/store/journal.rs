@@ -119,8 +119,8 @@ impl From<rusqlite::Error> for Interrupted {
 /// A handle to the journal; clones share one writing thread.
 #[derive(Clone)]
 pub struct Journal {
-    /// The file, where there is one to read.
-    path: Option<PathBuf>,
+    /// The file; a reader may be there before it is.
+    path: PathBuf,
     writing: Option<Arc<Writing>>,
 }
 
@@ -142,7 +142,7 @@ impl Journal {
             .query_row("SELECT coalesce(max(id), 0) FROM writes", [], |row| row.get(0))
             .map_err(StoreError::database("read the journal"))?;
         Ok(Self {
-            path: Some(path.to_owned()),
+            path: path.to_owned(),
             writing: Some(Arc::new(Writing {
                 writer: Writer::start(connection, lock),
                 next: AtomicI64::new(last + 1),
@@ -151,9 +151,10 @@ impl Journal {
     }
 
     pub(super) fn open_for_reading(path: &Path) -> Result<Self, StoreError> {
-        let is_there = database::open_read_only(path, &SCHEMA)?.is_some();
+        // One that cannot be read is said so at once; one that is not there yet may be later.
+        database::open_read_only(path, &SCHEMA)?;
         Ok(Self {
-            path: is_there.then(|| path.to_owned()),
+            path: path.to_owned(),
             writing: None,
         })
     }
@@ -305,6 +306,12 @@ impl Journal {
             .await
     }
 
+    /// The steps that have changed something for each of these people of the target, the newest first; in their order.
+    pub async fn changes_of(&self, people: Vec<TargetId>) -> Result<Vec<Vec<StepRecord>>, StoreError> {
+        self.read(move |connection| past::changes(connection, &people))
+            .await
+    }
+
     /// Every step of whoever is called this (see [`Journal::steps_of`]), the newest first.
     pub async fn past_of_person(&self, person: &str) -> Result<Vec<PastStep>, StoreError> {
         let person = person.trim().to_owned();
@@ -428,9 +435,7 @@ impl Journal {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(path) = self.path.clone() else {
-            return Ok(T::default());
-        };
+        let path = self.path.clone();
         if let Some(writing) = &self.writing {
             // What was passed on without waiting is part of what a reader expects to see.
             writing.writer.flush().await?;

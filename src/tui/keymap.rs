@@ -210,10 +210,7 @@ impl Keymap {
             };
             for key in keys {
                 let clash = bindings.iter().find(|(taken, context, _)| {
-                    *taken == key
-                        && (*context == entry.context
-                            || *context == Context::Everywhere
-                            || entry.context == Context::Everywhere)
+                    *taken == key && context.meets(entry.context)
                 });
                 if let Some((_, _, other)) = clash {
                     return Err(KeymapError::Taken {
@@ -235,9 +232,7 @@ impl Keymap {
     pub fn intent(&self, key: Key, here: Context) -> Option<Intent> {
         self.bindings
             .iter()
-            .find(|(bound, context, _)| {
-                *bound == key && (*context == here || *context == Context::Everywhere)
-            })
+            .find(|(bound, context, _)| *bound == key && context.holds(here))
             .map(|(_, _, intent)| *intent)
     }
 
