@@ -11,6 +11,7 @@ pub mod journal;
 mod lock;
 pub mod memory;
 mod past;
+mod patience;
 pub mod snapshot;
 pub mod vault;
 
@@ -22,6 +23,7 @@ pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
 pub use past::{PastPeople, PastPerson};
+use patience::Patience;
 pub use vault::Vault;
 
 use crate::domain::listing::Listed;
@@ -97,6 +99,7 @@ pub struct Store {
     snapshot: PathBuf,
     access: Access,
     notes: Arc<[String]>,
+    patience: Arc<Patience>,
 }
 
 impl Store {
@@ -109,13 +112,19 @@ impl Store {
     /// file is no error: it is moved aside and a fresh one begun, which [`Store::notes`] says.
     pub fn open(paths: &StorePaths, access: Access) -> Result<Self, StoreError> {
         let mut notes = Vec::new();
+        let patience = Arc::new(Patience::default());
         let (journal, lock) = match access {
             Access::Write => {
                 files::create_folder(&paths.state())?;
                 let (lock, left_over) = lock::Lock::take(&paths.state())?;
                 notes.extend(left_over);
                 let lock = Arc::new(lock);
-                let journal = Journal::open_for_writing(&paths.journal(), Arc::clone(&lock), &mut notes)?;
+                let journal = Journal::open_for_writing(
+                    &paths.journal(),
+                    Arc::clone(&lock),
+                    Arc::clone(&patience),
+                    &mut notes,
+                )?;
                 (journal, Some(lock))
             }
             Access::Read => (Journal::open_for_reading(&paths.journal())?, None),
@@ -129,6 +138,7 @@ impl Store {
             snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
+            patience,
         })
     }
 
@@ -156,6 +166,39 @@ impl Store {
     /// cannot be written.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Keeps a picture in the vault and answers its name. Waits for room while the disk is full, like everything that is
+    /// written before a request is sent; see [`Store::without_room`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::keep`]; for want of room only after somebody gave up waiting.
+    pub async fn keep(&self, picture: bytes::Bytes) -> Result<Sha256, StoreError> {
+        loop {
+            match self.vault.keep(picture.clone()).await {
+                Err(error) if patience::has_no_room(&error) => {
+                    if !self.patience.rest().await {
+                        return Err(error);
+                    }
+                }
+                kept => {
+                    self.patience.relax();
+                    return kept;
+                }
+            }
+        }
+    }
+
+    /// How long until the disk is tried again that has no room for the journal or the vault; `None` while all is well.
+    /// Nothing is sent meanwhile.
+    pub fn without_room(&self) -> Option<std::time::Duration> {
+        self.patience.remaining()
+    }
+
+    /// Whoever waits for room on the disk is told at once that there is none; so until the next run begins.
+    pub fn stop_waiting_for_room(&self) {
+        self.patience.give_up();
     }
 
     /// Remembers a scan for an instant first screen, replacing the one before.
