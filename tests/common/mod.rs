@@ -5,19 +5,21 @@
 
 pub mod checker;
 pub mod faults;
+pub mod moment;
 pub mod people;
 pub mod replay;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
 
 /// A sandbox and an empty home.
 pub struct Stage {
-    pub sandbox: Sandbox,
+    pub sandbox: Arc<Sandbox>,
     home: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
@@ -102,7 +104,7 @@ impl Stage {
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
-            sandbox,
+            sandbox: Arc::new(sandbox),
             home: tempfile::tempdir().expect("a temporary folder"),
             runtime,
             client: reqwest::Client::new(),
