@@ -623,7 +623,9 @@ fn stop(state: &mut State) -> Effects {
 /// Begins comparing whoever is undecided, if it is few enough to do so unasked and nobody is compared already.
 pub fn compare_few(state: &mut State) -> Effects {
     let undecided = state.people.listing.counts().of(Verdict::Undecided);
-    if (1..=COMPARED_UNASKED).contains(&undecided) && state.comparing == Comparing::Idle && !state.is_scanning()
+    if (1..=COMPARED_UNASKED).contains(&undecided)
+        && state.comparing == Comparing::Idle
+        && !state.is_scanning()
     {
         return compare(state);
     }

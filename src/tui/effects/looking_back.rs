@@ -12,9 +12,7 @@ use crate::domain::outstanding::Rest;
 use crate::domain::plan::Plan;
 use crate::domain::text::clean;
 use crate::domain::tidying::TidyPlan;
-use crate::engine::{
-    Engine, Ignore, PastFace, ResumeError, Resumption, ScanObserver, UndoError, in_words,
-};
+use crate::engine::{Engine, Ignore, PastFace, ResumeError, Resumption, ScanObserver, UndoError, in_words};
 use crate::store::StoreError;
 use crate::store::journal::{PeopleCursor, PeopleFilter, RunCursor};
 use crate::tui::faces::FaceQuestion;
@@ -103,11 +101,7 @@ pub async fn fetch_faces(engine: Arc<Engine>, mailbox: Mailbox, wanted: Vec<Face
 }
 
 /// What would take something back.
-pub async fn plan_undo(
-    engine: &Engine,
-    undo: Undo,
-    cancel: &CancellationToken,
-) -> Result<TidyPlan, Trouble> {
+pub async fn plan_undo(engine: &Engine, undo: Undo, cancel: &CancellationToken) -> Result<TidyPlan, Trouble> {
     let planned = match undo {
         Undo::Run(run) => engine.undo_plan(run.as_str()).await,
         Undo::OfRun(run, person) => engine.undo_plan_of_person(&run, &person).await,

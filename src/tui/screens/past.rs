@@ -57,7 +57,11 @@ impl PastScreen {
 
 /// Opens a run.
 pub fn open(state: &mut State, run: PastRun) -> Effects {
-    let is_another = state.past.run.as_ref().is_none_or(|known| known.record.id != run.record.id);
+    let is_another = state
+        .past
+        .run
+        .as_ref()
+        .is_none_or(|known| known.record.id != run.record.id);
     if is_another {
         state.past = PastScreen {
             run: Some(run),

@@ -529,7 +529,9 @@ fn both_faces_of_the_past_are_drawn_inside_their_panes_in_every_window() {
         if let Some(pair) = areas.pairs.first() {
             for place in [pair.old, pair.new] {
                 assert!(
-                    self::drawn(&buffer).iter().any(|position| place.contains(*position)),
+                    self::drawn(&buffer)
+                        .iter()
+                        .any(|position| place.contains(*position)),
                     "{width}x{height} {place:?}\n{}",
                     text_of(&buffer)
                 );

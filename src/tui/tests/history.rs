@@ -80,7 +80,10 @@ fn the_run_at_this_screen_is_under_way_and_not_unfinished() {
     run.record.summary = None;
     runs_read(&mut state, vec![run]);
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("under way") && !text.contains("unfinished"), "{text}");
+    assert!(
+        text.contains("under way") && !text.contains("unfinished"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -305,7 +308,10 @@ fn a_run_that_ends_while_the_history_is_open_is_read_again() {
     runs_read(&mut state, week());
     step(&mut state, "Adele Vance", Outcome::Updated);
     let effects = told(&ended(&mut state, None));
-    assert!(effects.contains(&"read page 0 of the runs".to_owned()), "{effects:?}");
+    assert!(
+        effects.contains(&"read page 0 of the runs".to_owned()),
+        "{effects:?}"
+    );
 }
 
 #[test]

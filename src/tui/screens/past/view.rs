@@ -103,8 +103,11 @@ fn title(state: &State) -> String {
     let Some(run) = &past.run else {
         return "Run".into();
     };
-    let name = format!("{} of {}", kind_words(run.record.start.kind),
-        moment(state, run.record.start.started));
+    let name = format!(
+        "{} of {}",
+        kind_words(run.record.start.kind),
+        moment(state, run.record.start.started)
+    );
     let end = match standing(state, run) {
         Standing::Ended => "",
         Standing::Stopped => ", ended early",
@@ -127,7 +130,12 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
     let people = &state.past.people;
     let inner = framed(state, buffer, area, &title(state));
     if let Some(why) = &people.failure {
-        centred(state, buffer, inner, &format!("The journal cannot be read: {why}"));
+        centred(
+            state,
+            buffer,
+            inner,
+            &format!("The journal cannot be read: {why}"),
+        );
         return;
     }
     if people.known() == 0 {
