@@ -270,6 +270,12 @@ pub const SETTINGS: &[Setting] = &[
         "a run that would change more people stops; empty is no limit",
     ),
     setting(
+        "limits.max_change_share",
+        Kind::Number { min: 0, max: 100 },
+        "50",
+        "a run that would change more than this percentage of the people in scope stops; not asked of a first run",
+    ),
+    setting(
         "limits.max_removals",
         Kind::Number {
             min: 0,
@@ -277,6 +283,12 @@ pub const SETTINGS: &[Setting] = &[
         },
         "10",
         "a run that would remove more avatars stops",
+    ),
+    setting(
+        "limits.max_removal_share",
+        Kind::Number { min: 0, max: 100 },
+        "5",
+        "a run that would remove the avatars of more than this percentage of the people in scope stops",
     ),
     setting(
         "limits.pushes_in_flight",

@@ -208,7 +208,9 @@ impl Values {
             engine: read.engine(),
             limits: Limits {
                 max_changes: read.number("limits.max_changes"),
+                max_change_share: read.percent("limits.max_change_share"),
                 max_removals: read.number("limits.max_removals"),
+                max_removal_share: read.percent("limits.max_removal_share"),
             },
             screen: read.screen(),
         })
@@ -264,6 +266,12 @@ impl Reader<'_> {
 
     fn number_or(&self, key: &str, otherwise: u64) -> u64 {
         self.number(key).unwrap_or(otherwise)
+    }
+
+    /// A share; all of everybody is no limit.
+    fn percent(&self, key: &str) -> Option<u8> {
+        let number = self.number(key)?;
+        u8::try_from(number).ok().filter(|percent| *percent < 100)
     }
 
     fn flag(&self, key: &str) -> bool {

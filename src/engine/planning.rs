@@ -191,6 +191,7 @@ fn candidate(target: &dyn AvatarTarget, state: &PersonState, policy: Policy) -> 
         }),
         // Known once everybody has been seen, both.
         suspicion: None,
+        parked: None,
         absence: Absence::Unconfirmed(String::new()),
     }
 }

@@ -10,10 +10,7 @@ use crate::engine::fakes::{Watched, When, World, cut_off, person, picture};
 use crate::engine::scan::Ignore;
 use crate::store::{Access, Store, StorePaths};
 
-const NO_LIMITS: Limits = Limits {
-    max_changes: None,
-    max_removals: None,
-};
+const NO_LIMITS: Limits = Limits::NONE;
 
 /// A world of people with a photo and no avatar, and a run over them.
 struct Scene {
@@ -60,6 +57,7 @@ impl Scene {
             profile: "default".into(),
             made_at: self.world.now(),
             complete: true,
+            in_scope: None,
             push_suspicious: false,
             steps: (0..people).map(step).collect(),
             skips: vec![],
@@ -302,7 +300,7 @@ async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_wr
     ));
     let two = Limits {
         max_changes: Some(2),
-        max_removals: None,
+        ..Limits::NONE
     };
     assert!(matches!(refused(scene.plan(3), two).await, ApplyError::Breach(_)));
     let mut removing = Plan {

@@ -104,7 +104,7 @@ impl Proposal {
 pub fn cleaning_limits(limits: &Limits) -> Limits {
     Limits {
         max_changes: limits.max_changes,
-        max_removals: None,
+        ..Limits::NONE
     }
 }
 
