@@ -1,5 +1,5 @@
 //! What stays on this machine: the journal (what was done), the vault (what was replaced), the memory (what need not
-//! be asked again) and the last scan.
+//! be asked again), the standing (what brakes know and what somebody has decided) and the last scan.
 //!
 //! The journal and the vault are the safety of a push and live in the state folder; a push without them is refused.
 //! The memory and the snapshot live in the cache folder; losing them costs requests and nothing else. Everything holds
@@ -11,6 +11,7 @@ pub mod journal;
 mod lock;
 pub mod memory;
 pub mod snapshot;
+pub mod standing;
 pub mod vault;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use files::PartialFile;
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
+pub use standing::Standing;
 pub use vault::Vault;
 
 use crate::domain::listing::Listed;
@@ -57,6 +59,16 @@ impl StorePaths {
         self.state().join("vault")
     }
 
+    /// The file of what brakes know.
+    pub fn standing(&self) -> PathBuf {
+        self.state().join("standing.sqlite")
+    }
+
+    /// The plan that limits have stopped last; it names people.
+    pub fn stopped_plan(&self) -> PathBuf {
+        self.state().join("stopped-plan.json")
+    }
+
     /// The last scan's file.
     pub fn snapshot(&self) -> PathBuf {
         self.cache().join("last-scan")
@@ -92,6 +104,7 @@ pub struct Store {
     journal: Journal,
     vault: Vault,
     memory: Memory,
+    standing: Standing,
     snapshot: PathBuf,
     access: Access,
     notes: Arc<[String]>,
@@ -120,10 +133,12 @@ impl Store {
         };
         let vault = Vault::open(paths.vault(), lock)?;
         let memory = Memory::open(&paths.cache(), &mut notes);
+        let standing = Standing::open(&paths.standing(), access, &mut notes)?;
         Ok(Self {
             journal,
             vault,
             memory,
+            standing,
             snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
@@ -143,6 +158,11 @@ impl Store {
     /// What need not be asked again.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// What brakes know: failing runs, parked people, absences seen, removals that wait for somebody's word.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// What it was opened for.

@@ -52,6 +52,11 @@ pub fn open_store(configuration: &Configuration, access: Access) -> Result<Store
     Store::open(&store_paths(configuration), access).map_err(store_failure)
 }
 
+/// Local data that could not be read or written.
+pub fn storage_failure(error: StoreError) -> Failure {
+    store_failure(error)
+}
+
 fn store_failure(error: StoreError) -> Failure {
     match error {
         StoreError::Locked { .. } => Failure::new(exit::LOCKED, error)
@@ -146,6 +151,11 @@ impl Session {
     pub fn writer(&self) -> impl Fn() -> Result<Arc<Engine>, StoreError> + Send + Sync + use<> {
         let parts = self.parts.clone();
         move || parts.engine(Access::Write).map(Arc::new)
+    }
+
+    /// Where the profile's local data is.
+    pub fn paths(&self) -> &StorePaths {
+        &self.parts.paths
     }
 
     /// Which systems, under which profile.

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, connect, exit};
+use crate::domain::text::clean;
 use crate::report::json;
 use crate::report::text::size;
+use crate::store::Access;
 
 /// How to print.
 #[derive(Debug, Args)]
@@ -31,6 +34,9 @@ struct Info {
     vault_bytes: u64,
     cache: String,
     cache_bytes: u64,
+    /// What slows the profile down or waits for somebody, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    brakes: Vec<String>,
 }
 
 /// Prints where everything is and how large it is.
@@ -38,6 +44,16 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
     let configuration = connect::configuration(global, Vec::new())?;
     let store = connect::store_paths(&configuration);
     let (state, cache, vault) = (store.state(), store.cache(), store.vault());
+    // Where everything is stays known even where it cannot be opened.
+    let brakes = connect::open_store(&configuration, Access::Read)
+        .and_then(|store| {
+            let brakes = store.standing().brakes_at_once(Timestamp::now());
+            brakes.map_err(connect::storage_failure)
+        })
+        .map_or_else(
+            |failure| vec![format!("What brakes know cannot be read: {}.", failure.error)],
+            |brakes| brakes.lines(),
+        );
     let info = Info {
         version: env!("CARGO_PKG_VERSION"),
         profile: configuration.profile.clone(),
@@ -49,6 +65,7 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
         vault: vault.display().to_string(),
         cache_bytes: folder_size(&cache),
         cache: cache.display().to_string(),
+        brakes,
     };
     output.data(|out| {
         if arguments.json {
@@ -64,7 +81,10 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
         writeln!(
             out,
             "The state folder holds the journal and replaced pictures; the cache can be deleted."
-        )
+        )?;
+        info.brakes
+            .iter()
+            .try_for_each(|line| writeln!(out, "{}", clean(line)))
     })?;
     Ok(exit::OK)
 }

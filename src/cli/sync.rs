@@ -5,7 +5,7 @@ use clap::Args;
 use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
-use super::{GlobalArguments, WriteArguments, writing};
+use super::{GlobalArguments, WriteArguments, brakes, writing};
 use crate::store::journal::RunKind;
 
 /// A full run.
@@ -23,10 +23,16 @@ pub async fn run(
 ) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
-    session.recover(output).await?;
-    let (plan, problems) = session.plan(output).await?;
-    for problem in &problems {
-        output.talk(&format!("warning: {}", crate::domain::text::clean(problem)));
+    let run = async {
+        session.recover(output).await?;
+        let (plan, problems) = session.plan(output).await?;
+        for problem in &problems {
+            output.talk(&format!("warning: {}", crate::domain::text::clean(problem)));
+        }
+        writing::carry_out(output, &session, plan, RunKind::Sync, &arguments.write).await
+    };
+    if arguments.write.dry_run {
+        return run.await;
     }
-    writing::carry_out(output, &session, plan, RunKind::Sync, &arguments.write).await
+    brakes::full_run(output, &session, output.can_ask, run).await
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::brakes::{self, Braked};
 use super::connect::{Session, on_interrupt};
 use super::failure::Failure;
 use super::output::Output;
@@ -49,6 +50,20 @@ pub fn flags(arguments: &WriteArguments) -> FlagValues {
             "--max-removals",
             Value::Number(number.into()),
         ));
+    }
+    for (key, flag, percent) in [
+        (
+            "limits.max_change_share",
+            "--max-change-share",
+            arguments.max_change_share,
+        ),
+        (
+            "limits.max_removal_share",
+            "--max-removal-share",
+            arguments.max_removal_share,
+        ),
+    ] {
+        flags.extend(percent.map(|percent| (key, flag, Value::Number(percent.into()))));
     }
     flags
 }
@@ -124,12 +139,18 @@ pub async fn carry_out(
     kind: RunKind,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
-    plan.check(&session.limits).map_err(|breach| {
-        Failure::new(exit::BRAKE, breach)
-            .with_hint("look at the plan with --dry-run; raise the limit if it is right")
-    })?;
+    let Braked { plan, limits, breach } = brakes::before(output, session, plan, arguments).await?;
     if arguments.dry_run {
-        return dry_run(output, &plan, arguments.json);
+        dry_run(output, &plan, arguments.json)?;
+    }
+    if let Some(breach) = breach {
+        return Err(breach);
+    }
+    if arguments.dry_run {
+        return Ok(exit::OK);
+    }
+    if !plan.steps.is_empty() && !arguments.yes && !output.can_ask {
+        return Err(nobody_to_ask());
     }
     let asks = !arguments.yes && output.can_ask && !plan.steps.is_empty();
     if asks {
@@ -151,20 +172,26 @@ pub async fn carry_out(
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
     let control = RunControl::new().of_kind(kind);
-    let run = session.engine.apply(plan, &session.limits, &control, events);
+    let run = session.engine.apply(plan, &limits, &control, events);
     follow(output, session, run, &control, received, steps, arguments.json).await
 }
 
-fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
-    output.data(|out| {
-        if is_json {
-            report::json::line(out, plan)
-        } else {
-            report::plan::write_human(out, output.look, plan, false)?;
-            writeln!(out, "\nDry run: nothing was written.")
-        }
-    })?;
-    Ok(exit::OK)
+fn nobody_to_ask() -> Failure {
+    Failure::usage("there is nobody to ask")
+        .with_hint("look at the plan with --dry-run, then carry it out with --yes")
+}
+
+fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<(), Failure> {
+    output
+        .data(|out| {
+            if is_json {
+                report::json::line(out, plan)
+            } else {
+                report::plan::write_human(out, output.look, plan, false)?;
+                writeln!(out, "\nDry run: nothing was written.")
+            }
+        })
+        .map(drop)
 }
 
 /// The same as [`carry_out`] for a tidying, which has limits of its own.
@@ -192,8 +219,7 @@ pub async fn carry_out_tidying(
     }
     if !plan.steps.is_empty() && !arguments.yes {
         if !output.can_ask {
-            return Err(Failure::usage("there is nobody to ask")
-                .with_hint("look at the plan with --dry-run, then carry it out with --yes"));
+            return Err(nobody_to_ask());
         }
         let mut err = anstream::stderr().lock();
         report::tidying::write_human(&mut err, output.look, &plan)?;

@@ -258,7 +258,19 @@ pub const SETTINGS: &[Setting] = &[
         "policy.absence_hours",
         Kind::Number { min: 0, max: 8_760 },
         "24",
-        "how far apart two sightings of a missing photo must be before its avatar is removed",
+        "how far apart the first and the last sighting of a missing photo must be before its avatar is removed",
+    ),
+    setting(
+        "policy.absence_scans",
+        Kind::Number { min: 2, max: 100 },
+        "2",
+        "in how many complete scans a photo must be missing before its avatar is removed",
+    ),
+    setting(
+        "policy.removal_approval",
+        Kind::Choice(&["required", "automatic"]),
+        "required",
+        "whether runs that nobody confirms remove an avatar only after `avatar-sync removals approve`",
     ),
     setting(
         "limits.max_changes",

@@ -408,6 +408,8 @@ impl Reader<'_> {
                 repair: self.flag("policy.repair"),
             },
             absence_hours: self.number_or("policy.absence_hours", 24) as u32,
+            absence_scans: self.number_or("policy.absence_scans", 2) as u32,
+            removals_need_approval: self.text("policy.removal_approval").as_deref() != Some("automatic"),
             pushes_in_flight: self.number_or("limits.pushes_in_flight", 64) as usize,
             picture_side: self.photo_size().map_or(648, u32::from),
         }

@@ -577,6 +577,28 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_a_large_plan_has_to_be_typed() {
+        let cases = [
+            // Steps, everybody, whether a plain yes is enough.
+            (1, 1, true),
+            (50, 50, true),
+            (51, 100, false),
+            (51, 255, true),
+            (51, 254, false),
+            (200, 1_000, true),
+            (201, 1_000, false),
+            (1_000, 100_000, true),
+            (1_001, 100_000, false),
+            (300_000, 300_000, false),
+        ];
+        for (steps, everybody, is_plain) in cases {
+            let wanted = (!is_plain).then_some(steps);
+            assert_eq!(number_to_type(steps, everybody), wanted, "{steps} of {everybody}");
+        }
+        crate::tried("N1", cases.len());
+    }
+
+    #[test]
     fn a_plan_outside_its_limits_is_refused_with_the_figures() {
         let all = vec![candidate(Verdict::Missing), candidate(Verdict::OnlyInTarget)];
         let mirror = Policy {

@@ -85,6 +85,32 @@ pub enum Breach {
     },
 }
 
+impl Breach {
+    /// The flag that allows this very plan and no more.
+    pub fn flag(&self) -> String {
+        let percent = |planned: u64, in_scope: u64| {
+            let percent = (u128::from(planned) * 100).div_ceil(u128::from(in_scope.max(1)));
+            percent.min(100)
+        };
+        match self {
+            Self::Changes { planned, .. } => format!("--max-changes {planned}"),
+            Self::ChangeShare {
+                planned, in_scope, ..
+            } => {
+                format!("--max-change-share {}", percent(*planned, *in_scope))
+            }
+            Self::Removals { planned, .. } | Self::Clearing { planned, .. } => {
+                format!("--max-removals {planned}")
+            }
+            Self::RemovalShare {
+                planned, in_scope, ..
+            } => {
+                format!("--max-removal-share {}", percent(*planned, *in_scope))
+            }
+        }
+    }
+}
+
 impl Limits {
     /// No limit at all.
     pub const NONE: Self = Self {
@@ -94,10 +120,10 @@ impl Limits {
         max_removal_share: None,
     };
 
-    /// The same for a profile whose first full run is not over: it changes nearly everybody, so the share of changes
-    /// says nothing.
+    /// The same, whatever the share of changes is: for a run whose number somebody types (`reliability.md` N1), and for
+    /// a profile whose first full run is not over, which changes nearly everybody.
     #[must_use]
-    pub fn of_a_first_run(self) -> Self {
+    pub fn without_change_share(self) -> Self {
         Self {
             max_change_share: None,
             ..self
@@ -259,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_first_run_may_change_everybody_but_removes_no_more_than_any_other() {
-        let first = USUAL.of_a_first_run();
+        let first = USUAL.without_change_share();
         assert_eq!(check(first, 1_000, 0, 1_000), Ok(()));
         assert!(check(first, 1_000, 11, 1_000).is_err());
     }
@@ -305,7 +331,19 @@ mod tests {
             let limits = Limits { max_changes: Some(1_000), ..USUAL };
             if let Err(breach) = check(limits, changes.max(removals), removals, in_scope) {
                 let sentence = breach.to_string();
-                prop_assert!(sentence.contains("--max-"), "{}", sentence);
+                let flag = breach.flag();
+                let (name, value) = flag.split_once(' ').expect("a flag and its value");
+                prop_assert!(sentence.contains(name), "{} and {}", sentence, flag);
+                let value: u64 = value.parse().expect("a number");
+                let share = u8::try_from(value).unwrap_or(100);
+                let raised = match breach {
+                    Breach::Changes { .. } => Limits { max_changes: Some(value), ..limits },
+                    Breach::ChangeShare { .. } => Limits { max_change_share: Some(share), ..limits },
+                    Breach::Removals { .. } | Breach::Clearing { .. } => Limits { max_removals: Some(value), ..limits },
+                    Breach::RemovalShare { .. } => Limits { max_removal_share: Some(share), ..limits },
+                };
+                let next = check(raised, changes.max(removals), removals, in_scope);
+                prop_assert!(next.as_ref().err() != Some(&breach) || in_scope < changes.max(removals), "{:?}", next);
                 let figures = [changes.max(removals), removals];
                 prop_assert!(figures.iter().any(|figure| sentence.contains(&figure.to_string())), "{}", sentence);
             }

@@ -36,9 +36,10 @@ pub struct EvidenceRule {
 }
 
 impl EvidenceRule {
-    /// Whether these sightings are enough; `None` is nobody who was seen without a photo.
-    pub fn judge(&self, sightings: Option<Sightings>) -> Absence {
-        let Some(seen) = sightings else {
+    /// Whether these sightings are enough at `now`; `None` is nobody who was seen without a photo. Sightings that are
+    /// still to come are of a clock that was put back since, and say nothing.
+    pub fn judge(&self, sightings: Option<Sightings>, now: Timestamp) -> Absence {
+        let Some(seen) = sightings.filter(|seen| seen.last <= now) else {
             return Absence::Unconfirmed(format!(
                 "the absence of the photo has not been seen in a complete scan yet; the avatar is removed after {} of them, {} hours apart",
                 self.least_scans(),
@@ -137,6 +138,16 @@ impl StagedRemoval {
             }
         }
     }
+}
+
+/// The oldest first; of one run by name.
+pub fn in_order(staged: impl IntoIterator<Item = StagedRemoval>) -> Vec<StagedRemoval> {
+    let mut staged: Vec<StagedRemoval> = staged.into_iter().collect();
+    staged.sort_by(|one, other| {
+        let key = |removal: &StagedRemoval| (removal.staged, removal.person.name.raw().to_owned());
+        key(one).cmp(&key(other))
+    });
+    staged
 }
 
 /// Why an avatar stays although the evidence is there: somebody has said so, about this very state.
@@ -245,8 +256,9 @@ mod tests {
             (seen(0, 23, 400), false),
             (seen(0, 400, 1), false),
             (seen(24, 0, 2), false),
+            (seen(0, 401, 2), false),
         ] {
-            let absence = A_DAY.judge(sightings);
+            let absence = A_DAY.judge(sightings, hour(400));
             assert_eq!(
                 absence == Absence::Confirmed,
                 is_enough,
@@ -254,8 +266,8 @@ mod tests {
             );
         }
         let four = EvidenceRule { scans: 4, ..A_DAY };
-        assert_ne!(four.judge(seen(0, 72, 3)), Absence::Confirmed);
-        assert_eq!(four.judge(seen(0, 72, 4)), Absence::Confirmed);
+        assert_ne!(four.judge(seen(0, 72, 3), hour(72)), Absence::Confirmed);
+        assert_eq!(four.judge(seen(0, 72, 4), hour(72)), Absence::Confirmed);
     }
 
     #[test]
@@ -269,13 +281,16 @@ mod tests {
             last: hour(1),
             scans: 1,
         };
-        assert_ne!(careless.judge(Some(once)), Absence::Confirmed);
+        assert_ne!(careless.judge(Some(once), hour(9)), Absence::Confirmed);
         assert_eq!(
-            careless.judge(Some(Sightings {
-                last: hour(2),
-                scans: 2,
-                ..once
-            })),
+            careless.judge(
+                Some(Sightings {
+                    last: hour(2),
+                    scans: 2,
+                    ..once
+                }),
+                hour(2)
+            ),
             Absence::Confirmed
         );
     }

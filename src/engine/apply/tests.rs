@@ -314,34 +314,3 @@ async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_wr
     ));
     assert_eq!(scene.target.writes(), 0);
 }
-
-#[test]
-fn half_of_the_last_hundred_failing_pulls_the_brake() {
-    let mut brakes = Brakes::default();
-    for number in 0..99 {
-        let outcome = if number % 2 == 0 {
-            Outcome::Failed
-        } else {
-            Outcome::Updated
-        };
-        assert_eq!(brakes.count(outcome, None), None, "{number}");
-    }
-    assert!(matches!(
-        brakes.count(Outcome::Updated, None),
-        Some(StopReason::Brake(_))
-    ));
-}
-
-#[test]
-fn people_who_had_no_turn_count_for_no_brake() {
-    let mut brakes = Brakes::default();
-    for _ in 0..19 {
-        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
-        assert_eq!(brakes.count(Outcome::Skipped, None), None);
-    }
-    assert_eq!(brakes.count(Outcome::Updated, None), None);
-    for _ in 0..19 {
-        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
-    }
-    assert!(brakes.count(Outcome::Failed, Some("a role")).is_some());
-}
