@@ -1,6 +1,7 @@
 //! The command line: one file a command; they drive the engine and print through `report`.
 
 mod apply;
+mod audit;
 mod brakes;
 mod check;
 mod clean;
@@ -20,6 +21,7 @@ mod push;
 mod release;
 mod removals;
 mod report;
+mod resume;
 pub mod sandbox;
 mod screen;
 mod show;
@@ -113,6 +115,8 @@ enum Command {
     Sync(sync::SyncArguments),
     /// Clear away stored pictures that nobody sees; what people see stays.
     Clean(clean::CleanArguments),
+    /// Go on with a run that was stopped or cut off: whom it has not reached is planned anew.
+    Resume(resume::ResumeArguments),
     /// Take back a run, or the last change to a person.
     Undo(undo::UndoArguments),
     /// List people whom runs pass over for a while because they keep failing.
@@ -123,6 +127,8 @@ enum Command {
     Removals(removals::RemovalsArguments),
     /// List past runs, or one of them person by person.
     History(history::HistoryArguments),
+    /// Every write with who, when, whom and what: JSON lines or a table; or a proof that none was changed.
+    Audit(audit::AuditArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -190,6 +196,7 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
     match arguments.command {
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Config(command)) => configuration::run(output, &global, &command),
+        Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -231,8 +238,9 @@ async fn dispatch_async(
         Command::Push(arguments) => push::run(output, global, &arguments).await,
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
+        Command::Resume(arguments) => resume::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
-        Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
+        Command::Completions(_) | Command::Config(_) | Command::Info(_) | Command::Audit(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

@@ -356,6 +356,7 @@ mod tests {
             error.as_deref(),
             Some("…/config.toml:3: unknown key \"tennant\" in entra; did you mean \"tenant\"?")
         );
+        crate::tried("M7", 1);
     }
 
     #[test]
@@ -365,6 +366,7 @@ mod tests {
             error.as_deref(),
             Some("…/config.toml:1: unknown section \"servicenwo\"; did you mean \"servicenow\"?")
         );
+        crate::tried("M7", 1);
     }
 
     #[test]
@@ -386,6 +388,7 @@ mod tests {
             let error = load_file(&format!("[profiles.default.entra]\n{line}\n"), &[], None).err();
             assert_eq!(error, Some(format!("…/config.toml:2: {expected}")));
         }
+        crate::tried("M7", 1);
     }
 
     #[test]
@@ -405,6 +408,7 @@ mod tests {
     #[test]
     fn a_profile_name_cannot_leave_its_folder() {
         assert!(load_file("", &[], Some("../../etc")).is_err());
+        crate::tried("L5", 1);
     }
 
     #[test]
@@ -427,6 +431,7 @@ mod tests {
         assert!(error.contains("chmod 600"), "{error}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("own file");
         assert!(ConfigurationFile::read(&path).is_ok());
+        crate::tried("M1", 1);
     }
 
     #[test]

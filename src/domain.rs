@@ -11,6 +11,7 @@ pub mod filter;
 pub mod ids;
 pub mod listing;
 pub mod litter;
+pub mod outstanding;
 pub mod packing;
 pub mod pairing;
 pub mod person;

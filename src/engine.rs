@@ -16,6 +16,8 @@
 //! undo      a run of the journal ─► a plan that takes it back
 //! tidy      such a plan, carried out
 //! recover   what an interrupted run has left ─► finished or taken back
+//! resume    what is left of a run that was cut short ─► a plan made anew
+//! past      the pictures of what was done before
 //! check     harmless probes
 //! ```
 
@@ -30,10 +32,12 @@ mod load;
 mod look;
 mod memory;
 mod packed;
+mod past;
 mod pictures;
 mod planning;
 mod push;
 mod recover;
+mod resume;
 mod roster;
 mod scan;
 mod settle;
@@ -69,9 +73,11 @@ pub use apply::{ApplyError, RunControl, RunReport};
 pub use brakes::Staging;
 pub use find::{FindError, Found, FoundCandidate};
 pub use look::Look;
+pub use past::{PastFace, PastFaces};
 pub use pictures::{SidePicture, SidePictures};
 pub use planning::Candidates;
 pub use recover::RecoverError;
+pub use resume::{Outstanding, ResumeError, Resumption};
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 pub use undo::UndoError;
 

@@ -9,6 +9,9 @@ pub mod config;
 pub mod connector;
 pub mod domain;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graphics;
 pub mod report;
 pub mod sandbox;

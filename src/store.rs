@@ -7,9 +7,12 @@
 
 mod database;
 mod files;
+pub mod forget;
 pub mod journal;
+pub mod keys;
 mod lock;
 pub mod memory;
+mod past;
 pub mod snapshot;
 pub mod standing;
 pub mod vault;
@@ -21,8 +24,12 @@ pub use files::PartialFile;
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
+pub use past::{PastPeople, PastPerson};
 pub use standing::Standing;
 pub use vault::Vault;
+
+use keys::{KeyError, KeySettings, Keys};
+pub use vault::Retention;
 
 use crate::domain::listing::Listed;
 use crate::domain::photo::Sha256;
@@ -98,6 +105,22 @@ pub enum Access {
     Read,
 }
 
+/// How the vault keeps pictures, and for how long. The default keeps them as they are and for ever.
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// Who knows the key; `None` keeps pictures as they are.
+    pub keys: Option<Arc<Keys>>,
+    /// How long personal data is kept.
+    pub retention: Retention,
+}
+
+impl StoreOptions {
+    fn keys(&self) -> Arc<Keys> {
+        let plain = || Arc::new(Keys::new(KeySettings::default(), ""));
+        self.keys.clone().unwrap_or_else(plain)
+    }
+}
+
 /// A profile's local data.
 #[derive(Clone)]
 pub struct Store {
@@ -119,19 +142,37 @@ impl Store {
     /// has been here; [`StoreError::Files`] or [`StoreError::Database`] if the state folder cannot be used. A damaged
     /// file is no error: it is moved aside and a fresh one begun, which [`Store::notes`] says.
     pub fn open(paths: &StorePaths, access: Access) -> Result<Self, StoreError> {
+        Self::open_with(paths, access, &StoreOptions::default())
+    }
+
+    /// The same with keys for the vault and an age limit. Blocks for seconds where a secret store does.
+    ///
+    /// # Errors
+    ///
+    /// Beside those of [`Store::open`]: [`StoreError::Key`] if a writer must seal and has no key, or another one than
+    /// the pictures are sealed with. A reader needs none before it asks for a sealed picture.
+    pub fn open_with(paths: &StorePaths, access: Access, options: &StoreOptions) -> Result<Self, StoreError> {
+        let keys = options.keys();
         let mut notes = Vec::new();
-        let (journal, lock) = match access {
+        let (journal, vault) = match access {
             Access::Write => {
                 files::create_folder(&paths.state())?;
                 let (lock, left_over) = lock::Lock::take(&paths.state())?;
                 notes.extend(left_over);
                 let lock = Arc::new(lock);
-                let journal = Journal::open_for_writing(&paths.journal(), Arc::clone(&lock), &mut notes)?;
-                (journal, Some(lock))
+                // Before the journal is touched: without a key nothing is.
+                let vault = Vault::open_for_writing(paths.vault(), Arc::clone(&lock), keys, &mut notes)?;
+                let journal = Journal::open_for_writing(&paths.journal(), lock, &mut notes)?;
+                if let Err(error) = vault.tend(paths, options.retention) {
+                    notes.push(format!("what is old could not be removed: {}", error.sentence()));
+                }
+                (journal, vault)
             }
-            Access::Read => (Journal::open_for_reading(&paths.journal())?, None),
+            Access::Read => {
+                let journal = Journal::open_for_reading(&paths.journal())?;
+                (journal, Vault::open_for_reading(paths.vault(), keys))
+            }
         };
-        let vault = Vault::open(paths.vault(), lock)?;
         let memory = Memory::open(&paths.cache(), &mut notes);
         let standing = Standing::open(&paths.standing(), access, &mut notes)?;
         Ok(Self {
@@ -240,6 +281,9 @@ pub enum StoreError {
         /// Which.
         Sha256,
     ),
+    /// The vault cannot be sealed or read without its key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Opened with [`Access::Read`].
     #[error("the local data was opened for reading only")]
     ReadOnly,

@@ -493,4 +493,5 @@ fn a_push_is_taken_back_for_one_person_by_name() {
     assert!(dry.contains("picture of before"), "{dry}");
     stage.run(&["undo", &person, "--yes"]).expect_code(0);
     assert_eq!(seen(&stage), before);
+    common::faults::tried("N4", 1);
 }

@@ -47,6 +47,7 @@ fn a_mistyped_flag_or_filter_is_a_usage_error() {
 fn secrets_are_not_taken_from_flags() {
     let ended = bare(&["status", "--client-secret", "x"]).expect_code(2);
     assert!(ended.stderr.contains("unexpected argument"), "{}", ended.stderr);
+    common::faults::tried("M3", 1);
 }
 
 #[test]
@@ -158,6 +159,7 @@ fn an_instance_over_plain_http_is_refused_unless_it_is_this_machine() {
             .expect_code(2);
         assert!(ended.stderr.contains("servicenow.instance"), "{}", ended.stderr);
     }
+    common::faults::tried("M5", 1);
 }
 
 #[test]

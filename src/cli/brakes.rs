@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use super::connect::{Session, storage_failure};
+use super::connect::{Session, store_failure};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, exit, removals, writing};
@@ -38,9 +38,9 @@ pub async fn before(
     } else {
         let limits = session.engine.limits_in_force(session.limits).await;
         let held = session.engine.hold_back_removals(plan).await;
-        let (plan, staging) = held.map_err(storage_failure)?;
+        let (plan, staging) = held.map_err(store_failure)?;
         if !arguments.dry_run {
-            let waiting = session.engine.stage(staging).await.map_err(storage_failure)?;
+            let waiting = session.engine.stage(staging).await.map_err(store_failure)?;
             if waiting > 0 {
                 output.talk(&format!(
                     "{} to be removed and {} for approval: see `avatar-sync removals`",
@@ -53,7 +53,7 @@ pub async fn before(
                 ));
             }
         }
-        (plan, limits.map_err(storage_failure)?)
+        (plan, limits.map_err(store_failure)?)
     };
     let breach = match plan.check(&limits) {
         Ok(()) => None,
@@ -75,8 +75,10 @@ fn keep(session: &Session, plan: &Plan, breach: &Breach) -> Failure {
         Ok(()) => {
             let (file, flag) = (file.display(), breach.flag());
             Failure::new(exit::BRAKE, breach.clone()).with_hint(format!(
-                "nothing was written; the plan is kept: look at it with `avatar-sync apply {file} --dry-run`, \
-                 carry it out with `avatar-sync apply {file} {flag}`; `avatar-sync plan -o FILE` makes a fresh one"
+                "nothing was written, and the plan is kept; look at it, and carry it out on purpose:\n\
+                 avatar-sync apply {file} --dry-run\n\
+                 avatar-sync apply {file} {flag}\n\
+                 or make a fresh one with `avatar-sync plan -o FILE`"
             ))
         }
         Err(failure) => breached(breach).with_hint(format!(
@@ -100,7 +102,7 @@ pub async fn full_run<T>(
     run: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let engine = &session.engine;
-    if let Some(quarantine) = engine.quarantine().await.map_err(storage_failure)? {
+    if let Some(quarantine) = engine.quarantine().await.map_err(store_failure)? {
         if !is_attended && !engine.is_allowed_by(&quarantine) {
             return Err(Failure::new(exit::BRAKE, Quarantined(quarantine)).with_hint(
                 "mend the cause, then `avatar-sync release quarantine`; a run on a terminal is not held up",
@@ -163,7 +165,7 @@ pub async fn tell_of_removals(
     removals::draw_faces(output, global, engine, &people).await?;
     if engine.settings().removals_need_approval {
         let staged = engine.hold_back_removals(plan.clone()).await;
-        let (left, _) = staged.map_err(storage_failure)?;
+        let (left, _) = staged.map_err(store_failure)?;
         let approved = left.count(Change::Remove);
         output.talk(&format!(
             "{} of {} are approved; a run that nobody confirms removes no others (`avatar-sync removals`).",

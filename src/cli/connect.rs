@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, exit};
-use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
+use crate::config::values::{EntraValues, ServiceNowValues, SignIn, VaultValues};
 use crate::config::{self, Configuration, FlagValues, Values};
 use crate::connector::ErrorKind;
 use crate::connector::entra::{Concurrency, EntraSettings, EntraSource, PhotoSize};
@@ -24,12 +24,13 @@ use crate::domain::plan::{Limits, Plan};
 use crate::domain::text::clean;
 use crate::domain::tidying::TidyPlan;
 use crate::engine::{
-    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent, ScanObserver,
-    ScanSink, Scanned,
+    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Outstanding, ResumeError,
+    Resumption, Scan, ScanEvent, ScanObserver, ScanSink, Scanned,
 };
 use crate::report::progress::{self, Progress};
 use crate::report::text::Look;
-use crate::store::{Access, Store, StoreError, StorePaths};
+use crate::store::keys::{self, Encryption, KeySettings, Keys};
+use crate::store::{Access, Retention, Store, StoreError, StoreOptions, StorePaths};
 
 /// Reads the configuration with the process's environment.
 pub fn configuration(global: &GlobalArguments, flags: FlagValues) -> Result<Configuration, Failure> {
@@ -47,18 +48,43 @@ pub fn store_paths(configuration: &Configuration) -> StorePaths {
     }
 }
 
+/// How a profile's local data is kept. Nothing is read or asked before a store is opened with it.
+pub fn store_options(configuration: &Configuration) -> StoreOptions {
+    let VaultValues {
+        encryption,
+        key,
+        key_file,
+        retention_days,
+    } = VaultValues::of(configuration);
+    let settings = KeySettings {
+        encryption: match encryption.as_str() {
+            "required" => Encryption::Required,
+            "off" => Encryption::Off,
+            _ => Encryption::Auto,
+        },
+        key: key.map(|key| key.expose().to_owned().into()),
+        key_file,
+        secret_store: Some(keys::native()),
+    };
+    StoreOptions {
+        keys: Some(Arc::new(Keys::new(settings, configuration.profile.as_str()))),
+        retention: Retention { days: retention_days },
+    }
+}
+
 /// Opens a profile's local data.
 pub fn open_store(configuration: &Configuration, access: Access) -> Result<Store, Failure> {
-    Store::open(&store_paths(configuration), access).map_err(store_failure)
+    Store::open_with(&store_paths(configuration), access, &store_options(configuration))
+        .map_err(store_failure)
 }
 
-/// Local data that could not be read or written.
-pub fn storage_failure(error: StoreError) -> Failure {
-    store_failure(error)
-}
-
-fn store_failure(error: StoreError) -> Failure {
+/// Local data that cannot be used, with what to do.
+pub fn store_failure(error: StoreError) -> Failure {
     match error {
+        StoreError::Key(error) => {
+            let hint = error.hint();
+            Failure::usage(error).with_hint(hint)
+        }
         StoreError::Locked { .. } => Failure::new(exit::LOCKED, error)
             .with_hint("wait for it, or look on with --dry-run, `status` or `plan`, which need no lock"),
         error => Failure::new(exit::UNEXPECTED, error),
@@ -89,11 +115,12 @@ struct Parts {
     settings: EngineSettings,
     account: String,
     paths: StorePaths,
+    options: StoreOptions,
 }
 
 impl Parts {
     fn engine(&self, access: Access) -> Result<Engine, StoreError> {
-        let store = Store::open(&self.paths, access)?;
+        let store = Store::open_with(&self.paths, access, &self.options)?;
         for note in store.notes() {
             tracing::warn!(note);
         }
@@ -135,6 +162,7 @@ impl Session {
             settings: values.engine,
             account,
             paths: store_paths(configuration),
+            options: store_options(configuration),
         };
         Ok(Self {
             engine: Arc::new(parts.engine(access).map_err(store_failure)?),
@@ -255,6 +283,27 @@ impl Session {
             .watching_waits(&progress, is_ascii, looking)
             .await
             .map_err(engine_failure);
+        interrupt.abort();
+        progress.finish();
+        planned
+    }
+
+    /// A new plan for those of a run who are outstanding, with progress; Ctrl-C ends it.
+    pub async fn resumption(
+        &self,
+        output: &Output,
+        outstanding: &Outstanding,
+    ) -> Result<Resumption, ResumeError> {
+        let progress = output.progress(true);
+        let cancel = CancellationToken::new();
+        let interrupt = on_interrupt({
+            let cancel = cancel.clone();
+            move || cancel.cancel()
+        });
+        let is_ascii = output.look.is_ascii;
+        let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
+        let looking = self.engine.resumption(outstanding, &observer, &cancel);
+        let planned = self.watching_waits(&progress, is_ascii, looking).await;
         interrupt.abort();
         progress.finish();
         planned

@@ -48,7 +48,7 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
     let brakes = connect::open_store(&configuration, Access::Read)
         .and_then(|store| {
             let brakes = store.standing().brakes_at_once(Timestamp::now());
-            brakes.map_err(connect::storage_failure)
+            brakes.map_err(connect::store_failure)
         })
         .map_or_else(
             |failure| vec![format!("What brakes know cannot be read: {}.", failure.error)],

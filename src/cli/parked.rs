@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::connect::storage_failure;
+use super::connect::store_failure;
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, connect, exit};
@@ -45,7 +45,7 @@ pub async fn run(
         .standing()
         .parked(Timestamp::now())
         .await
-        .map_err(storage_failure)?;
+        .map_err(store_failure)?;
     output.data(|out| {
         parked
             .iter()

@@ -3,7 +3,7 @@
 use clap::Args;
 use jiff::Timestamp;
 
-use super::connect::storage_failure;
+use super::connect::store_failure;
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, brakes, connect, exit};
@@ -35,7 +35,7 @@ pub async fn run(
     let configuration = connect::configuration(global, Vec::new())?;
     let store = connect::open_store(&configuration, Access::Read)?;
     let standing = store.standing();
-    let parked = standing.parked(Timestamp::now()).await.map_err(storage_failure)?;
+    let parked = standing.parked(Timestamp::now()).await.map_err(store_failure)?;
     let mut chosen: Vec<SourceId> = Vec::new();
     for wanted in arguments.what.iter().filter(|wanted| *wanted != QUARANTINE) {
         let parked = brakes::named(&parked, |parked| &parked.person, wanted, "parked")
@@ -49,7 +49,7 @@ pub async fn run(
         release_profile(output, standing).await?;
     }
     if !chosen.is_empty() {
-        let count = standing.release(chosen).await.map_err(storage_failure)? as u64;
+        let count = standing.release(chosen).await.map_err(store_failure)? as u64;
         output.talk(&format!("{} will be tried by the next run.", people(count)));
     } else if arguments.all {
         output.talk("Nobody is parked.");
@@ -58,12 +58,12 @@ pub async fn run(
 }
 
 async fn release_profile(output: &Output, standing: &Standing) -> Result<(), Failure> {
-    let conduct = standing.conduct().await.map_err(storage_failure)?;
+    let conduct = standing.conduct().await.map_err(store_failure)?;
     if conduct.quarantine().is_none() {
         output.talk("The profile is in no quarantine.");
         return Ok(());
     }
-    standing.release_quarantine().await.map_err(storage_failure)?;
+    standing.release_quarantine().await.map_err(store_failure)?;
     output.talk("The quarantine is over; the next scheduled run tries.");
     Ok(())
 }

@@ -7,7 +7,7 @@ use image::DynamicImage;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::connect::{self, Session, storage_failure};
+use super::connect::{self, Session, store_failure};
 use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, brakes, exit};
@@ -80,11 +80,7 @@ pub async fn run(
 ) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, Vec::new())?;
     let store = connect::open_store(&configuration, Access::Read)?;
-    let staged = store
-        .standing()
-        .staged_removals()
-        .await
-        .map_err(storage_failure)?;
+    let staged = store.standing().staged_removals().await.map_err(store_failure)?;
     let staged = in_order(staged.into_values());
     let (whom, decision) = match &arguments.command {
         None => {
@@ -141,7 +137,7 @@ pub async fn run(
         .standing()
         .decide(chosen, decision)
         .await
-        .map_err(storage_failure)? as u64;
+        .map_err(store_failure)? as u64;
     output.talk(&if is_approval {
         format!(
             "{} approved; the next run removes what has not changed until then.",

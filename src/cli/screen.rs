@@ -102,6 +102,7 @@ fn writer(session: &Session) -> Arc<dyn Fn() -> Result<Arc<crate::engine::Engine
         open().map_err(|error| {
             let hint = match &error {
                 StoreError::Locked { .. } => "wait until it is done, then push again",
+                StoreError::Key(error) => error.hint(),
                 _ => "make the folder writable, or choose another one with AVATAR_SYNC_STATE_DIR",
             };
             Trouble {

@@ -139,6 +139,18 @@ pub async fn carry_out(
     kind: RunKind,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
+    let control = RunControl::new().of_kind(kind);
+    carry_out_with(output, session, plan, control, arguments).await
+}
+
+/// The same for a run that goes on with another one.
+pub async fn carry_out_with(
+    output: &Output,
+    session: &Session,
+    plan: Plan,
+    control: RunControl,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
     let Braked { plan, limits, breach } = brakes::before(output, session, plan, arguments).await?;
     if arguments.dry_run {
         dry_run(output, &plan, arguments.json)?;
@@ -171,7 +183,6 @@ pub async fn carry_out(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new().of_kind(kind);
     let run = session.engine.apply(plan, &limits, &control, events);
     follow(output, session, run, &control, received, steps, arguments.json).await
 }
@@ -200,6 +211,18 @@ pub async fn carry_out_tidying(
     session: &Session,
     plan: TidyPlan,
     limits: &Limits,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
+    carry_out_tidying_with(output, session, plan, limits, RunControl::new(), arguments).await
+}
+
+/// The same for a run that goes on with another one.
+pub async fn carry_out_tidying_with(
+    output: &Output,
+    session: &Session,
+    plan: TidyPlan,
+    limits: &Limits,
+    control: RunControl,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
     plan.check(limits).map_err(|breach| {
@@ -235,7 +258,6 @@ pub async fn carry_out_tidying(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new();
     let run = session.engine.tidy(plan, limits, &control, events);
     follow(output, session, run, &control, received, steps, arguments.json).await
 }

@@ -309,6 +309,30 @@ pub const SETTINGS: &[Setting] = &[
         "people pushed side by side; their reads share requests",
     ),
     setting(
+        "vault.encryption",
+        Kind::Choice(&["auto", "required", "off"]),
+        "auto",
+        "seal replaced pictures: wherever there is a key, only with one, or never",
+    ),
+    setting(
+        "vault.key",
+        Kind::Secret,
+        "",
+        "key of the vault (32 bytes in base64), instead of one in the system's secret store",
+    ),
+    setting(
+        "vault.key_file",
+        Kind::Text,
+        "",
+        "file with that key; /dev/fd/3 reads it from file descriptor 3",
+    ),
+    setting(
+        "vault.retention_days",
+        Kind::Number { min: 0, max: 3_650 },
+        "30",
+        "days after which replaced pictures and the names in the history leave this machine; 0 keeps them",
+    ),
+    setting(
         "screen.production",
         Kind::Flag,
         "false",

@@ -24,6 +24,32 @@ pub struct Values {
     pub screen: ScreenValues,
 }
 
+/// How replaced pictures are kept. Complete by itself: local data is looked at without any service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultValues {
+    /// Whether pictures are sealed: a word of `vault.encryption`.
+    pub encryption: String,
+    /// The key, as text.
+    pub key: Option<Secret>,
+    /// A file that holds it.
+    pub key_file: Option<PathBuf>,
+    /// Days; 0 for ever.
+    pub retention_days: u32,
+}
+
+impl VaultValues {
+    /// Gives a configuration its meaning.
+    pub fn of(configuration: &Configuration) -> Self {
+        let read = Reader { configuration };
+        Self {
+            encryption: read.text("vault.encryption").unwrap_or_default(),
+            key: read.secret("vault.key"),
+            key_file: read.text("vault.key_file").map(PathBuf::from),
+            retention_days: read.number_or("vault.retention_days", 30) as u32,
+        }
+    }
+}
+
 /// How the screen looks and which keys it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScreenValues {
@@ -531,5 +557,6 @@ mod tests {
         ];
         let shown = format!("{:?}", with(&common).expect("complete"));
         assert!(!shown.contains("canary"), "{shown}");
+        crate::tried("M4", 1);
     }
 }

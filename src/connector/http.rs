@@ -15,6 +15,8 @@
 mod call;
 mod caller;
 mod classify;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod lane;
 mod log;
 mod origin;

@@ -416,6 +416,7 @@ mod tests {
                 }
             ]
         );
+        crate::tried("E8", 2);
     }
 
     #[test]
@@ -423,6 +424,7 @@ mod tests {
         let sources = [source("1", "ann+lab@x.example", "ann+lab@x.example")];
         let targets = [target("a", "ann@x.example", "ann@x.example")];
         assert_eq!(pair_all(&sources, &targets), [Match::Nobody]);
+        crate::tried("E8", 1);
     }
 
     #[test]
@@ -450,6 +452,7 @@ mod tests {
             panic!("{matches:?}")
         };
         assert_eq!(ambiguity.candidates(), [TargetId::new("a"), TargetId::new("b")]);
+        crate::tried("E7", 1);
     }
 
     #[test]
@@ -464,6 +467,7 @@ mod tests {
                 .iter()
                 .all(|found| matches!(found, Match::Ambiguous(Ambiguity::ClaimedTwice { .. })))
         );
+        crate::tried("E7", 1);
     }
 
     #[test]

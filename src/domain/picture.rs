@@ -196,6 +196,14 @@ pub enum PictureProblem {
         /// Its size.
         bytes: u64,
     },
+    /// Sound, but more bytes than the target takes, in the smallest form that we make.
+    #[error("has {bytes} bytes when scaled down; no more than {limit} can be stored")]
+    AboveTargetLimit {
+        /// Its size in that form.
+        bytes: u64,
+        /// What the target takes.
+        limit: u64,
+    },
     /// Wider or higher than we decode.
     #[error("is {width}×{height} pixels; the limit is {SIDE_LIMIT}×{SIDE_LIMIT}")]
     TooManyPixels {
@@ -269,8 +277,9 @@ pub fn prepare(
     let picture = decode_checked(bytes, format)?;
     let encoded = guarded(|| rendition(&picture, side, 90))??.bytes;
     if encoded.len() as u64 > limit {
-        return Err(PictureProblem::TooManyBytes {
+        return Err(PictureProblem::AboveTargetLimit {
             bytes: encoded.len() as u64,
+            limit,
         });
     }
     Ok(Prepared {
@@ -528,29 +537,35 @@ mod tests {
     #[test]
     fn every_understood_format_is_told_from_its_bytes() {
         let picture = gradient(64, 48, 80);
-        for (format, expected) in [
+        let cases = [
             (ImageFormat::Jpeg, PictureFormat::Jpeg),
             (ImageFormat::Png, PictureFormat::Png),
             (ImageFormat::Gif, PictureFormat::Gif),
             (ImageFormat::WebP, PictureFormat::Webp),
             (ImageFormat::Bmp, PictureFormat::Bmp),
-        ] {
+        ];
+        let count = cases.len();
+        for (format, expected) in cases {
             let facts = examine(&encoded(&picture, format)).expect("a sound picture");
             assert_eq!((facts.format, facts.width, facts.height), (expected, 64, 48));
         }
+        crate::tried("F4", count);
     }
 
     #[test]
     fn things_that_are_no_pictures_are_named() {
-        for (bytes, expected) in [
+        let cases = [
             (&b"{\"error\":{}}"[..], "is not a picture but JSON"),
             (b"  <html>", "is not a picture but an HTML or XML page"),
             (b"PK\x03\x04....", "is not a picture but a ZIP archive"),
             (b"hello", "is not a picture but text"),
             (b"", "is empty"),
-        ] {
+        ];
+        let count = cases.len();
+        for (bytes, expected) in cases {
             assert_eq!(examine(bytes).expect_err("no picture").to_string(), expected);
         }
+        crate::tried("F2", count);
     }
 
     #[test]
@@ -568,12 +583,14 @@ mod tests {
                 assert!(found.is_err(), "{format:?} cut at {cut}: {found:?}");
             }
         }
+        crate::tried("F1", 8);
     }
 
     #[test]
     fn a_single_pixel_is_a_placeholder() {
         let bytes = encoded(&gradient(1, 1, 0), ImageFormat::Gif);
         assert_eq!(examine(&bytes), Err(PictureProblem::Placeholder));
+        crate::tried("F5", 1);
     }
 
     #[test]
@@ -599,13 +616,16 @@ mod tests {
             .expect("sound")
             .fingerprint;
         let smaller = original.resize(120, 120, image::imageops::FilterType::Lanczos3);
-        for again in [
+        let cases = [
             encoded(&original, ImageFormat::Jpeg),
             encoded(&smaller, ImageFormat::Jpeg),
-        ] {
+        ];
+        let count = cases.len();
+        for again in cases {
             let second = examine(&again).expect("sound").fingerprint;
             assert!(first.is_same_picture(&second), "{} bits", first.distance(&second));
         }
+        crate::tried("F6", count);
     }
 
     #[test]
@@ -658,6 +678,7 @@ mod tests {
             ("image/jpeg", false)
         );
         assert_eq!(examine(&converted.bytes).expect("sound").width, 300);
+        crate::tried("F4", 2);
     }
 
     #[test]
@@ -683,5 +704,6 @@ mod tests {
             prepare(&png, PictureFormat::Png, png.len() as u64 - 1, 360).expect("fits after scaling");
         let facts = examine(&prepared.bytes).expect("sound");
         assert_eq!((facts.width, facts.height), (360, 180));
+        crate::tried("F8", 1);
     }
 }

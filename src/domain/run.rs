@@ -186,6 +186,12 @@ impl Summary {
         *self.slot(outcome) += 1;
     }
 
+    /// Counts some people who ended alike.
+    pub fn count_many(&mut self, outcome: Outcome, people: u64) {
+        self.selected += people;
+        *self.slot(outcome) += people;
+    }
+
     /// Counts everybody whom another summary counts.
     pub fn add(&mut self, other: &Self) {
         self.selected += other.selected;
@@ -254,6 +260,8 @@ pub enum RunEvent {
         selected: u64,
         /// Pushes and removals among them.
         steps: u64,
+        /// The run that was cut short and that this one goes on with.
+        continues: Option<RunId>,
     },
     /// One person is done.
     Step {

@@ -19,7 +19,7 @@ use crate::domain::brake::parking::{Failure, Situation};
 use crate::domain::ids::RunId;
 use crate::domain::plan::{Breach, Change, Limits, PLAN_SCHEMA, Plan, Step};
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason, Summary};
-use crate::store::journal::{Actor, Planned, RunKind, RunStart};
+use crate::store::journal::{Actor, Planned, RunKind, RunStart, StepToPlan};
 use crate::store::{StoreError, host_name, os_user};
 
 /// How many people may be under way for each that works: most of a push is waiting for a virus scan and for rules
@@ -32,6 +32,8 @@ pub struct RunControl {
     cancelled: CancellationToken,
     paused: Arc<watch::Sender<bool>>,
     kind: RunKind,
+    continues: Option<RunId>,
+    undoes: Option<RunId>,
 }
 
 impl RunControl {
@@ -41,6 +43,8 @@ impl RunControl {
             cancelled: CancellationToken::new(),
             paused: Arc::new(watch::Sender::new(false)),
             kind: RunKind::Sync,
+            continues: None,
+            undoes: None,
         }
     }
 
@@ -48,6 +52,20 @@ impl RunControl {
     #[must_use]
     pub fn of_kind(mut self, kind: RunKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// The same for a run that goes on with one that was cut short; the history shows it.
+    #[must_use]
+    pub fn continuing(mut self, run: RunId) -> Self {
+        self.continues = Some(run);
+        self
+    }
+
+    /// The same for a run that takes another one back.
+    #[must_use]
+    pub(super) fn undoing(mut self, run: RunId) -> Self {
+        self.undoes = Some(run);
         self
     }
 
@@ -187,13 +205,18 @@ impl Engine {
         let run = self
             .store
             .journal()
-            .begin_run(RunStart {
-                profile: self.settings.profile.clone(),
-                kind: control.kind,
-                started,
-                actor: self.actor(),
-                planned,
-            })
+            .begin_planned_run(
+                RunStart {
+                    profile: self.settings.profile.clone(),
+                    kind: control.kind,
+                    started,
+                    actor: self.actor(),
+                    planned,
+                    continues: control.continues.clone(),
+                    undoes: control.undoes.clone(),
+                },
+                turns.iter().map(TakesTurn::planned),
+            )
             .await?;
         let mut running = Running {
             events,
@@ -210,6 +233,7 @@ impl Engine {
                 at: started,
                 selected: (done.len() + turns.len()) as u64,
                 steps: turns.len() as u64,
+                continues: control.continues.clone(),
             })
             .await;
         for (person, ended) in done {
@@ -386,6 +410,9 @@ pub(super) trait TakesTurn: Send + Sync + 'static {
         None
     }
 
+    /// What it sets out to do.
+    fn planned(&self) -> StepToPlan<'_>;
+
     /// Takes it to its end and writes that down.
     fn take(&self, pushing: &Pushing, turn: Turn) -> impl Future<Output = Ended> + Send;
 }
@@ -400,6 +427,14 @@ impl TakesTurn for Step {
             photo: self.photo.clone(),
             expected: self.expected.clone(),
         })
+    }
+
+    fn planned(&self) -> StepToPlan<'_> {
+        StepToPlan {
+            person: &self.person,
+            task: self.change.into(),
+            expected: &self.expected,
+        }
     }
 
     async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {

@@ -139,7 +139,9 @@ fn overtaken(plan: &Plan) -> Overtaken {
         .filter(|skip| !is_no_removal(skip.verdict))
         .map(|skip| &skip.person.source);
     let kept: HashSet<SourceId> = removed.chain(left).cloned().collect();
-    if plan.complete && plan.in_scope.is_some() {
+    let in_scope = plan.skips.iter().filter(|skip| skip.verdict != Verdict::Excluded);
+    let covered = (plan.steps.len() + in_scope.count()) as u64;
+    if plan.complete && plan.in_scope == Some(covered) {
         return Overtaken::AllBut(kept);
     }
     let steps = plan.steps.iter().map(|step| &step.person.source);

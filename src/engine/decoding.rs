@@ -167,6 +167,7 @@ mod tests {
         assert_eq!(decoding.slots.available_permits(), 0);
         release.send(()).expect("still waiting");
         assert_eq!(decoding.run(|| 7).await, Ok(7), "the next one gets the processor");
+        crate::tried("F9", 1);
     }
 
     #[tokio::test]
@@ -177,5 +178,6 @@ mod tests {
             .await;
         assert_eq!(failed, Err::<(), _>(GaveUp("the decoder failed".into())));
         assert_eq!(decoding.run(|| 7).await, Ok(7));
+        crate::tried("F9", 1);
     }
 }

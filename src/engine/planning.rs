@@ -179,6 +179,12 @@ impl Candidates {
         self
     }
 
+    /// What lies behind a right picture is put in order too ([`Policy::repair`]).
+    pub(super) fn repairing(mut self) -> Self {
+        self.policy.repair = true;
+        self
+    }
+
     fn consider(&mut self, position: u32, state: &PersonState) {
         if self
             .only

@@ -107,6 +107,8 @@ struct Work {
     is_committed: bool,
     /// Announced writes of which nobody knows how they went.
     open: usize,
+    /// Rows that stay because columns of other people's records name them.
+    spared: Vec<PictureId>,
     /// Rows whose deletion failed.
     left: Vec<PictureId>,
     /// Why, for the first of them.
@@ -133,6 +135,7 @@ impl Work {
             stale_thumbnails: Vec::new(),
             is_committed: false,
             open: 0,
+            spared: Vec::new(),
             left: Vec::new(),
             why_left: None,
         }
@@ -449,7 +452,7 @@ impl Pushing {
         let (chain, displayed) =
             futures::future::join(self.chain(&work.target), self.displayed(&work.target)).await;
         let (chain, displayed) = (chain?, displayed?);
-        let settled = observation::settled(work, &chain, displayed.as_ref(), &work.left);
+        let settled = observation::settled(work, &chain, displayed.as_ref());
         Ok((settled, chain.stamp()))
     }
 

@@ -297,6 +297,7 @@ async fn a_listing_that_breaks_off_makes_the_scan_incomplete_and_says_so() {
         "{:?}",
         scan.problems
     );
+    crate::tried("E6", 1);
 }
 
 #[tokio::test]
@@ -320,6 +321,7 @@ async fn nobody_is_called_unmatched_when_the_targets_listing_broke_off() {
     );
     let plan = engine.plan(&scan).await;
     assert_eq!(steps(&plan), [("ada", Change::Add), ("bob", Change::Add)]);
+    crate::tried("E6", 1);
 }
 
 #[tokio::test]
@@ -942,6 +944,7 @@ async fn an_avatar_is_removed_only_after_two_sightings_a_day_apart() {
     assert!(removals(&engine).await.is_empty(), "too soon");
     world.later(1);
     assert_eq!(removals(&engine).await, ["ada"]);
+    crate::tried("F10", 1);
 }
 
 #[tokio::test]
@@ -968,6 +971,7 @@ async fn nothing_is_removed_after_an_incomplete_listing() {
     world.later(48);
     world.fail("source.people", 2, ErrorKind::Unavailable);
     assert!(removals(&engine).await.is_empty());
+    crate::tried("E6", 1);
 }
 
 #[tokio::test]

@@ -17,7 +17,10 @@ use crate::domain::tidying::{
     Left, Names, Purpose, StoredForm, Subject, TIDY_SCHEMA, TidyPlan, TidyStep, Write, chain_after,
 };
 use crate::store::StoreError;
-use crate::store::journal::{Answer, Deeds, KeptPicture, RunRecord, StepRecord, WriteKind, WriteRecord};
+use crate::store::journal::{
+    Answer, Deeds, KeptPicture, Released, RunRecord, StepRecord, WriteKind, WriteRecord,
+};
+use crate::store::vault::Why;
 
 /// People whose part of the journal is read at once.
 const CHUNK: usize = 150;
@@ -170,6 +173,16 @@ impl Engine {
         if chain.stamp() != *after {
             let why = format!("the records in {target} were changed since; they stay as they are");
             return Ok(Err((Outcome::ChangedMeanwhile, why)));
+        }
+        if let Some(Released { why, at }) = deeds.released {
+            let at = at.strftime("%Y-%m-%d");
+            let why = match why {
+                Why::Age => {
+                    format!("the picture of before left the vault on {at}, when it had reached the age limit")
+                }
+                Why::Forgotten => format!("the picture of before was forgotten on {at}, as somebody asked"),
+            };
+            return Ok(Err((Outcome::Skipped, format!("{why}; nothing can be put back"))));
         }
         let writes = match reversed(deeds, chain) {
             Ok(writes) => writes,

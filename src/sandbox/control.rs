@@ -10,6 +10,8 @@
 //! | `GET /settings/entra`, `PATCH …`, also `servicenow` | the switches of that service; a change is a JSON merge patch |
 //! | `GET /people` | the kinds of people that were invented, and who is which; empty for a world from files |
 //! | `GET /log?after=SEQ` | JSON lines: every write that ServiceNow carried out |
+//! | `GET /snapshot` | JSON lines: every row of `sys_user`, `live_profile` and `sys_attachment`, the pictures of a record in the order in which they arrived |
+//! | `GET /photos?size=360` | `{"<object id>":{"sha256":"…","content_type":"image/jpeg"}}`: what Entra serves of everybody with a photo at that size |
 //! | `GET /avatars?user_name=NAME` | what every ServiceNow user (or that one) shows and has stored |
 //! | `PUT`, `DELETE /entra/users/{id or UPN}/photo` | the person changes or removes the photo |
 //! | `PUT`, `DELETE /servicenow/users/{user_name}/avatar?on=sys_user` | someone changes or removes the avatar; `on` is `live_profile` by default |
@@ -19,6 +21,7 @@
 pub(crate) mod fields;
 mod people;
 mod settings;
+mod snapshot;
 
 use std::sync::Arc;
 
@@ -222,6 +225,19 @@ impl Control {
                 return Ok(Reply::Stream {
                     content_type: "application/x-ndjson",
                     pieces: people::log(Arc::clone(&self.instance), after),
+                });
+            }
+            (&Method::GET, ["snapshot"]) => {
+                return Ok(Reply::Stream {
+                    content_type: "application/x-ndjson",
+                    pieces: snapshot::rows(self.world.clone()),
+                });
+            }
+            (&Method::GET, ["photos"]) => {
+                let size = whole_parameter(request, "size")?;
+                return Ok(Reply::Stream {
+                    content_type: JSON,
+                    pieces: snapshot::photos(self.world.clone(), size),
                 });
             }
             (&Method::GET, ["avatars"]) => {

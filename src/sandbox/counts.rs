@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use http::header::{COOKIE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
@@ -76,6 +76,8 @@ pub enum Ending {
 /// A request of the log.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
+    /// Counts every request from 1, across resets; never repeats.
+    pub number: u64,
     /// Arrival in sandbox time, milliseconds since 1970.
     pub arrived_ms: i64,
     /// How long it took, in milliseconds.
@@ -92,6 +94,12 @@ pub struct Entry {
     pub retry: bool,
     /// It came while its lane had been asked to wait.
     pub early: bool,
+    /// It carried a `Cookie` header.
+    pub cookie: bool,
+    /// Requests in its ServiceNow session, this one included, when it arrived; 0 outside of sessions.
+    pub in_session: u32,
+    /// Its `Authorization` is one that the other service has seen: a secret has gone to the wrong place.
+    pub foreign_authorization: bool,
 }
 
 /// What a lane has seen since the last reset.
@@ -115,6 +123,8 @@ pub struct LaneTraffic {
     pub abandoned: u64,
     /// Requests that carried a `Cookie` header.
     pub with_cookie: u64,
+    /// Requests whose `Authorization` the other service has seen.
+    pub foreign_authorization: u64,
 }
 
 /// ServiceNow sessions as the client used them (`servicenow.md` 5.5).
@@ -156,6 +166,9 @@ pub struct Counts {
     sessions: Mutex<Sessions>,
     sessions_opened: AtomicU64,
     log: Mutex<VecDeque<Entry>>,
+    last: AtomicU64,
+    /// Hashes of the `Authorization` values that Microsoft's side and the instance have seen.
+    authorizations: [Mutex<HashSet<u64>>; 2],
     /// Hashes of requests that failed and were not repeated successfully yet.
     failed: Mutex<HashSet<u64>>,
     any_failed: AtomicBool,
@@ -172,6 +185,7 @@ struct LaneCounters {
     dropped: AtomicU64,
     abandoned: AtomicU64,
     with_cookie: AtomicU64,
+    foreign_authorization: AtomicU64,
     /// The pause the lane was asked for, in sandbox milliseconds; empty if the end is not behind the beginning.
     pause_from: AtomicI64,
     pause_until: AtomicI64,
@@ -203,10 +217,15 @@ impl Counts {
         counters.early.fetch_add(u64::from(early), Ordering::Relaxed);
         counters.retries.fetch_add(u64::from(retry), Ordering::Relaxed);
 
-        let session = self.enter_session(lane, counters, &request.headers);
+        let (session, in_session) = self.enter_session(lane, counters, &request.headers);
+        let foreign_authorization = self.note_authorization(lane, &request.headers);
+        counters
+            .foreign_authorization
+            .fetch_add(u64::from(foreign_authorization), Ordering::Relaxed);
         Passage {
             counts: Arc::clone(self),
             entry: Some(Entry {
+                number: self.last.fetch_add(1, Ordering::Relaxed) + 1,
                 arrived_ms: now_ms,
                 took_ms: 0,
                 lane,
@@ -215,6 +234,9 @@ impl Counts {
                 in_flight,
                 retry,
                 early,
+                cookie: request.headers.contains_key(COOKIE),
+                in_session,
+                foreign_authorization,
             }),
             key,
             session,
@@ -287,17 +309,18 @@ impl Counts {
         name
     }
 
-    fn enter_session(&self, lane: Lane, counters: &LaneCounters, headers: &HeaderMap) -> Option<u64> {
+    /// The session, and the requests in it.
+    fn enter_session(&self, lane: Lane, counters: &LaneCounters, headers: &HeaderMap) -> (Option<u64>, u32) {
         let has_cookie = headers.contains_key(COOKIE);
         counters
             .with_cookie
             .fetch_add(u64::from(has_cookie), Ordering::Relaxed);
         if lane != Lane::Servicenow {
-            return None;
+            return (None, 0);
         }
         let Some(session) = session_key(headers) else {
             self.sessions_opened.fetch_add(1, Ordering::Relaxed);
-            return None;
+            return (None, 0);
         };
         let mut sessions = self.sessions.lock();
         if sessions.seen.len() < MOST_REMEMBERED {
@@ -307,7 +330,24 @@ impl Counts {
         *at_once += 1;
         let at_once = *at_once;
         sessions.most_at_once = sessions.most_at_once.max(at_once);
-        Some(session)
+        (Some(session), at_once)
+    }
+
+    /// Remembers which side has seen an `Authorization`, and says whether the other side has.
+    fn note_authorization(&self, lane: Lane, headers: &HeaderMap) -> bool {
+        let Some(value) = headers.get(AUTHORIZATION) else {
+            return false;
+        };
+        let mut hasher = DefaultHasher::new();
+        value.as_bytes().hash(&mut hasher);
+        let key = hasher.finish();
+        let side = usize::from(lane == Lane::Servicenow);
+        let mut own = self.authorizations[side].lock();
+        if own.len() < MOST_REMEMBERED {
+            own.insert(key);
+        }
+        drop(own);
+        self.authorizations[1 - side].lock().contains(&key)
     }
 
     fn leave_session(&self, session: u64) {
@@ -346,6 +386,7 @@ impl LaneCounters {
             dropped: read(&self.dropped),
             abandoned: read(&self.abandoned),
             with_cookie: read(&self.with_cookie),
+            foreign_authorization: read(&self.foreign_authorization),
         }
     }
 
@@ -358,6 +399,7 @@ impl LaneCounters {
             &self.dropped,
             &self.abandoned,
             &self.with_cookie,
+            &self.foreign_authorization,
         ];
         for counter in counters {
             counter.store(0, Ordering::Relaxed);

@@ -76,6 +76,19 @@ pub(super) fn open_read_only(path: &Path, schema: &Schema) -> Result<Option<Conn
     }
 }
 
+/// Another connection for writing to a file that this process has opened and checked already.
+pub(super) fn open_again(path: &Path) -> Result<Connection, StoreError> {
+    let failed = StoreError::database("open the local data");
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    connection.busy_timeout(BUSY).map_err(&failed)?;
+    // What is removed here is somebody's: its bytes are overwritten, and it is on the disk when a commit returns.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")
+        .map_err(&failed)?;
+    Ok(connection)
+}
+
 /// A database that lives as long as its connection.
 pub(super) fn in_memory(schema: &Schema) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;

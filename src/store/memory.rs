@@ -37,7 +37,7 @@ const SCHEMA: Schema = Schema {
         CREATE TABLE absences (source TEXT PRIMARY KEY, first TEXT NOT NULL, last TEXT NOT NULL) STRICT, WITHOUT ROWID;
     ", "
         -- Evidence must not get lost with a cache; it is in the state folder now.
-        DROP TABLE absences;
+        DROP TABLE IF EXISTS absences;
     "],
     is_durable: false,
     self_test: |connection| {
@@ -77,6 +77,17 @@ pub struct Memory {
     jobs: mpsc::Sender<Job>,
 }
 
+/// Its name in the cache folder.
+pub(super) const FILE: &str = "memory.sqlite";
+
+/// The hash of the picture that a row of this content is about.
+pub(super) fn hash_in(content: &[u8]) -> Option<Sha256> {
+    match encoding::decode(content) {
+        Some(Content::Sound(facts)) => Some(facts.sha256),
+        _ => None,
+    }
+}
+
 /// One person's photo.
 const PHOTO: &str = "SELECT etag, content, prepared FROM photos
                      WHERE source = ?1 AND size = ?2 AND prepare_version = ?3";
@@ -86,8 +97,8 @@ const QUEUE: usize = 64;
 
 impl Memory {
     pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Self {
-        let opened = files::create_folder(folder)
-            .and_then(|()| database::open(&folder.join("memory.sqlite"), &SCHEMA, notes));
+        let opened =
+            files::create_folder(folder).and_then(|()| database::open(&folder.join(FILE), &SCHEMA, notes));
         let mut connection = opened.unwrap_or_else(|error| {
             notes.push(format!(
                 "going on without the cache, with more requests: {}",

@@ -17,12 +17,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::database::{self, Schema};
-use super::{Access, StoreError, in_background};
+use super::{Access, StoreError, StorePaths, in_background};
 use crate::domain::brake::Brakes;
 use crate::domain::brake::parking::{Failure, FailureSeries, Parked};
 use crate::domain::brake::quarantine::{Conduct, RunEnd};
 use crate::domain::brake::removal::{Decision, Sightings, StagedRemoval};
 use crate::domain::ids::SourceId;
+use crate::domain::run::PersonRef;
 
 const SCHEMA: Schema = Schema {
     name: "the brakes' memory",
@@ -304,17 +305,8 @@ impl Standing {
             return Ok(false);
         }
         let person = person.clone();
-        self.write(move |transaction| {
-            let mut deleted = 0;
-            for table in ["failing", "absences", "removals"] {
-                deleted += transaction.execute(
-                    &format!("DELETE FROM {table} WHERE source = ?1"),
-                    [person.as_str()],
-                )?;
-            }
-            Ok(deleted > 0)
-        })
-        .await
+        self.write(move |transaction| Ok(delete_person(transaction, &person)? > 0))
+            .await
     }
 
     /// Deletes everything about everybody. How the profile's runs have ended stays: it names nobody.
@@ -359,6 +351,60 @@ impl Standing {
         })
         .await
     }
+}
+
+/// Everybody who is named here, for a privacy request.
+pub(super) fn people(paths: &StorePaths) -> Result<Vec<PersonRef>, StoreError> {
+    with_file(paths, |connection| {
+        let failing = series(connection)?
+            .into_values()
+            .map(|series| series.person().clone());
+        let removals = removals(connection)?.into_values().map(|removal| removal.person);
+        Ok(failing.chain(removals).collect())
+    })
+}
+
+/// Everybody of whom nothing but an absence is known here, and others.
+pub(super) fn absent(paths: &StorePaths) -> Result<Vec<SourceId>, StoreError> {
+    with_file(paths, |connection| {
+        Ok(sightings(connection)?.into_keys().collect())
+    })
+}
+
+/// Forgets people, in the free pages too; answers how many rows that were.
+pub(super) fn forget(paths: &StorePaths, people: &[SourceId]) -> Result<u64, StoreError> {
+    with_file(paths, |connection| {
+        let transaction = connection.unchecked_transaction()?;
+        let mut deleted = 0;
+        for person in people {
+            deleted += delete_person(&transaction, person)?;
+        }
+        transaction.commit()?;
+        connection.execute_batch("VACUUM")?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(deleted as u64)
+    })
+}
+
+fn with_file<T: Default>(
+    paths: &StorePaths,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    if !paths.standing().exists() {
+        return Ok(T::default());
+    }
+    let connection = database::open(&paths.standing(), &SCHEMA, &mut Vec::new())?;
+    work(&connection).map_err(StoreError::database("forget what brakes know"))
+}
+
+/// Answers how many rows there were.
+fn delete_person(connection: &Connection, person: &SourceId) -> rusqlite::Result<usize> {
+    ["failing", "absences", "removals"]
+        .iter()
+        .try_fold(0, |deleted, table| {
+            let rows = format!("DELETE FROM {table} WHERE source = ?1");
+            Ok(deleted + connection.execute(&rows, [person.as_str()])?)
+        })
 }
 
 fn forget_old(transaction: &Transaction<'_>, table: &str, at: Timestamp) -> rusqlite::Result<()> {

@@ -3,11 +3,20 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the stage")]
 
+pub mod checker;
+pub mod faults;
+pub mod people;
+pub mod replay;
+
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
 use serde_json::Value;
+
+/// The key of every stage's vault: no test asks the secret store of the machine it runs on.
+pub const VAULT_KEY: &str = "5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f";
 
 /// A sandbox and an empty home.
 pub struct Stage {
@@ -15,10 +24,12 @@ pub struct Stage {
     home: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
+    /// What every run so far has said.
+    said: RefCell<Vec<Ended>>,
 }
 
 /// What the program said and how it ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ended {
     pub code: i32,
     pub stdout: String,
@@ -98,6 +109,7 @@ impl Stage {
             home: tempfile::tempdir().expect("a temporary folder"),
             runtime,
             client: reqwest::Client::new(),
+            said: RefCell::default(),
         }
     }
 
@@ -134,6 +146,7 @@ impl Stage {
                 "AVATAR_SYNC_SERVICENOW_CLIENT_SECRET",
                 text("servicenow_client_secret"),
             ),
+            ("AVATAR_SYNC_VAULT_KEY", VAULT_KEY.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
@@ -142,6 +155,11 @@ impl Stage {
     /// The command with this stage's environment and nothing else.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command(self.home(), arguments);
+        let temporary = self.home().join("tmp");
+        std::fs::create_dir_all(&temporary).expect("a folder in the home");
+        for name in ["TMPDIR", "TEMP", "TMP"] {
+            command.env(name, &temporary);
+        }
         command.envs(self.environment());
         command
     }
@@ -157,11 +175,62 @@ impl Stage {
                 assert!(!output.contains(&form), "{what} is in the output:\n{output}");
             }
         }
+        self.heard(ended.clone());
         ended
     }
 
+    /// The account under which the program signs in to ServiceNow, as the log of writes names it.
+    pub fn account(&self) -> String {
+        self.sandbox.world().credentials.servicenow_username.clone()
+    }
+
+    /// A request to any address, with these headers: status and body.
+    pub fn send(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> (u16, String) {
+        let request = headers
+            .iter()
+            .fold(self.client.request(method, url), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        self.runtime.block_on(async {
+            let answer = request.body(body).send().await.expect("an answer");
+            let status = answer.status().as_u16();
+            (status, answer.text().await.expect("a body"))
+        })
+    }
+
+    /// The same `GET` twice at the same time, whatever is answered.
+    pub fn send_twice_at_once(&self, url: &str, headers: &[(&str, &str)]) {
+        let get = || {
+            let request = headers
+                .iter()
+                .fold(self.client.get(url), |request, (name, value)| {
+                    request.header(*name, *value)
+                });
+            request.send()
+        };
+        let (one, other) = self.runtime.block_on(futures::future::join(get(), get()));
+        one.expect("an answer");
+        other.expect("an answer");
+    }
+
+    /// Takes note of what a program has said that was not started by [`Stage::run`], for the checker.
+    pub fn heard(&self, ended: Ended) {
+        self.said.borrow_mut().push(ended);
+    }
+
+    /// What every run so far has said.
+    pub fn said(&self) -> Vec<Ended> {
+        self.said.borrow().clone()
+    }
+
     /// Every secret of this stage as it is, in base64 and percent-encoded (`reliability.md` M4).
-    fn secret_forms(&self) -> Vec<(String, String)> {
+    pub fn secret_forms(&self) -> Vec<(String, String)> {
         use base64::Engine as _;
         let ready = self.sandbox.ready_line();
         let secrets = ready
@@ -180,6 +249,7 @@ impl Stage {
             let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             forms.push((format!("{key} percent-encoded"), encoded));
         }
+        forms.push(("the vault's key".into(), VAULT_KEY.into()));
         // Entra's tokens are JWTs; all begin like this.
         forms.push(("an access token".into(), "eyJ0eXAiOiJKV1Qi".into()));
         forms.push(("an access token".into(), "eyJhbGciOi".into()));
@@ -201,9 +271,14 @@ impl Stage {
 
     /// `GET /log`: every write that ServiceNow has carried out.
     pub fn writes(&self) -> Vec<Value> {
-        let text = self.request(reqwest::Method::GET, "/log", Vec::new());
+        self.lines("/log")
+    }
+
+    /// `GET` on the control address, for what comes as JSON lines.
+    pub fn lines(&self, path: &str) -> Vec<Value> {
+        let text = self.request(reqwest::Method::GET, path, Vec::new());
         text.lines()
-            .map(|line| serde_json::from_str(line).expect("JSON lines"))
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()
     }
 

@@ -40,6 +40,7 @@ fn a_window_that_is_closed_ends_the_program() {
     terminal.hang_up();
     let ending = terminal.end_within(Duration::from_secs(12));
     assert!(ending.is_some(), "it goes on without a terminal");
+    crate::common::faults::tried("K3", 1);
 }
 
 #[test]
@@ -67,6 +68,7 @@ fn a_window_that_is_closed_in_a_run_lets_the_writes_in_hand_finish() {
             "nobody is without a picture: {user}"
         );
     }
+    crate::common::faults::tried("K3", 1);
 }
 
 /// Runs the program as the foreground job of a shell with job control.
@@ -99,6 +101,7 @@ fn stopping_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
     terminal.type_keys("jq");
     terminal.wait_for_text("ended");
     terminal.assert_restored();
+    crate::common::faults::tried("K7", 1);
 }
 
 #[test]
@@ -125,6 +128,7 @@ fn a_program_that_was_stopped_from_outside_draws_everything_anew() {
         "only {} bytes",
         terminal.written() - before
     );
+    crate::common::faults::tried("K7", 1);
 }
 
 #[test]
@@ -163,6 +167,7 @@ fn after_a_kill_the_next_start_brings_the_terminal_back() {
         left.is_empty(),
         "modes of a program that was killed are still on: {left:?}"
     );
+    crate::common::faults::tried("K10", 1);
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn storm(resizes: u32) {
     terminal.type_keys("q");
     assert_eq!(terminal.wait_for_end().code, 0);
     terminal.assert_restored();
+    crate::common::faults::tried("K1", resizes as usize);
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn a_window_that_is_too_small_says_so_and_comes_back() {
         wait_for_person(&terminal, &people[0]);
         assert_shows(&terminal, &people[0], &people);
     }
+    crate::common::faults::tried("K2", 5);
 }
 
 #[test]
@@ -92,6 +94,7 @@ fn a_run_goes_on_in_a_window_that_is_too_small() {
     wait_for_pushes(&stage, 4);
     terminal.resize(120, 40);
     terminal.wait_for_text("Run: over");
+    crate::common::faults::tried("K2", 1);
 }
 
 /// Marks everybody and says yes to the plan; uploads take a little.
@@ -166,6 +169,7 @@ fn blocked(time: Duration) {
     terminal.type_keys("q");
     assert_eq!(terminal.wait_for_end().code, 0);
     terminal.assert_restored();
+    crate::common::faults::tried("K5", 1);
 }
 
 #[test]
@@ -198,6 +202,7 @@ fn a_huge_paste_is_cut_and_typing_goes_on() {
     assert!(terminal.look(|screen| screen.shows("Ada Byron")), "{terminal:?}");
     terminal.type_keys("q");
     assert_eq!(terminal.wait_for_end().code, 0);
+    crate::common::faults::tried("K8", 1);
 }
 
 #[test]
@@ -224,6 +229,7 @@ fn a_thousand_keys_at_once_all_count_and_none_is_late() {
     assert!(took < stretched(Duration::from_millis(500)), "{took:?}");
     wait_for_person(&terminal, &people[2]);
     assert_shows(&terminal, &people[2], &people);
+    crate::common::faults::tried("K8", 1);
 }
 
 #[test]
@@ -241,6 +247,7 @@ fn a_flood_from_the_mouse_does_not_hide_the_key_that_quits() {
     let took = ending.at.saturating_duration_since(asked);
     assert!(took < stretched(Duration::from_millis(500)), "{took:?}");
     terminal.assert_restored();
+    crate::common::faults::tried("K8", 1);
 }
 
 #[test]

@@ -162,6 +162,7 @@ fn nothing_that_a_name_says_reaches_the_terminal_as_it_is() {
         assert!(screen.copied.is_empty() && screen.titles.is_empty());
         assert!(screen.complaints.is_empty(), "{:?}", screen.complaints);
     });
+    crate::common::faults::tried("L1", people);
 }
 
 #[test]
@@ -235,4 +236,5 @@ fn columns_stay_in_line_whatever_stands_in_them() {
         terminal.type_keys("<pgdn>");
         terminal.wait_quiet();
     }
+    crate::common::faults::tried("L3", people);
 }

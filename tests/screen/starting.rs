@@ -35,11 +35,14 @@ fn a_terminal_that_does_not_answer_costs_little_time_and_no_key() {
         terminal.type_keys("<esc>k");
         terminal.wait_for("Ben, one up", |screen| is_at(screen, "Ben Tall"));
     }
+    crate::common::faults::tried("K6", 3);
 }
 
 #[test]
 fn a_late_answer_is_not_taken_for_keys() {
-    for late in [300, 700, 1_500] {
+    let cases = [300, 700, 1_500];
+    let count = cases.len();
+    for late in cases {
         let people = four();
         let stage = stage_of(&people);
         let terminal = open(setup(&stage, Kind::Late(Duration::from_millis(late))));
@@ -56,6 +59,7 @@ fn a_late_answer_is_not_taken_for_keys() {
         });
         assert!(is_calm, "late by {late} ms: {terminal:?}");
     }
+    crate::common::faults::tried("K6", count);
 }
 
 #[test]
@@ -91,6 +95,7 @@ fn without_a_terminal_there_is_a_plain_refusal() {
         terminal.wait_for_end();
         terminal.assert_restored();
     }
+    crate::common::faults::tried("K4", 3);
 }
 
 /// Every sequence that sets colours, by its parameters.
@@ -162,6 +167,7 @@ fn no_color_means_none() {
         });
         assert!(!is_coloured, "{parameters}");
     }
+    crate::common::faults::tried("K9", 1);
 }
 
 #[test]
@@ -184,6 +190,7 @@ fn sixteen_colours_are_enough() {
             );
         }
     }
+    crate::common::faults::tried("K9", 1);
 }
 
 #[test]
@@ -227,6 +234,7 @@ fn a_dumb_terminal_and_ascii_are_usable() {
             ..output.ceil_char_boundary((first + 20).min(output.len()))];
         assert_eq!(found, "", "{arguments:?}: {around:?}");
     }
+    crate::common::faults::tried("K9", 3);
 }
 
 #[test]

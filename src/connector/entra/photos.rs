@@ -343,6 +343,16 @@ impl EntraSource {
         outcome: PhotoOutcome,
         priority: Priority,
     ) -> Result<Option<FetchedPhoto>, Failure> {
+        let is_page = failure.status().is_some_and(|status| status.is_success())
+            && matches!(failure.kind, ErrorKind::WrongSpeaker(_));
+        if is_page {
+            // If somebody else answered in Graph's place, they answer this as well, and end the run. Otherwise it is this
+            // person's photo that is no picture (`reliability.md` F2).
+            self.exists(person, priority).await?;
+            failure.kind = ErrorKind::UnexpectedAnswer;
+            failure.hint = Some("what is stored as the photo is no picture but a page".to_owned());
+            return Err(failure);
+        }
         match outcome {
             PhotoOutcome::NoPhoto => return Ok(None),
             PhotoOutcome::UserNotFound => {
@@ -595,6 +605,21 @@ fn metadata(body: &Value) -> Option<SourcePhoto> {
     }))
 }
 
+/// Reads any bytes as the answer to a batch: every request gets exactly one answer, whatever came.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz_batch(bytes: &[u8]) {
+    const ASKED: usize = 20;
+    let answer = super::fuzzing::answer(bytes);
+    let told = look_inside(&answer);
+    assert!(
+        told.wait.is_none_or(|wait| !wait.is_zero()),
+        "a wait is never nothing"
+    );
+    if let Ok(items) = items_of(&answer, ASKED) {
+        assert_eq!(items.len(), ASKED);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -688,6 +713,7 @@ mod tests {
             matches!(items[6], Item::Again(3, PhotoOutcome::Transient, _)),
             "missing"
         );
+        crate::tried("A5", 9);
     }
 
     #[test]
@@ -732,5 +758,6 @@ mod tests {
         dot.resize(100, 0);
         assert!(checked(body(&dot), "x").expect("understood").is_none());
         assert!(checked(body(&[0xff; 64]), "x").expect("plausible").is_some());
+        crate::tried("F2", 5);
     }
 }

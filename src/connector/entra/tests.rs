@@ -185,21 +185,25 @@ async fn an_empty_page_is_not_the_end() {
         Some(_) => page(&[user(2)], None),
     });
     assert_eq!(everybody(&source(&service)).await.expect("listed").len(), 2);
+    crate::tried("E4", 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_link_to_another_host_ends_the_listing_and_gets_no_token() {
-    for foreign in [
+    let cases = [
         "https://evil.example/v1.0/users?$skiptoken=a",
         "http://graph.example/v1.0/users?$skiptoken=a",
         "https://graph.example:8443/v1.0/users?$skiptoken=a",
         "https://me@graph.example/v1.0/users?$skiptoken=a",
-    ] {
+    ];
+    let count = cases.len();
+    for foreign in cases {
         let service = graph(move |_| page(&[user(1)], Some(foreign)));
         let error = everybody(&source(&service)).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::UnexpectedAnswer);
         assert_eq!(requests(&service).len(), 1, "{foreign}");
     }
+    crate::tried("E1", count);
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,6 +215,7 @@ async fn links_that_go_round_in_circles_are_noticed() {
     let error = everybody(&source(&service)).await.expect_err("a circle");
     assert_eq!(error.kind, ErrorKind::UnexpectedAnswer);
     assert_eq!(requests(&service).len(), 3);
+    crate::tried("E2", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -410,6 +415,7 @@ async fn only_the_refused_items_are_repeated_after_the_longest_wait_among_them()
     let lanes = source.lanes();
     let photos = lanes.iter().find(|lane| lane.name == "photos").expect("a lane");
     assert_eq!((photos.throttled, photos.retries), (1, 1));
+    crate::tried("A4", 7);
 }
 
 #[tokio::test(start_paused = true)]
@@ -421,6 +427,7 @@ async fn missing_answers_are_asked_for_again_and_then_given_up() {
         matches!(&stamps[&person(5)], SourcePhoto::Unreadable(reason) if reason.contains("kept failing"))
     );
     assert_eq!(requests(&service).len(), 3);
+    crate::tried("A5", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -499,6 +506,7 @@ async fn if_the_first_twenty_photos_are_all_forbidden_the_right_is_missing() {
             .count(),
         40
     );
+    crate::tried("D4", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -693,6 +701,7 @@ async fn an_id_that_is_no_guid_is_never_part_of_an_address() {
         .expect("understood");
     assert!(matches!(stamps[0].1, SourcePhoto::Unreadable(_)));
     assert!(service.seen().is_empty());
+    crate::tried("L9", 2);
 }
 
 // Signing in
@@ -719,7 +728,7 @@ async fn the_token_is_asked_for_in_the_documented_form() {
 
 #[tokio::test(start_paused = true)]
 async fn refused_sign_ins_say_what_is_wrong_and_never_the_secret() {
-    for (status, error, code, kind, words) in [
+    let cases = [
         (
             401,
             "invalid_client",
@@ -756,7 +765,9 @@ async fn refused_sign_ins_say_what_is_wrong_and_never_the_secret() {
             "certificate",
         ),
         (400, "invalid_grant", 999_999, ErrorKind::SignInRejected, "AADSTS"),
-    ] {
+    ];
+    let count = cases.len();
+    for (status, error, code, kind, words) in cases {
         let service = Service::new(move |_| {
             Reply::status(status).with_json(json!({
                 "error": error,
@@ -787,6 +798,7 @@ async fn refused_sign_ins_say_what_is_wrong_and_never_the_secret() {
         everybody(&source).await.expect_err("still refused");
         assert_eq!(service.seen().len(), 1, "it is not asked again at once");
     }
+    crate::tried("D3", count);
 }
 
 #[test]

@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_page_in_place_of_json_is_recognised_whatever_its_status() {
-        for (status, headers, body, speaker) in [
+        let cases = [
             (
                 200,
                 &[HTML][..],
@@ -389,9 +389,12 @@ mod tests {
                 "",
                 Speaker::LogInPage,
             ),
-        ] {
+        ];
+        let count = cases.len();
+        for (status, headers, body, speaker) in cases {
             assert_eq!(of(status, headers, body), Class::WrongSpeaker(speaker), "{body}");
         }
+        crate::tried("B5", count);
     }
 
     #[test]
@@ -405,6 +408,7 @@ mod tests {
         assert_eq!(of(200, &[JSON], &broken), Class::CutOff);
         let whole = format!(r#"{{"result":[{{"name":"{words}"}}]}}"#);
         assert_eq!(of(200, &[JSON], &whole), Class::Success);
+        crate::tried("B9", 3);
     }
 
     #[test]

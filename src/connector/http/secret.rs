@@ -83,6 +83,7 @@ mod tests {
         let basic = secret.basic("integration").expect("printable");
         assert_eq!(basic, "Basic aW50ZWdyYXRpb246Y2FuYXJ5LTdjMWY=");
         assert!(!format!("{basic:?}").contains("Y2Fu"));
+        crate::tried("M4", 1);
     }
 
     #[test]

@@ -521,5 +521,6 @@ mod tests {
             (odd.get("a"), odd.get("b"), odd.get("c"), odd.get("d")),
             (None, Some("true"), Some("12"), Some("é"))
         );
+        crate::tried("E11", 7);
     }
 }

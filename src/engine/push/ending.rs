@@ -72,6 +72,9 @@ impl Ended {
             };
             detail = format!("{detail}; {kept} old {pictures} replaced, a copy of {them} kept");
         }
+        if !work.spared.is_empty() {
+            detail.push_str("; an old picture stays, because another person's record names it");
+        }
         let mut ended = Self::new(Outcome::Updated, detail);
         ended.settled = work.open == 0;
         if let Some(error) = &work.why_left {

@@ -186,13 +186,8 @@ pub(super) enum Settled {
     Foreign,
 }
 
-/// Judges how things stand. `left` are rows whose deletion failed and was reported.
-pub(super) fn settled(
-    work: &Work,
-    chain: &AvatarChain,
-    displayed: Option<&PictureId>,
-    left: &[PictureId],
-) -> Settled {
+/// Judges how things stand. Rows that could not be deleted, or must not be, have been reported.
+pub(super) fn settled(work: &Work, chain: &AvatarChain, displayed: Option<&PictureId>) -> Settled {
     let Some(shown) = displayed else {
         return Settled::Undone("no picture is displayed".into());
     };
@@ -224,7 +219,9 @@ pub(super) fn settled(
         {
             return Settled::Undone(format!("the photo column of {} names nothing", place.place));
         }
-        let rows = record.image_rows().filter(|row| !left.contains(&row.id));
+        let rows = record
+            .image_rows()
+            .filter(|row| !work.left.contains(&row.id) && !work.spared.contains(&row.id));
         let (good, odd): (Vec<_>, Vec<_>) = rows.partition(|row| {
             place.picture.as_ref() == Some(&row.id) || work.photo.wanted.is(row, &work.learned)
         });

@@ -2,7 +2,9 @@
 //! that nobody lost a picture.
 
 mod crashes;
+mod model;
 mod others;
+mod points;
 mod tidying;
 mod trouble;
 
@@ -363,6 +365,7 @@ async fn a_photo_that_is_too_large_for_the_target_is_stored_smaller() {
     assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
     let shown = scene.world.shown("ada").expect("a picture");
     assert!((shown.len() as u64) <= limit, "{} bytes", shown.len());
+    crate::tried("F8", 1);
 }
 
 #[tokio::test]
@@ -453,4 +456,5 @@ async fn an_avatar_is_not_removed_once_there_is_a_photo_again() {
     let told = scene.carry_out(scene.plan(Change::Remove)).await;
     assert_eq!(told.outcome, Outcome::Skipped);
     assert_eq!(scene.target.writes(), 0);
+    crate::tried("F10", 1);
 }

@@ -26,7 +26,14 @@ impl Pushing {
     /// S4.
     pub(super) async fn create_record(&self, work: &mut Work, position: usize) -> Result<(), Halt> {
         let place = work.places[position].place;
-        let owner = self.owner(work).await?;
+        let (owner, chain) = futures::future::join(self.owner(work), self.chain(&work.target)).await;
+        let (owner, chain) = (owner?, chain?);
+        // Minutes may have passed since S1, in a pause of the lane; another program may have been here.
+        if chain.record(place).is_some() {
+            return Err(changed(format!(
+                "a {place} record was created meanwhile; it stays"
+            )));
+        }
         for _ in 0..ATTEMPTS {
             let subject = Subject {
                 kind: WriteKind::CreateRecord,
@@ -41,6 +48,7 @@ impl Pushing {
             match self.target.create_record(&owner, place).await {
                 Ok(record) => {
                     self.done(work, intent, Some(record.as_str())).await?;
+                    self.make_sure_it_is_the_only_one(work, place, &record).await?;
                     work.places[position].record = Some(record);
                     return Ok(());
                 }
@@ -59,6 +67,52 @@ impl Pushing {
         }
         Err(failed(format!(
             "no answer came to the request for a new {place} record, {ATTEMPTS} times"
+        )))
+    }
+
+    /// Two programs that create a record at the same moment both get one. The one that the target finds first counts;
+    /// the other program takes its own back, as long as it is empty.
+    async fn make_sure_it_is_the_only_one(
+        &self,
+        work: &mut Work,
+        place: Place,
+        record: &RecordId,
+    ) -> Result<(), Halt> {
+        let chain = self.chain(&work.target).await?;
+        match chain.record(place) {
+            Some(first) if &first.id != record => {}
+            _ => return Ok(()),
+        }
+        let is_empty = chain
+            .records
+            .iter()
+            .find(|known| &known.id == record)
+            .is_some_and(|known| known.pictures.is_empty() && known.column == Column::Empty);
+        if is_empty {
+            let subject = Subject {
+                kind: WriteKind::Remove,
+                place,
+                record: Some(record),
+                picture: None,
+                old_picture: None,
+                sha256: None,
+                bytes: None,
+            };
+            let intent = self.announce(work, subject).await?;
+            match self.target.withdraw_record(record, place).await {
+                Ok(()) => self.done(work, intent, None).await?,
+                Err(error) => {
+                    self.not_done(work, intent, &in_words(&error)).await?;
+                    return Err(changed(format!(
+                        "a {place} record was created at the same moment; ours, {record}, is empty and could not be \
+                         deleted: {}",
+                        in_words(&error)
+                    )));
+                }
+            }
+        }
+        Err(changed(format!(
+            "a {place} record was created at the same moment; it stays"
         )))
     }
 

@@ -483,7 +483,7 @@ mod tests {
 
     #[test]
     fn no_text_can_end_its_tag_or_attribute() {
-        for (text, expected) in [
+        let cases = [
             ("Ann-Marie", "Ann-Marie"),
             (
                 "<script>alert(1)</script>",
@@ -494,9 +494,12 @@ mod tests {
             ("`&amp;", "&#96;&amp;amp;"),
             ("a\u{202e}b\u{0}c\r\n", "a·b␀c␍␊"),
             ("山田 <b>", "山田 &lt;b&gt;"),
-        ] {
+        ];
+        let count = cases.len();
+        for (text, expected) in cases {
             assert_eq!(Text(text).to_string(), expected);
         }
+        crate::tried("L6", count);
     }
 
     #[test]

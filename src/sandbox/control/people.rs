@@ -17,7 +17,7 @@ use crate::sandbox::world::kinds::KINDS;
 use crate::sandbox::world::picture::Picture;
 
 /// How many users or writes are looked up under one lock.
-const PAGE: usize = 250;
+pub(super) const PAGE: usize = 250;
 /// How many pages may wait for a slow reader.
 const PAGES_AHEAD: usize = 2;
 
@@ -161,13 +161,13 @@ pub(super) fn planted(world: World) -> mpsc::Receiver<Bytes> {
 }
 
 /// Runs what makes an answer piece by piece on a thread that may block; `send` says whether anybody still reads.
-fn produce(make: impl FnOnce(&dyn Fn(Bytes) -> bool) + Send + 'static) -> mpsc::Receiver<Bytes> {
+pub(super) fn produce(make: impl FnOnce(&dyn Fn(Bytes) -> bool) + Send + 'static) -> mpsc::Receiver<Bytes> {
     let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
     tokio::task::spawn_blocking(move || make(&|piece| sender.blocking_send(piece).is_ok()));
     receiver
 }
 
-fn write_json(target: &mut Vec<u8>, value: &impl Serialize) {
+pub(super) fn write_json(target: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(target, value).expect("plain data is written to memory");
 }
 
@@ -200,6 +200,6 @@ fn change_upload(world: &World, answer: &Response, change: impl FnOnce(&mut Atta
         return false;
     };
     change(&mut row);
-    instance.put_attachment(row);
+    instance.replace_attachment(row, world.clock.now());
     true
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::records::{Answer, Intent, IntentId, KeptPicture, RunStart, StepRecord};
 use super::rows::json;
+use super::trail::{self, Link};
 use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
@@ -24,7 +25,10 @@ const GROUP: usize = 512;
 
 /// One line of the journal.
 pub(super) enum Entry {
-    RunBegins(RunId, RunStart),
+    /// A portion of what a run will do; the run does not exist yet.
+    Planned(RunId, i64, Vec<u8>),
+    /// With the last portion of what it will do.
+    RunBegins(RunId, RunStart, Option<(i64, Vec<u8>)>),
     RunEnds {
         run: RunId,
         at: Timestamp,
@@ -163,13 +167,39 @@ fn write(connection: &mut Connection, group: &[Waiting]) -> rusqlite::Result<()>
     transaction.commit()
 }
 
-fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+fn plan(connection: &Connection, run: &RunId, portion: i64, steps: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO planned (run, portion, steps) VALUES (?1, ?2, ?3)")?
+        .execute(params![run.as_str(), portion, steps])
+        .map(drop)
+}
+
+/// Nobody goes on with a run that is complete, with those it went on with, or with any other once everybody has been
+/// looked at anew.
+fn forget_plans(connection: &Connection, run: &RunId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE chain (id) AS (
+                 VALUES (?1) UNION SELECT continues FROM runs JOIN chain USING (id) WHERE continues IS NOT NULL)
+             DELETE FROM planned WHERE run IN (SELECT id FROM chain)
+                 OR EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND kind = 'sync' AND continues IS NULL)",
+        )?
+        .execute([run.as_str()])
+        .map(drop)
+}
+
+pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     match entry {
         Entry::Mark => Ok(()),
-        Entry::RunBegins(id, run) => connection
+        Entry::Planned(run, portion, steps) => plan(connection, run, *portion, steps),
+        Entry::RunBegins(id, run, last) => {
+            if let Some((portion, steps)) = last {
+                plan(connection, id, *portion, steps)?;
+            }
+            connection
             .prepare_cached(
-                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned, continues, undoes)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 id.as_str(),
@@ -180,27 +210,40 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 run.actor.host,
                 run.actor.account,
                 json(&run.planned),
-            ])
-            .map(drop),
+                run.continues.as_ref().map(RunId::as_str),
+                run.undoes.as_ref().map(RunId::as_str),
+            ])?;
+            trail::extend(connection, Link::Run(id.as_str()))
+        }
         Entry::RunEnds {
             run,
             at,
             summary,
             stopped,
-        } => connection
-            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1")?
+        } => {
+            if stopped.is_none() {
+                forget_plans(connection, run)?;
+            }
+            connection
+            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1 AND finished IS NULL")?
             .execute(params![
                 run.as_str(),
                 at.to_string(),
                 json(summary),
                 stopped.as_ref().map(json),
             ])
-            .map(drop),
+            .map(drop)
+        }
         Entry::StepBegins(run, person, change) => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO under_way (run, source, person, change) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![run.as_str(), person.source.as_str(), json(person), json(change)])
+            .execute(params![
+                run.as_str(),
+                person.source.as_str(),
+                json(person),
+                json(change)
+            ])
             .map(drop),
         Entry::Intent(id, intent) => {
             connection
@@ -223,20 +266,25 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 intent.bytes.map(|bytes| bytes as i64),
                 json(&intent.expected),
                 intent.at.to_string(),
-            ])
-            .map(drop)
+            ])?;
+            trail::extend(connection, Link::Announced(id.0))
         }
         Entry::Answer(id, at, answer) => {
             let (code, made, detail) = match answer {
                 Answer::Done(made) => ("done", made.as_deref(), None),
                 Answer::NotDone(detail) => ("not_done", None, Some(detail)),
             };
-            connection
+            // What was answered once stays so.
+            let filled = connection
                 .prepare_cached(
-                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5 WHERE id = ?1",
+                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5
+                     WHERE id = ?1 AND answer IS NULL",
                 )?
-                .execute(params![id.0, code, made, detail, at.to_string()])
-                .map(drop)
+                .execute(params![id.0, code, made, detail, at.to_string()])?;
+            match filled {
+                0 => Ok(()),
+                _ => trail::extend(connection, Link::Answered(id.0)),
+            }
         }
         Entry::Kept(kept) => connection
             .prepare_cached(

@@ -166,6 +166,7 @@ fn news(event: RunEvent) -> Option<RunNews> {
             at,
             selected,
             steps,
+            ..
         } => Some(RunNews {
             started: Some(RunStarted {
                 run,

@@ -155,6 +155,7 @@ fn hostile_names_reach_no_cell_and_bend_no_column() {
     everywhere(&many_marks());
     everywhere(&"W".repeat(5_000));
     everywhere("");
+    crate::tried("L1", HOSTILE.len() + 3);
 }
 
 #[test]
@@ -162,6 +163,7 @@ fn direction_overrides_are_shown_as_marks() {
     let mut state = screen_of(&[("\u{202e}ecnaV", "Sales", Verdict::Missing)]);
     let text = frame(&mut state, 80, 24);
     assert!(text.contains("·ecnaV"), "{text}");
+    crate::tried("L2", 1);
 }
 
 #[test]
@@ -171,6 +173,7 @@ fn at_most_four_combining_marks_share_a_cell() {
     let buffer = cells(&mut state, 80, 24);
     let most = buffer.content().iter().map(|cell| cell.symbol().chars().count());
     assert_eq!(most.max(), Some(5), "a letter and four marks");
+    crate::tried("L2", 1);
 }
 
 #[test]
@@ -195,6 +198,7 @@ fn a_hostile_filter_is_shown_as_harmlessly_as_a_name() {
         check(&cells(&mut state, 80, 24));
         press(&mut state, "esc esc");
     }
+    crate::tried("L2", 4);
 }
 
 proptest! {

@@ -173,6 +173,7 @@ fn a_large_change_wants_its_number_typed_and_nothing_else_accepts_it() {
     press(&mut state, "backspace 1");
     assert!(told(&press(&mut state, "enter"))[0].starts_with("apply to p0001, p0002"));
     assert_eq!(state.run.steps, 1_001);
+    crate::tried("N1", 1);
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn people_who_were_left_alone_are_counted_and_not_taken_for_successes() {
     let text = frame(&mut state, 120, 40);
     assert!(text.contains("1,200 unchanged"), "{text}");
     assert!(text.contains("0 of 3"), "{text}");
+    crate::tried("N5", 1);
 }
 
 #[test]
@@ -272,6 +273,7 @@ fn quitting_during_a_run_asks_and_waiting_goes_on() {
         assert!(state.dialog.is_none());
         assert_eq!(state.run.phase, Phase::Running);
     }
+    crate::tried("N2", 1);
 }
 
 #[test]
@@ -280,6 +282,7 @@ fn quitting_during_a_run_can_stop_after_the_writes_in_hand() {
     press(&mut state, "q");
     assert_eq!(told(&press(&mut state, "s")), ["cancel the run", "quit"]);
     assert!(state.stops_run_at_end, "the ending waits for them");
+    crate::tried("N2", 1);
 }
 
 #[test]
@@ -288,6 +291,7 @@ fn quitting_during_a_run_can_end_at_once() {
     press(&mut state, "q");
     assert_eq!(told(&press(&mut state, "n")), ["quit"]);
     assert!(!state.stops_run_at_end);
+    crate::tried("N2", 1);
 }
 
 #[test]

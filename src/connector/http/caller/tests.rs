@@ -74,6 +74,7 @@ async fn one_refusal_pauses_everybody_and_nobody_fails() {
         .filter(|seen| seen.at - start < Duration::from_secs(7))
         .count();
     assert_eq!(inside, 0, "requests inside the pause");
+    crate::tried("A1", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,6 +103,7 @@ async fn no_request_leaves_inside_a_pause_however_many_are_waiting() {
     assert!(all.iter().all(Result::is_ok));
     assert_eq!(early.load(Ordering::SeqCst), 0);
     assert!(service.most_in_flight() <= 4);
+    crate::tried("A1", 17);
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,11 +114,14 @@ async fn a_bare_refusal_backs_off_and_gives_up_after_six_attempts() {
     assert_eq!(failure.kind, ErrorKind::Throttled);
     assert_eq!(service.seen().len(), 6);
     assert_eq!(caller.lane_state().limit, 1);
+    crate::tried("A2", 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn trouble_is_tried_three_or_six_times() {
-    for (status, attempts) in [(500, 3), (502, 3), (408, 3), (509, 3), (503, 6), (504, 6)] {
+    let cases = [(500, 3), (502, 3), (408, 3), (509, 3), (503, 6), (504, 6)];
+    let count = cases.len();
+    for (status, attempts) in cases {
         let service = Service::new(move |seen: &Seen| {
             if seen.path() == "/broken" {
                 Reply::status(status)
@@ -145,21 +150,25 @@ async fn trouble_is_tried_three_or_six_times() {
             .count();
         assert_eq!(tried, attempts, "{status}");
     }
+    crate::tried("B1", count);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_lost_is_repeated() {
-    for kind in [FaultKind::NotSent, FaultKind::TimedOut, FaultKind::Broken] {
+    let cases = [FaultKind::NotSent, FaultKind::TimedOut, FaultKind::Broken];
+    let count = cases.len();
+    for kind in cases {
         let service = Service::in_order([Reply::lost(kind), Reply::lost(kind), ok()]);
         let caller = caller(&service);
         caller.send(read(&caller)).await.expect("the third attempt");
         assert_eq!(service.seen().len(), 3);
     }
+    crate::tried("C1", count);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_whose_outcome_is_unknown_is_not_repeated() {
-    for reply in [
+    let cases = [
         Reply::lost(FaultKind::TimedOut),
         Reply::lost(FaultKind::Broken),
         Reply::status(500),
@@ -172,13 +181,17 @@ async fn a_write_whose_outcome_is_unknown_is_not_repeated() {
         Reply::status(200)
             .header("content-type", "application/json")
             .body("{\"result\":[ Transaction cancelled"),
-    ] {
+    ];
+    let count = cases.len();
+    for reply in cases {
         let service = Service::in_order([reply.clone(), ok()]);
         let caller = caller(&service);
         let failure = caller.send(write(&caller)).await.expect_err("unknown");
         assert_eq!(failure.kind, ErrorKind::OutcomeUnknown, "{reply:?}");
         assert_eq!(service.seen().len(), 1, "{reply:?}");
     }
+    crate::tried("B3", count);
+    crate::tried("B6", count);
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,6 +251,7 @@ async fn a_page_instead_of_the_api_is_looked_at_three_times_and_then_named() {
     let cause = std::error::Error::source(&error).expect("a cause").to_string();
     assert!(cause.contains("Instance Hibernating page"), "{cause}");
     assert!(error.hint.expect("a hint").contains("wake it"));
+    crate::tried("B5", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,6 +273,7 @@ async fn fifty_requests_with_a_token_gone_stale_cause_one_sign_in() {
     );
     assert_eq!(service.seen().len(), 100, "each was repeated once");
     assert_eq!(caller.lane_state().retries, 0, "which costs no retry budget");
+    crate::tried("D1", 50);
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,6 +315,7 @@ async fn no_401_is_ever_seen_in_three_hours_because_tokens_are_renewed_ahead() {
     }
     assert_eq!(service.seen().len(), 1080, "none was repeated");
     assert_eq!(issued.load(Ordering::SeqCst), 4);
+    crate::tried("D2", 1080);
 }
 
 #[tokio::test(start_paused = true)]
@@ -316,6 +332,7 @@ async fn a_token_that_ends_during_a_pause_is_replaced_before_sending() {
         .collect();
     assert_eq!(tokens, ["Bearer t1", "Bearer t1", "Bearer t2"]);
     assert_eq!(caller.lane_state().requests, 3);
+    crate::tried("C8", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -328,6 +345,7 @@ async fn a_wrong_password_is_sent_twice_at_most() {
         assert_eq!(failure.kind, ErrorKind::SignInRejected);
     }
     assert_eq!(service.seen().len(), 2);
+    crate::tried("D5", 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -370,6 +388,7 @@ async fn every_request_in_flight_has_a_session_of_its_own() {
             .flatten()
             .all(|answer| answer.header("set-cookie").is_none())
     );
+    crate::tried("B10", 100);
 }
 
 #[tokio::test(start_paused = true)]
@@ -380,6 +399,7 @@ async fn without_sessions_no_cookie_is_ever_sent() {
         caller.send(read(&caller)).await.expect("fine");
     }
     assert!(service.seen().iter().all(|seen| seen.header("cookie").is_none()));
+    crate::tried("B10", 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -422,6 +442,7 @@ async fn five_minutes_of_outage_are_survived_with_one_probe_at_a_time() {
         .filter(|second| (20..300).contains(second))
         .collect();
     assert_eq!(outage.len(), 3, "probes only: {outage:?}");
+    crate::tried("B2", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -465,6 +486,7 @@ async fn retries_stay_within_their_budget() {
         state.retries,
         state.requests
     );
+    crate::tried("B1", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -535,6 +557,7 @@ async fn the_log_of_requests_holds_no_secret_and_no_personal_value() {
             .as_deref()
             .is_some_and(|id| !id.contains('\t'))
     );
+    crate::tried("M4", 3);
 }
 
 #[tokio::test(start_paused = true)]

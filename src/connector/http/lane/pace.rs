@@ -219,5 +219,6 @@ mod tests {
         let next = sent + Duration::from_secs(2);
         pace.nearly_used_up(1.2, next, next);
         assert_eq!(pace.limit(), 3);
+        crate::tried("A9", 3);
     }
 }

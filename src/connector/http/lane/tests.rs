@@ -322,6 +322,7 @@ async fn an_hourly_rule_is_used_up_and_never_exceeded() {
     }
     permit(&lane, background()).await.settle(CLEAN, None);
     assert!(start.elapsed() >= Duration::from_mins(10));
+    crate::tried("A7", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -358,4 +359,5 @@ async fn it_settles_below_what_the_service_can_take_at_once() {
     let best = Duration::from_millis(5_000 / 4 * 30);
     let efficiency = best.as_secs_f64() / start.elapsed().as_secs_f64();
     assert!(efficiency > 0.9, "{efficiency}");
+    crate::tried("A8", 1);
 }

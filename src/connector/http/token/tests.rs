@@ -63,6 +63,7 @@ async fn everybody_who_waits_shares_one_fetch() {
     let tokens = join_all((0..50).map(|_| current(&cache))).await;
     assert!(tokens.iter().all(|token| token == "t1"));
     assert_eq!(*asked.lock(), 1);
+    crate::tried("D8", 50);
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,6 +107,7 @@ async fn a_log_in_service_that_is_down_does_not_matter_while_the_token_lasts() {
     assert_eq!(*asked.lock(), 2, "not asked again at once");
     advance(Duration::from_secs(30)).await;
     assert_eq!(current(&cache).await, "t3");
+    crate::tried("D8", 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +142,7 @@ async fn a_password_is_tried_twice_and_then_never_again() {
         advance(Duration::from_hours(1)).await;
     }
     assert_eq!(*asked.lock(), 2);
+    crate::tried("D5", 10);
 }
 
 #[tokio::test(start_paused = true)]

@@ -94,6 +94,7 @@ async fn a_refused_connection_was_surely_not_sent() {
     let fault = fault(get(&Origin::parse(&origin).expect("an origin"), "x")).await;
     assert_eq!(fault.kind, FaultKind::NotSent);
     assert!(fault.to_string().to_lowercase().contains("refused"), "{fault}");
+    crate::tried("C1", 1);
 }
 
 #[tokio::test]
@@ -110,6 +111,8 @@ async fn silence_and_dripping_are_abandoned() {
     let dripping = fault(get(&dripping, "x")).await;
     assert_eq!(dripping.kind, FaultKind::TimedOut);
     assert!(dripping.to_string().contains("not finished"), "{dripping}");
+    crate::tried("C4", 3);
+    crate::tried("C5", 3);
 }
 
 #[tokio::test]
@@ -128,6 +131,8 @@ async fn a_body_cut_short_is_never_an_answer() {
     )
     .await;
     assert_eq!(fault(get(&chunked, "x")).await.kind, FaultKind::Broken);
+    crate::tried("C2", 2);
+    crate::tried("C3", 2);
 }
 
 #[tokio::test]
@@ -153,6 +158,7 @@ async fn a_body_without_end_is_cut_at_the_cap() {
         fault(get(&announced, "x")).await.kind,
         FaultKind::TooLarge(64 * 1024)
     );
+    crate::tried("C3", 2);
 }
 
 #[tokio::test]
@@ -171,6 +177,7 @@ async fn the_cap_counts_expanded_bytes() {
     generous.body_cap = 1024 * 1024;
     let answer = network().wire.exchange(generous).await.expect("fits");
     assert_eq!(answer.body.len(), 256 * 1024);
+    crate::tried("C6", 2);
 }
 
 /// 256 KiB of zeros in gzip, made by hand: one deflate block of fixed codes, a literal zero and then copies of it.
@@ -343,15 +350,18 @@ mod encrypted {
     async fn a_certificate_of_the_configured_authority_is_trusted() {
         let answer = ask("127.0.0.1", server(SERVER), AUTHORITY).await;
         assert_eq!(answer.expect("trusted").status.as_u16(), 204);
+        crate::tried("C7", 1);
     }
 
     #[tokio::test]
     async fn a_certificate_of_nobody_for_another_host_or_expired_is_refused_with_words() {
-        for (host, certificate, authority, words) in [
+        let cases = [
             ("127.0.0.1", SERVER, OTHER_AUTHORITY, "UnknownIssuer"),
             ("127.0.0.1", EXPIRED, AUTHORITY, "expired"),
             ("localhost", SERVER, AUTHORITY, "not valid for name"),
-        ] {
+        ];
+        let count = cases.len();
+        for (host, certificate, authority, words) in cases {
             let fault = ask(host, server(certificate), authority)
                 .await
                 .expect_err("refused");
@@ -360,5 +370,6 @@ mod encrypted {
             assert!(fault.kind.hint().is_some_and(|hint| hint.contains("certificate")));
             assert!(!fault.kind.may_pass(), "it is not tried again");
         }
+        crate::tried("C7", count);
     }
 }

@@ -79,6 +79,8 @@ async fn short_and_empty_pages_in_the_middle_are_not_the_end() {
     let unique: HashSet<_> = ids(&listed).into_iter().collect();
     assert_eq!(unique.len(), visible);
     assert!(unique.contains(id('a', 450).as_str()));
+    crate::tried("E3", 1);
+    crate::tried("E4", 1);
 }
 
 #[tokio::test]
@@ -101,6 +103,7 @@ async fn rows_that_come_twice_end_the_listing_with_an_error() {
     assert_eq!(error.kind, ErrorKind::UnexpectedAnswer);
     let told = told(&error);
     assert!(told.contains("listed twice"), "{told}");
+    crate::tried("E2", 1);
 }
 
 #[tokio::test]
@@ -135,7 +138,9 @@ async fn where_no_query_is_allowed_the_missing_rule_is_named() {
 async fn a_page_that_is_too_much_is_asked_for_again_in_smaller_ones() {
     let table = people(300);
     let cancelled = "Transaction cancelled: maximum execution time exceeded";
-    for cut_short in [false, true] {
+    let cases = [false, true];
+    let count = cases.len();
+    for cut_short in cases {
         let table = table.clone();
         let instance = Instance::start(move |request| {
             let limit: usize = request.parameter("sysparm_limit").parse().unwrap();
@@ -159,6 +164,7 @@ async fn a_page_that_is_too_much_is_asked_for_again_in_smaller_ones() {
             .collect();
         assert_eq!(limits[..4], ["1000", "500", "250", "125"]);
     }
+    crate::tried("B9", count);
 }
 
 #[tokio::test]
@@ -256,6 +262,7 @@ async fn values_that_could_change_the_query_are_escaped_or_refused() {
         assert_eq!(error.kind, ErrorKind::Refused, "{value:?}");
     }
     assert!(instance.requests().len() <= 2, "nothing unsafe was sent");
+    crate::tried("L8", 4);
 }
 
 #[tokio::test]
@@ -289,4 +296,5 @@ async fn an_error_behind_a_success_status_is_told_in_the_services_words() {
     assert_eq!(error.kind, ErrorKind::Refused);
     let told = told(&error);
     assert!(told.contains("Something is off"), "{told}");
+    crate::tried("B7", 1);
 }

@@ -389,6 +389,7 @@ async fn a_push_is_taken_back_and_the_taking_back_too() {
     assert_eq!(scene.world.shown("ada"), Some(new()));
     assert_eq!(scene.inventory(), after);
     scene.assert_promises();
+    crate::tried("N4", 2);
 }
 
 #[tokio::test]
@@ -430,6 +431,7 @@ async fn whoever_was_changed_since_is_not_overwritten() {
     let told = scene.undo(pushed.report.run.as_str()).await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
     assert_eq!(scene.target.writes(), writes);
+    crate::tried("N4", 1);
 }
 
 #[tokio::test]

@@ -215,6 +215,27 @@ impl Instance {
         Some(true)
     }
 
+    /// Puts another content or scan state into an attachment's place behind everybody's back: the platform's own doing, or
+    /// a mishap. The log has its new hash.
+    pub fn replace_attachment(&mut self, row: AttachmentRow, now: Timestamp) {
+        let hash: String = row
+            .content
+            .sha256()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let sys_id = row.sys_id;
+        self.put_attachment(row);
+        self.log.record(
+            now,
+            Operation::Update,
+            TableName::Attachment.name(),
+            sys_id,
+            vec![("hash", hash.into())],
+            "system",
+        );
+    }
+
     /// Deletes a row with its attachments and their thumbnails (`servicenow.md` 3.4, E51). False: no such row.
     /// Columns that named it keep their value.
     pub fn delete(&mut self, table: TableName, sys_id: SysId, actor: Actor<'_>) -> bool {

@@ -1,0 +1,85 @@
+//! A: throttling.
+
+use serde_json::json;
+
+use crate::common::faults::{Scenario, rule, tried};
+
+const TABLES: &str = "^/api/now/table/";
+const UPLOADS: &str = "^/api/now/attachment/file";
+const PHOTOS: &str = "photo";
+
+#[test]
+fn a1_a_pause_is_waited_out_and_nothing_fails() {
+    let wait = || json!({"status": 429, "headers": {"Retry-After": "1"}, "body": ""});
+    let refusals = [
+        rule("entra", "GET", "^/v1.0/users$", 1, wait()),
+        rule("entra", "GET", PHOTOS, 1, wait()),
+        rule("servicenow", "GET", TABLES, 1, wait()),
+        rule("servicenow", "POST", UPLOADS, 1, wait()),
+    ];
+    let count = refusals.len();
+    let told = refusals.into_iter().fold(Scenario::of(8), Scenario::fault).sync();
+    let told = told.code(0).after_the_faults().everybody_right();
+    assert_eq!((told.count("updated"), told.count("failed")), (8, 0));
+    tried("A1", count);
+}
+
+#[test]
+fn a2_a_refusal_that_names_no_wait_is_backed_off_from() {
+    let bare = || json!({"status": 429, "body": ""});
+    let told = Scenario::of(8)
+        .fault(rule("entra", "GET", PHOTOS, 2, bare()))
+        .fault(rule("servicenow", "POST", UPLOADS, 2, bare()))
+        .sync();
+    told.code(0).after_the_faults().everybody_right();
+    tried("A2", 4);
+}
+
+#[test]
+fn a4_of_a_batch_only_the_refused_items_are_asked_for_again() {
+    let scenario = Scenario::of(20).fault(
+        json!({"service": "entra", "batch_item": true, "path": "photo", "times": 7,
+        "do": {"status": 429, "headers": {"Retry-After": "1"}, "body": ""}}),
+    );
+    let told = scenario.sync().code(0).after_the_faults().everybody_right();
+    let (_, batches) = told.stage.requests(&["$batch"]);
+    assert_eq!(batches, 2, "twenty, and then seven");
+    tried("A4", 7);
+}
+
+#[test]
+fn a8_an_exhausted_pool_that_refuses_without_a_word_is_not_exceeded_again() {
+    // Two threads and nobody may wait: the third request in flight is refused with a bare 429.
+    let told = Scenario::of(16)
+        .switch(
+            "servicenow",
+            json!({"throttle": {"enabled": true, "threads": 2, "queue": 0}}),
+        )
+        .switch("server", json!({"latency_ms": 20}))
+        .sync()
+        .code(0)
+        .everybody_right();
+    let traffic = told.stage.control("/traffic");
+    let lane = &traffic["lanes"]["servicenow"];
+    let (requests, refused) = (lane["requests"].as_u64(), lane["throttled"].as_u64());
+    assert!(refused <= Some(3), "{refused:?} of {requests:?} were refused");
+    tried("A8", 1);
+}
+
+#[test]
+fn a10_both_services_throttle_in_turn_and_neither_starves() {
+    let wait = || json!({"status": 429, "headers": {"Retry-After": "1"}, "body": ""});
+    let mut scenario = Scenario::of(8);
+    for skip in [0, 3, 6] {
+        for (service, path) in [("entra", PHOTOS), ("servicenow", UPLOADS)] {
+            let mut refusal = rule(service, "GET", path, 1, wait());
+            refusal["skip"] = json!(skip);
+            if service == "servicenow" {
+                refusal["method"] = json!("POST");
+            }
+            scenario = scenario.fault(refusal);
+        }
+    }
+    scenario.sync().code(0).after_the_faults().everybody_right();
+    tried("A10", 6);
+}

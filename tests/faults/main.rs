@@ -1,0 +1,16 @@
+//! The faults of `reliability.md` 4 by number, against the real binary and the sandbox.
+//!
+//! Every test's name begins with its number, every scenario ends with the checker, and every test says how often it tried
+//! what. Long forms are marked `#[ignore]`; `cargo test --test faults -- --include-ignored` runs them too.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod a_throttling;
+mod b_server;
+mod c_network;
+mod checking;
+mod d_sign_in;
+mod document;
+mod e_listing;
+mod f_photos;
