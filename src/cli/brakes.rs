@@ -20,6 +20,8 @@ pub struct Braked {
     pub limits: Limits,
     /// Set if it goes too far: then nothing of it is carried out.
     pub breach: Option<Failure>,
+    /// How many removals were taken out and wait for approval.
+    pub waiting: u64,
 }
 
 /// Takes out of a plan what nobody has approved, and checks the rest against the limits.
@@ -33,6 +35,7 @@ pub async fn before(
     arguments: &WriteArguments,
 ) -> Result<Braked, Failure> {
     let is_confirmed = !arguments.yes && output.can_ask;
+    let mut waiting = 0;
     let (plan, limits) = if is_confirmed {
         (plan, session.limits.without_change_share())
     } else {
@@ -40,7 +43,7 @@ pub async fn before(
         let held = session.engine.hold_back_removals(plan).await;
         let (plan, staging) = held.map_err(store_failure)?;
         if !arguments.dry_run {
-            let waiting = session.engine.stage(staging).await.map_err(store_failure)?;
+            waiting = session.engine.stage(staging).await.map_err(store_failure)?;
             if waiting > 0 {
                 output.talk(&format!(
                     "{} to be removed and {} for approval: see `avatar-sync removals`",
@@ -60,7 +63,12 @@ pub async fn before(
         Err(breach) if arguments.dry_run => Some(breached(&breach)),
         Err(breach) => Some(keep(session, &plan, &breach)),
     };
-    Ok(Braked { plan, limits, breach })
+    Ok(Braked {
+        plan,
+        limits,
+        breach,
+        waiting,
+    })
 }
 
 fn breached(breach: &Breach) -> Failure {
