@@ -1,5 +1,5 @@
 //! What stays on this machine: the journal (what was done), the vault (what was replaced), the memory (what need not
-//! be asked again) and the last scan.
+//! be asked again), the standing (what brakes know and what somebody has decided) and the last scan.
 //!
 //! The journal and the vault are the safety of a push and live in the state folder; a push without them is refused.
 //! The memory and the snapshot live in the cache folder; losing them costs requests and nothing else. Everything holds
@@ -15,6 +15,7 @@ pub mod memory;
 mod past;
 mod patience;
 pub mod snapshot;
+pub mod standing;
 #[cfg(test)]
 mod testing;
 pub mod vault;
@@ -28,6 +29,7 @@ pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
 pub use past::{PastPeople, PastPerson};
 use patience::Patience;
+pub use standing::Standing;
 pub use vault::Vault;
 
 use keys::{KeyError, KeySettings, Keys};
@@ -66,6 +68,16 @@ impl StorePaths {
     /// The vault's folder.
     pub fn vault(&self) -> PathBuf {
         self.state().join("vault")
+    }
+
+    /// The file of what brakes know.
+    pub fn standing(&self) -> PathBuf {
+        self.state().join("standing.sqlite")
+    }
+
+    /// The plan that limits have stopped last; it names people.
+    pub fn stopped_plan(&self) -> PathBuf {
+        self.state().join("stopped-plan.json")
     }
 
     /// The last scan's file.
@@ -119,6 +131,7 @@ pub struct Store {
     journal: Journal,
     vault: Vault,
     memory: Memory,
+    standing: Standing,
     snapshot: PathBuf,
     access: Access,
     notes: Arc<[String]>,
@@ -168,10 +181,12 @@ impl Store {
             }
         };
         let memory = Memory::open(&paths.cache(), &mut notes);
+        let standing = Standing::open(&paths.standing(), access, &mut notes)?;
         Ok(Self {
             journal,
             vault,
             memory,
+            standing,
             snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
@@ -192,6 +207,11 @@ impl Store {
     /// What need not be asked again.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// What brakes know: failing runs, parked people, absences seen, removals that wait for somebody's word.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// What it was opened for.

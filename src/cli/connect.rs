@@ -231,6 +231,11 @@ impl Session {
         move || parts.engine(Access::Write).map(|(engine, _)| Arc::new(engine))
     }
 
+    /// Where the profile's local data is.
+    pub fn paths(&self) -> &StorePaths {
+        &self.parts.paths
+    }
+
     /// Which systems, under which profile.
     pub fn headline(&self, look: Look) -> String {
         let arrow = look.arrow();

@@ -439,6 +439,8 @@ impl World {
             opt_outs: Vec::new(),
             policy: Policy::default(),
             absence_hours: 24,
+            absence_scans: 2,
+            removals_need_approval: true,
             pushes_in_flight: 8,
             picture_side: 360,
         };

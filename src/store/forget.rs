@@ -17,7 +17,7 @@ use super::database;
 use super::keys::{KeyId, Keys, SecretStoreError};
 use super::lock::Lock;
 use super::vault::{self, Vault};
-use super::{StoreError, StoreOptions, StorePaths, files, journal, snapshot};
+use super::{StoreError, StoreOptions, StorePaths, files, journal, snapshot, standing};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
 
@@ -99,9 +99,13 @@ impl Forgetting {
         gone.pictures += self.vault.sweep_all(&self.journal)?;
         rewrite(&self.journal).map_err(StoreError::database("rewrite the journal"))?;
         gone.remembered = memory::forget(&self.paths, known)?;
+        gone.remembered += standing::forget(&self.paths, &known.sources)?;
+        // A plan names everybody.
+        files::remove(&self.paths.stopped_plan())?;
         let (state, cache) = (self.paths.state(), self.paths.cache());
-        gone.copies =
-            vault::remove_copies(&state, "journal.", None)? + vault::remove_copies(&cache, "memory.", None)?;
+        gone.copies = vault::remove_copies(&state, "journal.", None)?
+            + vault::remove_copies(&state, "standing.", None)?
+            + vault::remove_copies(&cache, "memory.", None)?;
         // Not only their own line: reasons of others name them.
         gone.scan = files::remove(&self.paths.snapshot())?;
         Ok(gone)

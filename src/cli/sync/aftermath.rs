@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cli::brakes::Quarantined;
 use crate::cli::connect::store_paths;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -67,7 +68,7 @@ impl Outcome {
                 .map(|(person, why)| format!("{} ({}): {why}", person.name.shown(), person.upn.shown()))
                 .collect(),
             is_quarantined: false,
-            waits_for_approval: false,
+            waits_for_approval: ending.waiting > 0,
         }
     }
 
@@ -89,7 +90,7 @@ impl Outcome {
             run: None,
             summary: None,
             people: Vec::new(),
-            is_quarantined: false,
+            is_quarantined: failure.error.is::<Quarantined>(),
             waits_for_approval: false,
         }
     }
@@ -121,8 +122,9 @@ impl Outcome {
 
     fn next_command(&self, occasion: Occasion, profile: &str) -> String {
         let command = match (occasion, &self.run, self.code) {
-            (Occasion::Brake | Occasion::ApprovalWanted, _, _) => "avatar-sync plan".to_owned(),
-            (Occasion::Quarantine, _, _) => "avatar-sync history".to_owned(),
+            (Occasion::Brake, _, _) => "avatar-sync plan".to_owned(),
+            (Occasion::ApprovalWanted, _, _) => "avatar-sync removals".to_owned(),
+            (Occasion::Quarantine, _, _) => "avatar-sync release quarantine".to_owned(),
             (_, _, exit::USAGE) => "avatar-sync config show --origin".to_owned(),
             (_, _, exit::NO_ACCESS) => "avatar-sync check".to_owned(),
             (_, Some(run), _) => format!("avatar-sync history {}", clean(run.as_str())),

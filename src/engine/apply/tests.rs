@@ -11,10 +11,7 @@ use crate::engine::fakes::{Watched, When, World, cut_off, person, picture};
 use crate::engine::scan::Ignore;
 use crate::store::{Access, Store, StorePaths};
 
-const NO_LIMITS: Limits = Limits {
-    max_changes: None,
-    max_removals: None,
-};
+const NO_LIMITS: Limits = Limits::NONE;
 
 /// A world of people with a photo and no avatar, and a run over them.
 struct Scene {
@@ -61,6 +58,7 @@ impl Scene {
             profile: "default".into(),
             made_at: self.world.now(),
             complete: true,
+            in_scope: None,
             push_suspicious: false,
             steps: (0..people).map(step).collect(),
             skips: vec![],
@@ -303,7 +301,7 @@ async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_wr
     ));
     let two = Limits {
         max_changes: Some(2),
-        max_removals: None,
+        ..Limits::NONE
     };
     assert!(matches!(refused(scene.plan(3), two).await, ApplyError::Breach(_)));
     let mut removing = Plan {
@@ -316,37 +314,6 @@ async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_wr
         ApplyError::RemovesOnIncompleteListing
     ));
     assert_eq!(scene.target.writes(), 0);
-}
-
-#[test]
-fn half_of_the_last_hundred_failing_pulls_the_brake() {
-    let mut brakes = Brakes::default();
-    for number in 0..99 {
-        let outcome = if number % 2 == 0 {
-            Outcome::Failed
-        } else {
-            Outcome::Updated
-        };
-        assert_eq!(brakes.count(outcome, None), None, "{number}");
-    }
-    assert!(matches!(
-        brakes.count(Outcome::Updated, None),
-        Some(StopReason::Brake(_))
-    ));
-}
-
-#[test]
-fn people_who_had_no_turn_count_for_no_brake() {
-    let mut brakes = Brakes::default();
-    for _ in 0..19 {
-        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
-        assert_eq!(brakes.count(Outcome::Skipped, None), None);
-    }
-    assert_eq!(brakes.count(Outcome::Updated, None), None);
-    for _ in 0..19 {
-        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
-    }
-    assert!(brakes.count(Outcome::Failed, Some("a role")).is_some());
 }
 
 /// `reliability.md` N3: a run goes on after an hour, and somebody has set another picture meanwhile.
