@@ -11,8 +11,12 @@ mod demo;
 pub mod exit;
 mod explain;
 mod failure;
+mod forget;
+mod health;
 mod history;
 mod info;
+mod interrupt;
+mod notify;
 mod output;
 mod plan;
 mod push;
@@ -107,8 +111,13 @@ enum Command {
     Apply(apply::ApplyArguments),
     /// Bring some people's photos into ServiceNow.
     Push(push::PushArguments),
-    /// A full run: scan, plan, apply.
+    /// A full run: scan, plan, apply. Once, or again and again with --every or --cron.
     Sync(sync::SyncArguments),
+    /// Say if a program that repeats runs is well, for probes: ends with 0 or 1.
+    Health(health::HealthArguments),
+    /// Notifications by e-mail and webhook.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Clear away stored pictures that nobody sees; what people see stays.
     Clean(clean::CleanArguments),
     /// Go on with a run that was stopped or cut off: whom it has not reached is planned anew.
@@ -119,6 +128,8 @@ enum Command {
     History(history::HistoryArguments),
     /// Every write with who, when, whom and what: JSON lines or a table; or a proof that none was changed.
     Audit(audit::AuditArguments),
+    /// Remove a person, or everything, from what is kept on this machine.
+    Forget(forget::ForgetArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -154,6 +165,11 @@ pub struct WriteArguments {
     pub max_removals: Option<u32>,
 }
 
+/// The command line as it is declared: commands, flags and their help.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program with these arguments and says how it ends.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -182,6 +198,8 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Config(command)) => configuration::run(output, &global, &command),
         Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
+        Some(Command::Health(arguments)) => health::run(output, &arguments),
+        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -218,10 +236,16 @@ async fn dispatch_async(
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Notify(command) => notify::run(output, global, &command).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
         Command::Resume(arguments) => resume::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
-        Command::Completions(_) | Command::Config(_) | Command::Info(_) | Command::Audit(_) => {
+        Command::Completions(_)
+        | Command::Config(_)
+        | Command::Info(_)
+        | Command::Audit(_)
+        | Command::Health(_)
+        | Command::Forget(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

@@ -117,7 +117,7 @@ impl Drop for TemporaryFolder {
 }
 
 /// The defaults, pointed at the sandbox; files and environment are not looked at.
-fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration {
+pub(super) fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration {
     let ready = sandbox.ready_line();
     let text = |key: &str| Value::Text(ready[key].as_str().unwrap_or_default().to_owned());
     let mut values: BTreeMap<&'static str, Effective> = SETTINGS
@@ -143,7 +143,10 @@ fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration
         ("servicenow.client_id", text("servicenow_client_id")),
         ("servicenow.client_secret", text("servicenow_client_secret")),
         // It goes with the folder; nothing is left in the system's secret store.
-        ("vault.key", Value::Text(VaultKey::generate().to_text().to_string())),
+        (
+            "vault.key",
+            Value::Text(VaultKey::generate().to_text().to_string()),
+        ),
     ] {
         values.insert(
             key,

@@ -4,6 +4,8 @@
 //! Nothing here knows whether the run was a push, a cleaning or itself an undo: the journal tells what was written, and
 //! that is what is reversed.
 
+mod people;
+
 use std::collections::HashSet;
 
 use super::push::stored_by;
@@ -177,7 +179,9 @@ impl Engine {
         if let Some(Released { why, at }) = deeds.released {
             let at = at.strftime("%Y-%m-%d");
             let why = match why {
-                Why::Age => format!("the picture of before left the vault on {at}, when it had reached the age limit"),
+                Why::Age => {
+                    format!("the picture of before left the vault on {at}, when it had reached the age limit")
+                }
                 Why::Forgotten => format!("the picture of before was forgotten on {at}, as somebody asked"),
             };
             return Ok(Err((Outcome::Skipped, format!("{why}; nothing can be put back"))));

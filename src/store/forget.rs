@@ -9,7 +9,6 @@ mod person;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 pub use person::{Known, Sought};
@@ -101,8 +100,8 @@ impl Forgetting {
         rewrite(&self.journal).map_err(StoreError::database("rewrite the journal"))?;
         gone.remembered = memory::forget(&self.paths, known)?;
         let (state, cache) = (self.paths.state(), self.paths.cache());
-        gone.copies = vault::remove_copies(&state, "journal.", None)?
-            + vault::remove_copies(&cache, "memory.", None)?;
+        gone.copies =
+            vault::remove_copies(&state, "journal.", None)? + vault::remove_copies(&cache, "memory.", None)?;
         // Not only their own line: reasons of others name them.
         gone.scan = files::remove(&self.paths.snapshot())?;
         Ok(gone)
@@ -114,9 +113,7 @@ impl Forgetting {
         let of_them = format!("source IN ({})", places(known.sources.len()));
         let sources = || params_from_iter(known.sources.iter().map(|source| source.as_str()));
         let rows: Vec<[String; 3]> = transaction
-            .prepare(&format!(
-                "SELECT run, source, target FROM kept WHERE {of_them}"
-            ))?
+            .prepare(&format!("SELECT run, source, target FROM kept WHERE {of_them}"))?
             .query_map(sources(), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?
             .collect::<rusqlite::Result<_>>()?;
         for [run, source, target] in &rows {
@@ -124,9 +121,10 @@ impl Forgetting {
         }
         transaction.execute(&format!("DELETE FROM kept WHERE {of_them}"), sources())?;
         let steps = transaction.execute(&format!("{} WHERE {of_them}", vault::NAMELESS), sources())?;
+        journal::planned::forget_people(&transaction, &known.sources)?;
         other_tables(&transaction, &known.sources)?;
-        for (table, key, column) in SENTENCES {
-            blank_names(&transaction, table, key, column, &known.names)?;
+        for column in ["detail", "hint"] {
+            blank_names(&transaction, column, &known.names)?;
         }
         transaction.commit()?;
         Ok(steps as u64)
@@ -134,7 +132,7 @@ impl Forgetting {
 }
 
 /// Tables that are handled by name: what they keep is the audit trail, or is removed above.
-const TRAIL: [&str; 6] = ["runs", "steps", "writes", "under_way", "kept", "released"];
+const TRAIL: [&str; 5] = ["steps", "writes", "under_way", "kept", "released"];
 
 /// What is neither is about how things stand with somebody, and goes.
 fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<()> {
@@ -146,39 +144,29 @@ fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for table in tables.iter().filter(|table| !TRAIL.contains(&table.as_str())) {
-        let rows = format!("DELETE FROM \"{table}\" WHERE source IN ({})", places(sources.len()));
+        let rows = format!(
+            "DELETE FROM \"{table}\" WHERE source IN ({})",
+            places(sources.len())
+        );
         journal.execute(&rows, params_from_iter(sources.iter().map(SourceId::as_str)))?;
     }
     Ok(())
 }
 
-/// Where sentences stand, by table, key and column: one person's may name another, "the same picture as …".
-const SENTENCES: [(&str, &str, &str); 4] = [
-    ("steps", "run, source", "detail"),
-    ("steps", "run, source", "hint"),
-    ("writes", "id, run", "detail"),
-    ("runs", "id, profile", "stopped"),
-];
-
-fn blank_names(
-    journal: &Connection,
-    table: &str,
-    key: &str,
-    column: &str,
-    names: &BTreeSet<String>,
-) -> rusqlite::Result<()> {
+/// One person's step may name another: "the same picture as …". The audit trail beside it names nobody.
+fn blank_names(journal: &Connection, column: &str, names: &BTreeSet<String>) -> rusqlite::Result<()> {
     let mut naming = journal.prepare(&format!(
-        "SELECT {key}, {column} FROM {table} WHERE instr({column}, ?1) > 0"
+        "SELECT run, source, {column} FROM steps WHERE instr({column}, ?1) > 0"
     ))?;
     let mut blank = journal.prepare(&format!(
-        "UPDATE {table} SET {column} = ?3 WHERE ({key}) = (?1, ?2)"
+        "UPDATE steps SET {column} = ?3 WHERE run = ?1 AND source = ?2"
     ))?;
     for name in names {
-        let rows: Vec<(Value, Value, String)> = naming
-            .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        let rows: Vec<[String; 3]> = naming
+            .query_map([name], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?
             .collect::<rusqlite::Result<_>>()?;
-        for (first, second, text) in rows {
-            blank.execute((first, second, without(&text, name)))?;
+        for [run, source, text] in rows {
+            blank.execute([run, source, without(&text, name)])?;
         }
     }
     Ok(())

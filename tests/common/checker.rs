@@ -901,7 +901,7 @@ impl Vault {
             profile: "default".into(),
         };
         let is_there = paths.vault().is_dir();
-        let open = || Store::open(&paths, Access::Read);
+        let open = || Store::open_with(&paths, Access::Read, &super::store_options());
         Self {
             store: is_there.then(|| open().expect("the store opens for reading")),
             runtime: tokio::runtime::Builder::new_current_thread()

@@ -93,6 +93,9 @@ pub(super) fn seek(
     wanted: &str,
 ) -> Result<Sought, StoreError> {
     let wanted = wanted.trim().to_lowercase();
+    if wanted.is_empty() {
+        return Ok(Sought::Nobody);
+    }
     let mut people = People::default();
     if let Some(journal) = journal {
         told_by(journal, &mut people).map_err(StoreError::database("read the journal"))?;
@@ -138,7 +141,9 @@ fn several(people: &People, sources: &[&SourceId]) -> Sought {
             user_name: None,
         };
         let known = people.by_source.get(*source);
-        known.and_then(|known| known.last().cloned()).unwrap_or_else(nameless)
+        known
+            .and_then(|known| known.last().cloned())
+            .unwrap_or_else(nameless)
     };
     Sought::Several(sources.iter().map(last).collect())
 }
@@ -155,6 +160,7 @@ fn told_by(journal: &Connection, people: &mut People) -> rusqlite::Result<()> {
             people.tell(person);
         }
     }
+    crate::store::journal::planned::people(journal, |person| people.tell(person))?;
     for table in ["steps", "kept", "writes", "released"] {
         let mut ids = journal.prepare(&format!("SELECT DISTINCT source, target FROM {table}"))?;
         let rows = ids.query_map([], |row| {
@@ -175,14 +181,19 @@ fn known(journal: Option<&Connection>, people: &People, source: &SourceId) -> ru
         .map(|target| SourceId::not_asked(target.as_str()));
     sources.extend(alone.filter(|alone| alone != source && people.targets.contains_key(alone)));
     let mut known = Known {
-        person: people.by_source.get(source).and_then(|known| known.last().cloned()),
+        person: people
+            .by_source
+            .get(source)
+            .and_then(|known| known.last().cloned()),
         is_in_scan: sources.iter().any(|source| people.in_scan.contains(source)),
         ..Known::default()
     };
     for source in &sources {
         known.names.extend(people.names(source));
         let told = people.by_source.get(source).into_iter().flatten();
-        known.names.extend(told.map(|person| person.name.raw().to_owned()));
+        known
+            .names
+            .extend(told.map(|person| person.name.raw().to_owned()));
     }
     known.names.retain(|name| name != NO_NAME && !name.is_empty());
     known.sources = sources;
@@ -192,7 +203,8 @@ fn known(journal: Option<&Connection>, people: &People, source: &SourceId) -> ru
     let ids = || params_from_iter(known.sources.iter().map(SourceId::as_str));
     let count = |table: &str| -> rusqlite::Result<u64> {
         let mut rows = journal.prepare(&format!("SELECT count(*) FROM {table} WHERE {of_them}"))?;
-        rows.query_row(ids(), |row| row.get::<_, i64>(0)).map(|count| count as u64)
+        rows.query_row(ids(), |row| row.get::<_, i64>(0))
+            .map(|count| count as u64)
     };
     let texts = |column: &str, table: &str| -> rusqlite::Result<Vec<Option<String>>> {
         let mut rows = journal.prepare(&format!("SELECT DISTINCT {column} FROM {table} WHERE {of_them}"))?;
@@ -200,7 +212,11 @@ fn known(journal: Option<&Connection>, people: &People, source: &SourceId) -> ru
     };
     let hashes = |table| -> rusqlite::Result<BTreeSet<Sha256>> {
         let texts = texts("sha256", table)?;
-        Ok(texts.iter().flatten().filter_map(|text| Sha256::from_hex(text)).collect())
+        Ok(texts
+            .iter()
+            .flatten()
+            .filter_map(|text| Sha256::from_hex(text))
+            .collect())
     };
     let (kept, written) = (hashes("kept")?, hashes("writes")?);
     let mut stored = BTreeSet::new();

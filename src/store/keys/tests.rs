@@ -198,7 +198,8 @@ fn a_key_file_is_read_once_and_must_not_lie_open() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("own");
+        let mode =
+            |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("own");
         mode(0o644);
         let error = keys(settings.clone()).find(key.id()).expect_err("open");
         assert!(matches!(error, KeyError::Open { .. }), "{error}");

@@ -24,8 +24,8 @@ pub(in crate::store) const MIGRATION: &str = "
         PRIMARY KEY (run, source)) STRICT, WITHOUT ROWID;
     CREATE INDEX kept_by_picture ON kept (sha256);
     CREATE INDEX kept_by_age ON kept (at);
-    -- When the names left the steps of a run.
-    ALTER TABLE runs ADD COLUMN thinned TEXT;
+    -- Runs whose steps have lost their names.
+    CREATE TABLE thinned (run TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// What stands where a name was.
@@ -68,15 +68,9 @@ impl Vault {
     }
 
     /// Rows first: a file without a row is found by [`Vault::sweep`], a row without a file would promise a picture.
-    fn release(
-        &self,
-        journal: &mut Connection,
-        cutoff: Timestamp,
-        until: Instant,
-    ) -> Result<(), StoreError> {
+    fn release(&self, journal: &mut Connection, cutoff: Timestamp, until: Instant) -> Result<(), StoreError> {
         while Instant::now() < until {
-            let gone =
-                release_rows(journal, cutoff).map_err(StoreError::database("let go old pictures"))?;
+            let gone = release_rows(journal, cutoff).map_err(StoreError::database("let go old pictures"))?;
             for sha256 in &gone {
                 if !is_named(journal, sha256).map_err(StoreError::database("read the journal"))? {
                     self.remove_now(sha256)?;
@@ -233,13 +227,13 @@ fn all_named(journal: &Connection) -> rusqlite::Result<HashSet<Sha256>> {
         .collect()
 }
 
-/// Takes the names out of the steps of old runs, one run at a time.
+/// Takes the names out of the steps and plans of old runs, one run at a time.
 fn thin(journal: &mut Connection, cutoff: Timestamp, until: Instant) -> rusqlite::Result<()> {
     while Instant::now() < until {
         let transaction = journal.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let run: Option<String> = transaction
             .prepare_cached(
-                "SELECT id FROM runs WHERE started < ?1 AND thinned IS NULL
+                "SELECT id FROM runs WHERE started < ?1 AND id NOT IN (SELECT run FROM thinned)
                  AND id NOT IN (SELECT run FROM under_way) ORDER BY started LIMIT 1",
             )?
             .query_map([cutoff.to_string()], |row| row.get(0))?
@@ -247,8 +241,10 @@ fn thin(journal: &mut Connection, cutoff: Timestamp, until: Instant) -> rusqlite
             .transpose()?;
         let Some(run) = run else { return Ok(()) };
         transaction.execute(&format!("{NAMELESS} WHERE run = ?1"), [&run])?;
+        // Nobody goes on with a run of so long ago.
+        transaction.execute("DELETE FROM planned WHERE run = ?1", [&run])?;
         transaction.execute(
-            "UPDATE runs SET thinned = ?2 WHERE id = ?1",
+            "INSERT INTO thinned (run, at) VALUES (?1, ?2)",
             [&run, &Timestamp::now().to_string()],
         )?;
         transaction.commit()?;
@@ -257,7 +253,8 @@ fn thin(journal: &mut Connection, cutoff: Timestamp, until: Instant) -> rusqlite
 }
 
 /// Leaves of a step what the audit trail needs: ids, what was done, how it ended.
-pub(in crate::store) const NAMELESS: &str = "UPDATE steps SET detail = '', hint = NULL, person = json_set(person,
+pub(in crate::store) const NAMELESS: &str =
+    "UPDATE steps SET detail = '', hint = NULL, person = json_set(person,
     '$.name', '(name not kept)', '$.upn', '(name not kept)', '$.mail', NULL, '$.user_name', NULL)";
 
 /// Removes copies of a database that were put aside, with the date of a change of format or of damage in their names:
@@ -269,7 +266,11 @@ pub(in crate::store) fn remove_copies(
 ) -> Result<u64, StoreError> {
     let mut removed = 0;
     for path in files::list(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let is_copy = name
             .strip_prefix(begins)
             .is_some_and(|rest| rest.starts_with("format-") || rest.starts_with("damaged-"));

@@ -93,7 +93,11 @@ mod tests {
             let mut changed = sealed.clone();
             changed[position] ^= 1;
             assert_eq!(open(&key, &changed, &sha256), None, "byte {position}");
-            assert_eq!(open(&key, &sealed[..position], &sha256), None, "cut at {position}");
+            assert_eq!(
+                open(&key, &sealed[..position], &sha256),
+                None,
+                "cut at {position}"
+            );
         }
         let of_another = Sha256::of(b"another face");
         assert_eq!(open(&key, &sealed, &of_another), None);

@@ -86,7 +86,9 @@ impl Shelves {
         }
         for shelf in shelves.iter().filter(|shelf| shelf.is_dir()) {
             for path in files::list(shelf)? {
-                let Some(shelved) = Shelved::of(&path) else { continue };
+                let Some(shelved) = Shelved::of(&path) else {
+                    continue;
+                };
                 if let Some(found) = look(&path, shelved)? {
                     return Ok(Some(found));
                 }

@@ -1,7 +1,7 @@
 use super::*;
+use crate::store::keys::KeySettings;
 use crate::store::keys::SecretStoreError;
 use crate::store::keys::tests::{Drawer, given, kept_in};
-use crate::store::keys::KeySettings;
 
 const FACE: &[u8] = b"\xff\xd8\xff\xe0 a face";
 
@@ -89,10 +89,7 @@ async fn a_damaged_copy_is_never_handed_out_and_keeping_it_again_mends_it() {
         let folder = folder();
         let vault = open(&folder, settings);
         let name = keep(&vault, FACE).await;
-        let path = match &vault.seal {
-            Some(key) => vault.shelves.sealed(key, &name),
-            None => vault.shelves.plain(&name),
-        };
+        let path = vault.path_of(&name);
         let mut bytes = std::fs::read(&path).expect("there");
         *bytes.last_mut().expect("not empty") ^= 1;
         std::fs::write(&path, bytes).expect("writable");
@@ -162,7 +159,7 @@ async fn switched_off_what_is_sealed_can_still_be_read_and_new_pictures_are_plai
     assert!(vault.holds(&old).await.expect("readable"));
     let size = vault.size().await.expect("readable");
     assert_eq!((size.pictures, size.sealed), (2, 1));
-    assert_eq!(vault.protection().expect("readable"), Protection::Off);
+    assert_eq!(vault.protection_now().expect("readable"), Protection::Off);
 }
 
 #[tokio::test]
@@ -173,7 +170,7 @@ async fn a_key_that_nobody_gave_is_kept_by_the_secret_store() {
     let vault = open(&folder, kept_in(&drawer));
     assert!(vault.holds(&name).await.expect("readable"));
     assert_eq!(drawer.entries().len(), 1, "the same key");
-    let Protection::Sealed { place, .. } = vault.protection().expect("readable") else {
+    let Protection::Sealed { place, .. } = vault.protection_now().expect("readable") else {
         panic!("it is sealed");
     };
     assert_eq!(place, Ok(KeyPlace::SecretStore("the drawer")));
@@ -186,7 +183,9 @@ async fn without_a_place_for_a_key_pictures_are_kept_plain_and_that_is_said() {
     let (vault, notes) = try_open(&folder, kept_in(&drawer)).expect("opens");
     assert_eq!(
         notes,
-        ["replaced pictures are kept unencrypted: the drawer cannot be used: there is no secret store in this session"]
+        [
+            "replaced pictures are kept unencrypted: the drawer cannot be used: there is no secret store in this session"
+        ]
     );
     let name = keep(&vault, FACE).await;
     assert_eq!(vault.size().await.expect("readable").sealed, 0);
@@ -265,10 +264,12 @@ async fn a_removed_picture_leaves_nothing_behind() {
     let key = vault.seal.clone().expect("sealing");
     keep(&vault, FACE).await;
     for path in [vault.shelves.plain(&name), vault.shelves.sealed(&key, &name)] {
-        std::fs::write(shelves::aside(&path), "damaged").or_else(|_| {
-            files::create_folder(path.parent().expect("a shelf")).expect("created");
-            std::fs::write(shelves::aside(&path), "damaged")
-        }).expect("writable");
+        std::fs::write(shelves::aside(&path), "damaged")
+            .or_else(|_| {
+                files::create_folder(path.parent().expect("a shelf")).expect("created");
+                std::fs::write(shelves::aside(&path), "damaged")
+            })
+            .expect("writable");
     }
     vault.remove_now(&name).expect("removed");
     let left: Vec<String> = files_of(&vault).into_iter().map(|(path, _)| path).collect();

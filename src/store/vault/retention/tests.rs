@@ -3,125 +3,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
-use crate::domain::photo::{PictureForm, Place, Scan, StoredPicture};
-use crate::domain::plan::Change;
-use crate::domain::run::{Outcome, PersonRef};
-use crate::domain::tidying::Task;
-use crate::store::journal::{Actor, KeptPicture, Planned, RunKind, RunStart, StepRecord};
-use crate::store::{Access, Store, StoreOptions};
-
-/// A profile whose past is made up.
-struct Past {
-    folder: tempfile::TempDir,
-}
-
-fn days_ago(days: i64) -> Timestamp {
-    Timestamp::now()
-        .checked_sub(SignedDuration::from_hours(24 * days))
-        .expect("in range")
-}
-
-impl Past {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        }
-    }
-
-    fn paths(&self) -> StorePaths {
-        StorePaths {
-            state_dir: self.folder.path().join("state"),
-            cache_dir: self.folder.path().join("cache"),
-            profile: "prod".into(),
-        }
-    }
-
-    fn open(&self, days: u32) -> Store {
-        let options = StoreOptions {
-            retention: Retention { days },
-            ..StoreOptions::default()
-        };
-        Store::open_with(&self.paths(), Access::Write, &options).expect("opens")
-    }
-
-    /// A run of so many days ago, in which this person's picture was replaced.
-    async fn replaced(&self, name: &str, picture: &'static [u8], days: i64, is_settled: bool) -> RunId {
-        let store = self.open(0);
-        let (journal, at) = (store.journal(), days_ago(days));
-        let run = journal
-            .begin_run(RunStart {
-                profile: "prod".into(),
-                kind: RunKind::Push,
-                started: at,
-                actor: Actor {
-                    os_user: "root".into(),
-                    host: "laptop".into(),
-                    account: String::new(),
-                },
-                planned: Planned::default(),
-            })
-            .await
-            .expect("begun");
-        let person = PersonRef {
-            name: format!("{name} Vance").into(),
-            upn: format!("{name}@x.example").into(),
-            mail: None,
-            source: SourceId::new(name),
-            target: Some(TargetId::new(format!("{name}-sys"))),
-            user_name: None,
-        };
-        let task = Task::Push(Change::Replace);
-        journal.begin_step(&run, &person, task).await.expect("begun");
-        let sha256 = store.vault().keep(Bytes::from_static(picture)).await.expect("kept");
-        let stored = StoredPicture {
-            id: PictureId::new(format!("{name}-old")),
-            form: PictureForm::ImageField,
-            file_name: "photo".into(),
-            sha256: Some(sha256),
-            bytes: picture.len() as u64,
-            content_type: "image/jpeg".into(),
-            scan: Scan::NotScanned,
-            created_at: None,
-            created_by: None,
-        };
-        let kept = KeptPicture {
-            run: run.clone(),
-            source: person.source.clone(),
-            target: person.target.clone().expect("paired"),
-            place: Place::LIVE_PROFILE,
-            record: RecordId::new("p1"),
-            sha256,
-            stored,
-            was_displayed: true,
-            at,
-        };
-        journal.kept(kept).await.expect("passed on");
-        let step = StepRecord {
-            run: run.clone(),
-            person,
-            change: task,
-            outcome: Outcome::Updated,
-            detail: format!("{name} Vance is new"),
-            hint: None,
-            settled: is_settled,
-            after: None,
-            at,
-        };
-        journal.step(step).await.expect("written");
-        self.age(store.vault(), &sha256, days);
-        run
-    }
-
-    /// Makes a plain file as old as it pretends to be.
-    fn age(&self, vault: &Vault, sha256: &Sha256, days: i64) {
-        let file = std::fs::File::options()
-            .write(true)
-            .open(vault.shelves.plain(sha256))
-            .expect("there");
-        file.set_modified(days_ago(days).into()).expect("own file");
-    }
-}
+use crate::domain::ids::{RunId, SourceId};
+use crate::domain::run::Outcome;
+use crate::store::Store;
+use crate::store::testing::Past;
 
 async fn is_kept(store: &Store, picture: &[u8]) -> bool {
     store.vault().holds(&Sha256::of(picture)).await.expect("readable")
@@ -195,7 +80,11 @@ async fn a_file_that_no_row_names_leaves_once_it_is_old() {
     {
         let store = past.open(30);
         for (picture, days) in [(&b"ahead of a push"[..], 1), (b"forgotten long ago", 31)] {
-            let sha256 = store.vault().keep(Bytes::copy_from_slice(picture)).await.expect("kept");
+            let sha256 = store
+                .vault()
+                .keep(Bytes::copy_from_slice(picture))
+                .await
+                .expect("kept");
             past.age(store.vault(), &sha256, days);
         }
     }
