@@ -268,6 +268,7 @@ async fn a_panic_in_one_push_is_that_persons_failure_and_is_looked_at_by_the_nex
     for number in 0..5 {
         assert!(scene.world.shown(&name(number)).is_some());
     }
+    crate::tried("I3", 1);
 }
 
 #[tokio::test]
