@@ -12,8 +12,11 @@ pub mod exit;
 mod explain;
 mod failure;
 mod forget;
+mod health;
 mod history;
 mod info;
+mod interrupt;
+mod notify;
 mod output;
 mod plan;
 mod push;
@@ -108,8 +111,13 @@ enum Command {
     Apply(apply::ApplyArguments),
     /// Bring some people's photos into ServiceNow.
     Push(push::PushArguments),
-    /// A full run: scan, plan, apply.
+    /// A full run: scan, plan, apply. Once, or again and again with --every or --cron.
     Sync(sync::SyncArguments),
+    /// Say if a program that repeats runs is well, for probes: ends with 0 or 1.
+    Health(health::HealthArguments),
+    /// Notifications by e-mail and webhook.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Clear away stored pictures that nobody sees; what people see stays.
     Clean(clean::CleanArguments),
     /// Go on with a run that was stopped or cut off: whom it has not reached is planned anew.
@@ -157,6 +165,11 @@ pub struct WriteArguments {
     pub max_removals: Option<u32>,
 }
 
+/// The command line as it is declared: commands, flags and their help.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program with these arguments and says how it ends.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -186,6 +199,7 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
         Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
+        Some(Command::Health(arguments)) => health::run(output, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -222,6 +236,7 @@ async fn dispatch_async(
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
         Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Notify(command) => notify::run(output, global, &command).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
         Command::Resume(arguments) => resume::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
@@ -229,7 +244,8 @@ async fn dispatch_async(
         | Command::Config(_)
         | Command::Info(_)
         | Command::Audit(_)
-        | Command::Forget(_) => {
+        | Command::Forget(_)
+        | Command::Health(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

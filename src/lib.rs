@@ -13,8 +13,10 @@ pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod graphics;
+pub mod notify;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod store;
 pub mod tui;
 

@@ -21,7 +21,7 @@ pub mod vault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use files::PartialFile;
+pub use files::{PartialFile, create_folder};
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
@@ -145,7 +145,7 @@ impl Store {
         let mut notes = Vec::new();
         let (journal, vault) = match access {
             Access::Write => {
-                files::create_folder(&paths.state())?;
+                create_folder(&paths.state())?;
                 let (lock, left_over) = lock::Lock::take(&paths.state())?;
                 notes.extend(left_over);
                 let lock = Arc::new(lock);
@@ -275,7 +275,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Files {
             operation,

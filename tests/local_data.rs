@@ -66,28 +66,44 @@ fn a_replaced_picture_is_sealed_comes_back_byte_for_byte_and_can_be_forgotten() 
     assert_eq!(files_with(&stage, &old_picture(0)[..64]), Vec::<String>::new());
     for (path, bytes) in files(&stage).iter().filter(|(path, _)| path.contains("vault")) {
         assert!(!bytes.starts_with(b"\xff\xd8"), "{path} is a JPEG");
-        assert!(!path.contains(&old[..12]), "{path} is named by the picture's hash");
+        assert!(
+            !path.contains(&old[..12]),
+            "{path} is named by the picture's hash"
+        );
     }
     let info = stage.run(&["info", "--json"]).expect_code(0).json();
-    assert_eq!((info["vault_encryption"].as_str(), &info["vault_pictures"]), (Some("sealed"), &info["vault_sealed"]));
+    assert_eq!(
+        (info["vault_encryption"].as_str(), &info["vault_pictures"]),
+        (Some("sealed"), &info["vault_sealed"])
+    );
 
     stage.run(&["undo", &name(0), "--yes"]).expect_code(0);
     assert_eq!(seen(&stage, &name(0)), Some(old), "byte for byte");
 
     let needles = [name(0), "Person 0".to_owned()];
     for needle in &needles {
-        assert!(!files_with(&stage, needle.as_bytes()).is_empty(), "{needle} is known before");
+        assert!(
+            !files_with(&stage, needle.as_bytes()).is_empty(),
+            "{needle} is known before"
+        );
     }
     let before = files(&stage);
     let dry = stage.run(&["forget", &name(0), "--dry-run"]).expect_code(0);
-    assert!(dry.stdout.contains("Person 0") && dry.stdout.contains("nothing was removed"), "{dry:?}");
+    assert!(
+        dry.stdout.contains("Person 0") && dry.stdout.contains("nothing was removed"),
+        "{dry:?}"
+    );
     assert_eq!(files(&stage), before);
     // Nobody to ask.
     stage.run(&["forget", &name(0)]).expect_code(2);
     let forgotten = stage.run(&["forget", &name(0), "--yes"]).expect_code(0);
     assert!(forgotten.stdout.contains("Forgotten"), "{forgotten:?}");
     for needle in &needles {
-        assert_eq!(files_with(&stage, needle.as_bytes()), Vec::<String>::new(), "{needle}");
+        assert_eq!(
+            files_with(&stage, needle.as_bytes()),
+            Vec::<String>::new(),
+            "{needle}"
+        );
     }
     assert_eq!(stage.kept(&hash(&old_picture(0))), None);
     // The others are as they were, and what was done can still be proved.
@@ -96,7 +112,11 @@ fn a_replaced_picture_is_sealed_comes_back_byte_for_byte_and_can_be_forgotten() 
     stage.run(&["audit", "--verify"]).expect_code(0);
     let known = stage.run(&["forget", &name(0), "--json"]).expect_code(0).json();
     assert_eq!(known["known"], false);
-    assert_eq!(seen(&stage, &name(0)), Some(hash(&old_picture(0))), "ServiceNow was not touched");
+    assert_eq!(
+        seen(&stage, &name(0)),
+        Some(hash(&old_picture(0))),
+        "ServiceNow was not touched"
+    );
 }
 
 #[test]
@@ -112,14 +132,21 @@ fn an_undo_says_that_the_picture_was_forgotten_or_had_become_too_old() {
 
     let journal = rusqlite::Connection::open(stage.store_paths().journal()).expect("opens");
     journal
-        .execute("UPDATE kept SET at = '2020-01-01T00:00:00Z' WHERE run = ?1", [&of_two])
+        .execute(
+            "UPDATE kept SET at = '2020-01-01T00:00:00Z' WHERE run = ?1",
+            [&of_two],
+        )
         .expect("as if it were long ago");
     drop(journal);
     push(&stage, 1);
     let undone = stage.run(&["undo", &of_two, "--dry-run"]).expect_code(0);
     assert!(undone.stdout.contains("age limit"), "{undone:?}");
     assert_eq!(stage.kept(&hash(&old_picture(2))), None);
-    assert_eq!(seen(&stage, &name(2)), Some(hash(&photo(2))), "the new picture stays");
+    assert_eq!(
+        seen(&stage, &name(2)),
+        Some(hash(&photo(2))),
+        "the new picture stays"
+    );
 }
 
 #[test]
@@ -146,10 +173,17 @@ fn another_key_than_the_pictures_are_sealed_with_is_refused_before_anything_is_s
     let writes = stage.writes().len();
     let other = "5".repeat(64);
     let other = [("AVATAR_SYNC_VAULT_KEY", other.as_str())];
-    for command in [&["push", &name(2), "--yes"][..], &["undo", &name(0), "--yes"], &["sync", "--yes"]] {
+    for command in [
+        &["push", &name(2), "--yes"][..],
+        &["undo", &name(0), "--yes"],
+        &["sync", "--yes"],
+    ] {
         let refused = stage.run_with(&other, command).expect_code(2);
         assert!(refused.stderr.contains("are sealed with key"), "{refused:?}");
-        assert!(refused.stderr.contains("backup"), "it says what to do: {refused:?}");
+        assert!(
+            refused.stderr.contains("backup"),
+            "it says what to do: {refused:?}"
+        );
     }
     assert_eq!(stage.writes().len(), writes);
     // Looking needs no key.
@@ -213,9 +247,7 @@ mod without_a_secret_store {
             pushed.stderr.contains("replaced pictures are kept unencrypted"),
             "{pushed:?}"
         );
-        let info = stage
-            .run_with(&no_bus(NOWHERE, "auto"), &["info"])
-            .expect_code(0);
+        let info = stage.run_with(&no_bus(NOWHERE, "auto"), &["info"]).expect_code(0);
         assert!(info.stdout.contains("AVATAR_SYNC_VAULT_KEY"), "{info:?}");
         assert_eq!(stage.kept(&hash(&old_picture(0))), Some(old_picture(0)));
         // With a key from now on, the next writer seals it.
@@ -254,7 +286,10 @@ mod without_a_secret_store {
         let refused = stage
             .run_with(&no_bus(&address, "required"), &["push", &name(0), "--yes"])
             .expect_code(2);
-        assert!(refused.stderr.contains("did not answer within 2 seconds"), "{refused:?}");
+        assert!(
+            refused.stderr.contains("did not answer within 2 seconds"),
+            "{refused:?}"
+        );
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         tried("M2", 1);
     }
@@ -270,7 +305,10 @@ fn without_a_copy_there_is_no_push() {
         std::fs::write(vault.join(format!("{shelf:02x}")), "in the way").expect("writable");
     }
     let stopped = stage.run(&["push", &name(0), "--yes"]).expect_code(1);
-    assert!(stopped.stdout.contains("stopped") || stopped.stderr.contains("cannot"), "{stopped:?}");
+    assert!(
+        stopped.stdout.contains("stopped") || stopped.stderr.contains("cannot"),
+        "{stopped:?}"
+    );
     assert_eq!(stage.writes(), Vec::<Value>::new());
     assert_eq!(seen(&stage, &name(0)), Some(hash(&old_picture(0))));
     // The cause removed, the same command does it.
@@ -303,7 +341,9 @@ fn a_state_folder_that_cannot_be_written_refuses_writing_and_browsing_works() {
     let stage = company(1);
     let folder = read_only_folder(&stage);
     let state = [("AVATAR_SYNC_STATE_DIR", folder.to_str().expect("text"))];
-    let refused = stage.run_with(&state, &["push", &name(0), "--yes"]).expect_code(1);
+    let refused = stage
+        .run_with(&state, &["push", &name(0), "--yes"])
+        .expect_code(1);
     assert!(refused.stderr.contains("cannot create the folder"), "{refused:?}");
     assert_eq!(stage.writes(), Vec::<Value>::new());
     for looking in [

@@ -305,7 +305,11 @@ fn the_replaced_picture_is_kept_on_this_side() {
         .run(&["push", "ada@contoso.example", "--yes"])
         .expect_code(0);
     let old = picture(10, 10, 180);
-    assert_eq!(stage.kept(&hash(&old)), Some(old), "the vault holds the old picture");
+    assert_eq!(
+        stage.kept(&hash(&old)),
+        Some(old),
+        "the vault holds the old picture"
+    );
 }
 
 #[test]

@@ -3,12 +3,11 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::interrupt::on_interrupt;
 use super::output::Output;
 use super::{GlobalArguments, exit};
 use crate::config::values::{EntraValues, ServiceNowValues, SignIn, VaultValues};
@@ -134,9 +133,22 @@ impl Parts {
     }
 }
 
-impl Session {
+/// Connections and settings without local data: sessions that follow one another share gates, tokens and pauses, and a
+/// password that was refused is not tried again.
+pub struct Connection {
+    limits: Limits,
+    tenant: String,
+    instance: String,
+    requests: Vec<RequestLog>,
+    profile: String,
+    parts: Parts,
+    /// A password that is refused too often locks its account.
+    signs_in_with_password: bool,
+}
+
+impl Connection {
     /// Puts the parts together; nothing is sent yet.
-    pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
+    pub fn new(configuration: &Configuration) -> Result<Self, Failure> {
         let values = Values::of(configuration)?;
         let mut requests = Vec::new();
         let source = {
@@ -154,29 +166,65 @@ impl Session {
             requests.push(transport.log().clone());
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
+        let signs_in_with_password = !matches!(values.servicenow.sign_in, SignIn::Client { .. });
         let account = match &values.servicenow.sign_in {
             SignIn::Client { id, .. } => id.clone(),
             SignIn::PasswordGrant { username, .. } | SignIn::Basic { username, .. } => username.clone(),
         };
-        let parts = Parts {
-            source: Arc::new(source),
-            target: Arc::new(target),
-            settings: values.engine,
-            account,
-            paths: store_paths(configuration),
-            options: store_options(configuration),
-        };
-        let (engine, notes) = parts.engine(access).map_err(store_failure)?;
         Ok(Self {
-            engine: Arc::new(engine),
-            notes,
             limits: values.limits,
             tenant: clean(&values.entra.tenant).into_owned(),
             instance,
             requests,
             profile: configuration.profile.clone(),
-            parts,
+            parts: Parts {
+                source: Arc::new(source),
+                target: Arc::new(target),
+                settings: values.engine,
+                account,
+                paths: store_paths(configuration),
+                options: store_options(configuration),
+            },
+            signs_in_with_password,
         })
+    }
+
+    /// Forgets that a sign-in was refused, so that the next session tries again. A password stays refused: further
+    /// tries could lock its account.
+    pub fn forget_refusals(&mut self, configuration: &Configuration) -> Result<(), Failure> {
+        let mut fresh = Self::new(configuration)?;
+        // A key that came through a file descriptor can be read only once.
+        fresh.parts.options = self.parts.options.clone();
+        if self.signs_in_with_password {
+            self.parts.source = fresh.parts.source;
+            // Entra's log comes first.
+            self.requests.splice(..1, fresh.requests.into_iter().take(1));
+        } else {
+            *self = fresh;
+        }
+        Ok(())
+    }
+
+    /// Opens the local data.
+    pub fn session(&self, access: Access) -> Result<Session, Failure> {
+        let (engine, notes) = self.parts.engine(access).map_err(store_failure)?;
+        Ok(Session {
+            engine: Arc::new(engine),
+            notes,
+            limits: self.limits,
+            tenant: self.tenant.clone(),
+            instance: self.instance.clone(),
+            requests: self.requests.clone(),
+            profile: self.profile.clone(),
+            parts: self.parts.clone(),
+        })
+    }
+}
+
+impl Session {
+    /// Puts the parts together and opens the local data; nothing is sent yet.
+    pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
+        Connection::new(configuration)?.session(access)
     }
 
     /// Another engine over the same connections, for writing: takes the profile's lock. Blocks for milliseconds.
@@ -532,38 +580,4 @@ fn candidate_lines(candidates: &[FoundCandidate]) -> String {
         })
         .collect();
     lines.join("\n")
-}
-
-/// Calls `stop` on the first Ctrl-C (or SIGTERM, SIGHUP on Unix); the second one ends the program at once.
-pub fn on_interrupt(stop: impl Fn() + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let is_second = AtomicBool::new(false);
-        loop {
-            if next_signal().await.is_err() {
-                return;
-            }
-            if is_second.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(exit::INTERRUPTED));
-            }
-            anstream::eprintln!("stopping after what is under way; once more to stop at once");
-            stop();
-        }
-    })
-}
-
-#[cfg(unix)]
-async fn next_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn next_signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
 }

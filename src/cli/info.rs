@@ -147,7 +147,10 @@ impl Kept {
             return format!("{}; {hint}", clean(&concern));
         }
         match &self.protection {
-            Protection::Sealed { key, place: Ok(place) } => {
+            Protection::Sealed {
+                key,
+                place: Ok(place),
+            } => {
                 format!("sealed with key {key}, which is in {}", clean(&place.to_string()))
             }
             Protection::NotBegun { place: Ok(place), .. } => format!(

@@ -55,6 +55,9 @@ const PHOTO_SIZES: &[&str] = &[
 const CLOUDS: &[&str] = &["global", "us_government_l4", "us_government_l5", "china"];
 const GRAPHICS: &[&str] = &["auto", "kitty", "sixel", "iterm2", "blocks", "off"];
 const THEMES: &[&str] = &["auto", "dark", "light", "sixteen", "plain"];
+const OCCASIONS: &[&str] = &["failure", "brake", "quarantine", "recovery", "approval"];
+const SMTP_TLS: &[&str] = &["starttls", "implicit", "none"];
+const WEBHOOKS: &[&str] = &["generic", "teams", "slack"];
 const WRITE_TARGETS: &[&str] = &["both", "live-profile", "sys-user", "effective", "seed-article"];
 
 /// Every setting, section by section.
@@ -307,6 +310,87 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Number { min: 0, max: 3_650 },
         "30",
         "days after which replaced pictures and the names in the history leave this machine; 0 keeps them",
+    ),
+    setting(
+        "schedule.time_zone",
+        Kind::Text,
+        "",
+        "time zone of `sync --cron` (Europe/Berlin); empty is this machine's",
+    ),
+    setting(
+        "schedule.jitter",
+        Kind::Text,
+        "",
+        "how much later than due a run begins at most (0, 5m); empty is a tenth of the interval, at most 5m",
+    ),
+    setting(
+        "schedule.if_locked",
+        Kind::Choice(&["skip", "wait"]),
+        "skip",
+        "what a sync does while another run holds the profile",
+    ),
+    setting(
+        "schedule.health_file",
+        Kind::Text,
+        "",
+        "JSON file that says how `sync` is doing, for probes",
+    ),
+    setting(
+        "notify.on",
+        Kind::Choices(OCCASIONS),
+        "failure,brake,quarantine,recovery,approval",
+        "what is told after a sync",
+    ),
+    setting(
+        "notify.names",
+        Kind::Flag,
+        "false",
+        "name the people concerned; without it a notification holds numbers alone",
+    ),
+    setting(
+        "notify.email_to",
+        Kind::List,
+        "",
+        "addresses that are told by e-mail",
+    ),
+    setting("notify.email_from", Kind::Text, "", "the sender's address"),
+    setting("notify.smtp_host", Kind::Text, "", "mail server"),
+    setting(
+        "notify.smtp_port",
+        Kind::Number { min: 1, max: 65_535 },
+        "",
+        "its port; empty is 587, with implicit TLS 465, without any 25",
+    ),
+    setting(
+        "notify.smtp_tls",
+        Kind::Choice(SMTP_TLS),
+        "starttls",
+        "how the connection to it is encrypted; none is for a server on this machine alone",
+    ),
+    setting(
+        "notify.smtp_username",
+        Kind::Text,
+        "",
+        "account at the mail server; empty signs in nowhere",
+    ),
+    setting("notify.smtp_password", Kind::Secret, "", "its password"),
+    setting(
+        "notify.webhook_url",
+        Kind::Secret,
+        "",
+        "address that is told by HTTPS POST; whoever knows it can post, so it is kept like a password",
+    ),
+    setting(
+        "notify.webhook_kind",
+        Kind::Choice(WEBHOOKS),
+        "generic",
+        "what the address understands: plain JSON, a Teams workflow, a Slack app",
+    ),
+    setting(
+        "notify.ca_file",
+        Kind::Text,
+        "",
+        "PEM file with a certificate authority to trust besides the system's",
     ),
     setting(
         "screen.production",

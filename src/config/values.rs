@@ -65,6 +65,84 @@ pub struct ScreenValues {
     pub keys: Vec<(String, Vec<String>)>,
 }
 
+/// When and how `sync` repeats itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleValues {
+    /// Name of the zone that patterns are read in; `None` for this machine's.
+    pub time_zone: Option<String>,
+    /// The most a run begins later than due, as it was written.
+    pub jitter: Option<String>,
+    /// Wait for another run that holds the profile, instead of leaving this one out.
+    pub waits_for_lock: bool,
+    /// Where to write how it is doing.
+    pub health_file: Option<PathBuf>,
+}
+
+impl ScheduleValues {
+    /// Gives the section its meaning.
+    pub fn of(configuration: &Configuration) -> Self {
+        let read = Reader { configuration };
+        Self {
+            time_zone: read.text("schedule.time_zone"),
+            jitter: read.text("schedule.jitter"),
+            waits_for_lock: read.text("schedule.if_locked").as_deref() == Some("wait"),
+            health_file: read.text("schedule.health_file").map(PathBuf::from),
+        }
+    }
+}
+
+/// Who is told of what.
+#[derive(Clone, Debug)]
+pub struct NotifyValues {
+    /// Words of `notify.on`.
+    pub on: Vec<String>,
+    /// Name people.
+    pub names: bool,
+    /// Recipients.
+    pub email_to: Vec<String>,
+    /// Sender.
+    pub email_from: Option<String>,
+    /// Mail server.
+    pub smtp_host: Option<String>,
+    /// Its port.
+    pub smtp_port: Option<u16>,
+    /// A word of `notify.smtp_tls`.
+    pub smtp_tls: String,
+    /// Account.
+    pub smtp_username: Option<String>,
+    /// Its password.
+    pub smtp_password: Option<Secret>,
+    /// Where to post.
+    pub webhook_url: Option<Secret>,
+    /// A word of `notify.webhook_kind`.
+    pub webhook_kind: String,
+    /// A further certificate authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl NotifyValues {
+    /// Gives the section its meaning; it needs no other one to be complete.
+    pub fn of(configuration: &Configuration) -> Self {
+        let read = Reader { configuration };
+        Self {
+            on: read.list("notify.on"),
+            names: read.flag("notify.names"),
+            email_to: read.list("notify.email_to"),
+            email_from: read.text("notify.email_from"),
+            smtp_host: read.text("notify.smtp_host"),
+            smtp_port: read
+                .number("notify.smtp_port")
+                .and_then(|port| u16::try_from(port).ok()),
+            smtp_tls: read.text("notify.smtp_tls").unwrap_or_default(),
+            smtp_username: read.text("notify.smtp_username"),
+            smtp_password: read.secret("notify.smtp_password"),
+            webhook_url: read.secret("notify.webhook_url"),
+            webhook_kind: read.text("notify.webhook_kind").unwrap_or_default(),
+            ca_file: read.text("notify.ca_file").map(PathBuf::from),
+        }
+    }
+}
+
 /// How to reach the tenant.
 #[derive(Clone, Debug)]
 pub struct EntraValues {

@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::StoreError;
 
 /// Creates a folder and its parents, for the owner alone.
-pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// If that is not possible.
+pub fn create_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

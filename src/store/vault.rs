@@ -90,7 +90,9 @@ impl Protection {
             Self::NotBegun { place: Err(why), .. } => {
                 Some((format!("replaced pictures are kept unencrypted: {why}"), GIVE))
             }
-            Self::Sealed { place: Err(error), .. } => Some((error.to_string(), error.hint())),
+            Self::Sealed {
+                place: Err(error), ..
+            } => Some((error.to_string(), error.hint())),
             Self::Off | Self::NotBegun { .. } | Self::Sealed { .. } => None,
         }
     }

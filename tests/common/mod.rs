@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
-use avatar_sync::sandbox::{Sandbox, SandboxOptions};
 use avatar_sync::domain::photo::Sha256;
-use avatar_sync::store::{Access, Store, StoreOptions, StorePaths};
+use avatar_sync::sandbox::{Sandbox, SandboxOptions};
 use avatar_sync::store::keys::{Encryption, KeySettings, Keys};
+use avatar_sync::store::{Access, Store, StoreOptions, StorePaths};
 use serde_json::Value;
 
 /// The key of every stage's vault: no test asks the secret store of the machine it runs on.
