@@ -198,8 +198,8 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Config(command)) => configuration::run(output, &global, &command),
         Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
-        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         Some(Command::Health(arguments)) => health::run(output, &arguments),
+        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -244,8 +244,8 @@ async fn dispatch_async(
         | Command::Config(_)
         | Command::Info(_)
         | Command::Audit(_)
-        | Command::Forget(_)
-        | Command::Health(_) => {
+        | Command::Health(_)
+        | Command::Forget(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

@@ -216,3 +216,6 @@ fn jitter(configuration: &Configuration, values: &ScheduleValues) -> Result<Jitt
         .map_err(|error| Failure::usage(format!("schedule.jitter: {error}")))?;
     Ok(Jitter::new(most, &[&host_name(), &configuration.profile]))
 }
+
+#[cfg(test)]
+mod tests;

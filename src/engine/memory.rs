@@ -285,8 +285,16 @@ impl Engine {
     }
 
     /// Keeps a scan of everybody for the next first screen. The error says in words that it could not be kept.
-    pub(super) async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
-        let saved = self.store.save_snapshot(listed).await;
+    ///
+    /// # Errors
+    ///
+    /// Why the next first screen will not show it, in words.
+    pub async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
+        let suspicions = listed.listing.suspicions();
+        let saved = match self.store.save_snapshot(listed).await {
+            Ok(()) => self.store.memory().remember_suspicions(suspicions).await,
+            Err(error) => Err(error),
+        };
         saved.map_err(|error| {
             format!(
                 "the scan could not be kept for the next first screen: {}",

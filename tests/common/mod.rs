@@ -5,6 +5,7 @@
 
 pub mod checker;
 pub mod faults;
+pub mod moment;
 pub mod people;
 pub mod replay;
 
@@ -37,7 +38,7 @@ pub fn store_options() -> StoreOptions {
 
 /// A sandbox and an empty home.
 pub struct Stage {
-    pub sandbox: Sandbox,
+    pub sandbox: Arc<Sandbox>,
     home: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
@@ -122,7 +123,7 @@ impl Stage {
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
-            sandbox,
+            sandbox: Arc::new(sandbox),
             home: tempfile::tempdir().expect("a temporary folder"),
             runtime,
             client: reqwest::Client::new(),

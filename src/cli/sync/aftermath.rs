@@ -15,7 +15,7 @@ use crate::config::values::{NotifyValues, ScheduleValues};
 use crate::domain::ids::RunId;
 use crate::domain::run::Summary;
 use crate::domain::text::clean;
-use crate::notify::{Notice, Notifier, Occasion, Told};
+use crate::notify::{Notice, Notifier, Occasion, Told, impersonal};
 use crate::report::run::stop_sentence;
 use crate::schedule::{Health, State};
 use crate::store::{Access, host_name};
@@ -186,8 +186,10 @@ impl<'a> Aftermath<'a> {
         let now = Timestamp::now();
         self.health.exit_code = Some(outcome.code);
         self.health.next_run = next_run;
-        self.health.sentence = clean(&outcome.sentence).into_owned();
-        self.health.run = outcome.run.as_ref().map(|run| run.as_str().to_owned());
+        self.health.sentence = clean(&impersonal(&outcome.sentence)).into_owned();
+        if let Some(run) = &outcome.run {
+            self.health.run = Some(run.as_str().to_owned());
+        }
         if outcome.counts() {
             if outcome.is_good() {
                 self.health.last_success = Some(now);
