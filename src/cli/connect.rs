@@ -192,7 +192,9 @@ impl Connection {
     /// Forgets that a sign-in was refused, so that the next session tries again. A password stays refused: further
     /// tries could lock its account.
     pub fn forget_refusals(&mut self, configuration: &Configuration) -> Result<(), Failure> {
-        let fresh = Self::new(configuration)?;
+        let mut fresh = Self::new(configuration)?;
+        // A key that came through a file descriptor can be read only once.
+        fresh.parts.options = self.parts.options.clone();
         if self.signs_in_with_password {
             self.parts.source = fresh.parts.source;
             // Entra's log comes first.

@@ -262,7 +262,8 @@ fn has_effect(deeds: &Deeds) -> bool {
             .rfind(|write| write.intent.record.as_ref() == Some(&record));
         last.is_some_and(|write| write.intent.picture != before)
     });
-    has_removed || has_stored || has_set
+    // What has left the vault since was removed from the target before.
+    has_removed || has_stored || has_set || deeds.released.is_some()
 }
 
 /// The columns that were set, with what they named before.
