@@ -11,6 +11,7 @@ mod demo;
 pub mod exit;
 mod explain;
 mod failure;
+mod forget;
 mod health;
 mod history;
 mod info;
@@ -127,6 +128,8 @@ enum Command {
     History(history::HistoryArguments),
     /// Every write with who, when, whom and what: JSON lines or a table; or a proof that none was changed.
     Audit(audit::AuditArguments),
+    /// Remove a person, or everything, from what is kept on this machine.
+    Forget(forget::ForgetArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -196,6 +199,7 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
         Some(Command::Health(arguments)) => health::run(output, &arguments),
+        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -240,7 +244,8 @@ async fn dispatch_async(
         | Command::Config(_)
         | Command::Info(_)
         | Command::Audit(_)
-        | Command::Health(_) => {
+        | Command::Health(_)
+        | Command::Forget(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

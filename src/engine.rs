@@ -26,6 +26,7 @@ mod clean;
 mod decoding;
 mod explain;
 mod find;
+mod history;
 mod load;
 mod look;
 mod memory;
@@ -55,7 +56,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::connector::{AvatarTarget, ConnectorError, ErrorKind, LaneState, PhotoSource};
+use crate::connector::{AvatarTarget, ConnectorError, ErrorKind, LaneState, PauseReason, PhotoSource};
 use crate::domain::comparison::{Content, Judgement, SourceContent};
 use crate::domain::listing::{Listed, Particulars};
 use crate::domain::pairing::{Ambiguity, MatchRule};
@@ -77,6 +78,9 @@ pub use recover::RecoverError;
 pub use resume::{Outstanding, ResumeError, Resumption};
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 pub use undo::UndoError;
+
+/// The lane that everything waits in while there is no room on the disk.
+pub const DISK: &str = "disk";
 
 /// Tells the time; a test brings its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -141,10 +145,21 @@ impl Engine {
         &self.settings
     }
 
-    /// How the traffic to both services is doing right now, the source's lanes first.
+    /// How the traffic to both services is doing right now, the source's lanes first; and the disk, while it keeps
+    /// everything waiting.
     pub fn lanes(&self) -> Vec<LaneState> {
         let mut lanes = self.source.lanes();
         lanes.extend(self.target.lanes());
+        lanes.extend(self.store.without_room().map(|remaining| LaneState {
+            name: DISK,
+            in_flight: 0,
+            limit: 0,
+            waiting: 0,
+            paused: Some((remaining, PauseReason::DiskFull)),
+            requests: 0,
+            retries: 0,
+            throttled: 0,
+        }));
         lanes
     }
 

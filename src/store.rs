@@ -13,7 +13,10 @@ pub mod keys;
 mod lock;
 pub mod memory;
 mod past;
+mod patience;
 pub mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +27,7 @@ pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
 pub use past::{PastPeople, PastPerson};
+use patience::Patience;
 pub use vault::Vault;
 
 use keys::{KeyError, KeySettings, Keys};
@@ -118,6 +122,7 @@ pub struct Store {
     snapshot: PathBuf,
     access: Access,
     notes: Arc<[String]>,
+    patience: Arc<Patience>,
 }
 
 impl Store {
@@ -141,6 +146,7 @@ impl Store {
     pub fn open_with(paths: &StorePaths, access: Access, options: &StoreOptions) -> Result<Self, StoreError> {
         let keys = options.keys();
         let mut notes = Vec::new();
+        let patience = Arc::new(Patience::default());
         let (journal, vault) = match access {
             Access::Write => {
                 create_folder(&paths.state())?;
@@ -149,7 +155,8 @@ impl Store {
                 let lock = Arc::new(lock);
                 // Before the journal is touched: without a key nothing is.
                 let vault = Vault::open_for_writing(paths.vault(), Arc::clone(&lock), keys, &mut notes)?;
-                let journal = Journal::open_for_writing(&paths.journal(), lock, &mut notes)?;
+                let journal =
+                    Journal::open_for_writing(&paths.journal(), lock, Arc::clone(&patience), &mut notes)?;
                 if let Err(error) = vault.tend(paths, options.retention) {
                     notes.push(format!("what is old could not be removed: {}", error.sentence()));
                 }
@@ -168,6 +175,7 @@ impl Store {
             snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
+            patience,
         })
     }
 
@@ -195,6 +203,39 @@ impl Store {
     /// cannot be written.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Keeps a picture in the vault and answers its name. Waits for room while the disk is full, like everything that is
+    /// written before a request is sent; see [`Store::without_room`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::keep`]; for want of room only after somebody gave up waiting.
+    pub async fn keep(&self, picture: bytes::Bytes) -> Result<Sha256, StoreError> {
+        loop {
+            match self.vault.keep(picture.clone()).await {
+                Err(error) if patience::has_no_room(&error) => {
+                    if !self.patience.rest().await {
+                        return Err(error);
+                    }
+                }
+                kept => {
+                    self.patience.relax();
+                    return kept;
+                }
+            }
+        }
+    }
+
+    /// How long until the disk is tried again that has no room for the journal or the vault; `None` while all is well.
+    /// Nothing is sent meanwhile.
+    pub fn without_room(&self) -> Option<std::time::Duration> {
+        self.patience.remaining()
+    }
+
+    /// Whoever waits for room on the disk is told at once that there is none; so until the next run begins.
+    pub fn stop_waiting_for_room(&self) {
+        self.patience.give_up();
     }
 
     /// Remembers a scan for an instant first screen, replacing the one before.

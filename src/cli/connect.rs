@@ -102,6 +102,8 @@ pub struct Session {
     pub instance: String,
     /// The requests of both sides.
     pub requests: Vec<RequestLog>,
+    /// What was found odd about the local data, in sentences.
+    notes: Vec<String>,
     profile: String,
     parts: Parts,
 }
@@ -118,16 +120,16 @@ struct Parts {
 }
 
 impl Parts {
-    fn engine(&self, access: Access) -> Result<Engine, StoreError> {
+    fn engine(&self, access: Access) -> Result<(Engine, Vec<String>), StoreError> {
         let store = Store::open_with(&self.paths, access, &self.options)?;
         for note in store.notes() {
             tracing::warn!(note);
         }
+        let notes = store.notes().to_vec();
         let (source, target) = (Arc::clone(&self.source), Arc::clone(&self.target));
-        Ok(
-            Engine::new(source, target, Arc::new(store), self.settings.clone())
-                .with_account(self.account.clone()),
-        )
+        let engine = Engine::new(source, target, Arc::new(store), self.settings.clone())
+            .with_account(self.account.clone());
+        Ok((engine, notes))
     }
 }
 
@@ -203,8 +205,10 @@ impl Connection {
 
     /// Opens the local data.
     pub fn session(&self, access: Access) -> Result<Session, Failure> {
+        let (engine, notes) = self.parts.engine(access).map_err(store_failure)?;
         Ok(Session {
-            engine: Arc::new(self.parts.engine(access).map_err(store_failure)?),
+            engine: Arc::new(engine),
+            notes,
             limits: self.limits,
             tenant: self.tenant.clone(),
             instance: self.instance.clone(),
@@ -224,7 +228,7 @@ impl Session {
     /// Another engine over the same connections, for writing: takes the profile's lock. Blocks for milliseconds.
     pub fn writer(&self) -> impl Fn() -> Result<Arc<Engine>, StoreError> + Send + Sync + use<> {
         let parts = self.parts.clone();
-        move || parts.engine(Access::Write).map(Arc::new)
+        move || parts.engine(Access::Write).map(|(engine, _)| Arc::new(engine))
     }
 
     /// Which systems, under which profile.
@@ -350,8 +354,11 @@ impl Session {
         planned
     }
 
-    /// Finishes what a run that was cut off has left, before anything new is sent.
+    /// Says what is odd about the local data, and finishes what a run that was cut off has left, before anything new is sent.
     pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
+        for note in &self.notes {
+            output.talk(&clean(note));
+        }
         let recovered = self
             .engine
             .recover()

@@ -86,7 +86,7 @@ pub async fn open(
         wish: Wish::from_code(graphics).unwrap_or(Wish::Auto),
         has_mouse: values.has_mouse,
     };
-    match tui::open(opening).await {
+    match Box::pin(tui::open(opening)).await {
         Ok(Ending::Quit) => Ok(exit::OK),
         Ok(Ending::Terminated) => Ok(exit::INTERRUPTED),
         Err(error) => Err(Failure::new(exit::UNEXPECTED, error).with_hint(

@@ -16,7 +16,7 @@ use crate::config::{FlagValues, Value};
 use crate::domain::plan::{Limits, PLAN_SCHEMA, Plan};
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason};
 use crate::domain::tidying::TidyPlan;
-use crate::engine::{ApplyError, RunControl, RunReport};
+use crate::engine::{ApplyError, DISK, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
 use crate::store::journal::RunKind;
@@ -339,6 +339,9 @@ fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), F
     if is_json {
         output.data(|out| report::run::write_json(out, event))?;
         return Ok(());
+    }
+    if let RunEvent::Waiting { lane: DISK, .. } = event {
+        output.talk("there is no room on the disk for the journal: nothing is sent until there is");
     }
     if let RunEvent::Step {
         person,

@@ -2,10 +2,13 @@
 //!
 //! A dry run is a plan that nobody applied; nothing below the command line knows a "dry run".
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{Judgement, Verdict};
+use super::ids::SourceId;
 use super::photo::{ChainStamp, PhotoStamp, Sha256};
 use super::run::{Outcome, PersonRef};
 use super::suspicion::held_back;
@@ -346,6 +349,36 @@ impl Plan {
         number_to_type(self.steps.len() as u64, everybody)
     }
 
+    /// Leaves out whoever has been changed in the target since an earlier plan was made: what that plan has not seen is
+    /// not overwritten (`reliability.md` N3). Whoever was not in it stays, and whoever was and is as before.
+    pub fn drop_changed_since(&mut self, earlier: &Self) {
+        let seen: HashMap<&SourceId, &ChainStamp> = earlier
+            .steps
+            .iter()
+            .map(|step| (&step.person.source, &step.expected))
+            .collect();
+        let has_changed = |step: &Step| {
+            seen.get(&step.person.source)
+                .is_some_and(|expected| **expected != step.expected)
+        };
+        let (changed, steps) = std::mem::take(&mut self.steps)
+            .into_iter()
+            .partition::<Vec<Step>, _>(has_changed);
+        self.steps = steps;
+        self.skips.extend(changed.into_iter().map(|step| Skip {
+            person: step.person,
+            verdict: match step.change {
+                Change::Add => Verdict::Missing,
+                Change::Replace => Verdict::Differs,
+                Change::Repair => Verdict::Broken,
+                Change::Remove => Verdict::OnlyInTarget,
+            },
+            outcome: Outcome::ChangedMeanwhile,
+            reason: "in ServiceNow, after the plan was made; it stays".into(),
+            is_held_back: false,
+        }));
+    }
+
     /// Everybody the plan speaks of.
     pub fn selected(&self) -> u64 {
         (self.steps.len() + self.skips.len()) as u64
@@ -382,7 +415,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{SourceId, TargetId};
+    use crate::domain::ids::TargetId;
 
     fn candidate(verdict: Verdict) -> Candidate {
         let paired = !matches!(
@@ -600,5 +633,41 @@ mod tests {
             check(None, Some(0)),
             Err(Breach::Removals { planned: 1, limit: 0 })
         );
+    }
+
+    #[test]
+    fn a_plan_made_again_leaves_out_whoever_was_changed_since_the_one_before() {
+        let of =
+            |people: Vec<Candidate>| plan(people, Policy::default(), "default", Timestamp::UNIX_EPOCH, true);
+        let named = |name: &str, state: ChainStamp| {
+            let mut somebody = candidate(Verdict::Differs);
+            somebody.person.source = SourceId::new(name);
+            somebody.expected = Some(state);
+            somebody
+        };
+        let moved = || {
+            crate::domain::photo::AvatarChain {
+                records: vec![crate::domain::photo::AvatarRecord {
+                    place: crate::domain::photo::Place::LIVE_PROFILE,
+                    id: crate::domain::ids::RecordId::new("r"),
+                    column: crate::domain::photo::Column::Empty,
+                    pictures: vec![],
+                }],
+                served: None,
+                findings: vec![],
+            }
+            .stamp()
+        };
+        let before = of(vec![named("as before", stamp()), named("changed", stamp())]);
+        let mut now = of(vec![
+            named("as before", stamp()),
+            named("changed", moved()),
+            named("new", moved()),
+        ]);
+        now.drop_changed_since(&before);
+        let steps: Vec<&str> = now.steps.iter().map(|step| step.person.source.as_str()).collect();
+        assert_eq!(steps, ["as before", "new"]);
+        assert_eq!(now.skips[0].outcome, Outcome::ChangedMeanwhile);
+        assert_eq!(now.selected(), 3, "nobody is lost");
     }
 }

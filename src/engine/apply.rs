@@ -354,6 +354,7 @@ impl Engine {
         let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
         loop {
             if control.is_cancelled() {
+                self.store.stop_waiting_for_room();
                 running.stopped.get_or_insert(StopReason::Cancelled);
             }
             let may_begin = running.stopped.is_none() && waiting.len() > 0 && tasks.len() < most;

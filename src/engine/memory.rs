@@ -285,8 +285,16 @@ impl Engine {
     }
 
     /// Keeps a scan of everybody for the next first screen. The error says in words that it could not be kept.
-    pub(super) async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
-        let saved = self.store.save_snapshot(listed).await;
+    ///
+    /// # Errors
+    ///
+    /// Why the next first screen will not show it, in words.
+    pub async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
+        let suspicions = listed.listing.suspicions();
+        let saved = match self.store.save_snapshot(listed).await {
+            Ok(()) => self.store.memory().remember_suspicions(suspicions).await,
+            Err(error) => Err(error),
+        };
         saved.map_err(|error| {
             format!(
                 "the scan could not be kept for the next first screen: {}",
@@ -303,7 +311,16 @@ impl Engine {
     /// Whether what a run must keep can be kept.
     pub(super) async fn check_store(&self) -> Probe {
         let vault = self.store.vault();
-        let result = match (vault.size().await, self.store.notes()) {
+        let seen = match vault.size().await {
+            Ok(size) => vault.protection().await.map(|protection| (size, protection)),
+            Err(error) => Err(error),
+        };
+        let result = match (seen, self.store.notes()) {
+            (Err(StoreError::Key(error)), _) => ProbeResult::Failed {
+                kind: crate::connector::ErrorKind::Configuration,
+                seen: error.to_string(),
+                hint: error.hint().into(),
+            },
             (Err(error), _) => ProbeResult::Failed {
                 kind: crate::connector::ErrorKind::Configuration,
                 seen: error.sentence(),
@@ -313,7 +330,11 @@ impl Engine {
                 seen: note.clone(),
                 hint: "nothing is lost; see the folders with `avatar-sync info`".into(),
             },
-            (Ok(size), []) => {
+            (Ok((size, protection)), []) => {
+                if let Some((seen, hint)) = protection.concern() {
+                    let hint = hint.into();
+                    return keeping(ProbeResult::Warning { seen, hint });
+                }
                 let access = match self.store.access() {
                     Access::Write => "journal and vault can be written",
                     Access::Read => "opened for reading only",
@@ -325,10 +346,14 @@ impl Engine {
                 ))
             }
         };
-        Probe {
-            what: "keep journal and replaced pictures on this machine".into(),
-            result,
-        }
+        keeping(result)
+    }
+}
+
+fn keeping(result: ProbeResult) -> Probe {
+    Probe {
+        what: "keep journal and replaced pictures on this machine".into(),
+        result,
     }
 }
 

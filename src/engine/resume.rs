@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::planning::Candidates;
 use super::{Depth, Engine, EngineError, PersonState, ScanObserver, ScanSink, UndoError};
 use crate::domain::comparison::Verdict;
-use crate::domain::ids::{RunId, SourceId};
+use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::outstanding::{PlannedStep, Rest};
 use crate::domain::plan::{Change, Plan, Skip, Step};
 use crate::domain::run::{Outcome, StopReason};
@@ -139,6 +139,19 @@ impl Engine {
             Some(undone) => {
                 let plan = cancel
                     .run_until_cancelled(self.undo_plan(undone.as_str()))
+                    .await
+                    .ok_or(EngineError::Cancelled)??;
+                Ok(Resumption::Tidy(narrowed(plan, outstanding)))
+            }
+            // The last changes to some people were to be taken back, of whichever run they were.
+            None if outstanding.run.start.kind == RunKind::Undo => {
+                let targets: Vec<TargetId> = outstanding
+                    .people
+                    .iter()
+                    .filter_map(|(step, _)| step.person.target.clone())
+                    .collect();
+                let plan = cancel
+                    .run_until_cancelled(self.undo_plan_of_people(&targets))
                     .await
                     .ok_or(EngineError::Cancelled)??;
                 Ok(Resumption::Tidy(narrowed(plan, outstanding)))

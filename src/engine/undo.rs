@@ -4,6 +4,8 @@
 //! Nothing here knows whether the run was a push, a cleaning or itself an undo: the journal tells what was written, and
 //! that is what is reversed.
 
+mod people;
+
 use std::collections::HashSet;
 
 use super::push::stored_by;

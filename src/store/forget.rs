@@ -9,7 +9,6 @@ mod person;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 pub use person::{Known, Sought};
@@ -122,9 +121,10 @@ impl Forgetting {
         }
         transaction.execute(&format!("DELETE FROM kept WHERE {of_them}"), sources())?;
         let steps = transaction.execute(&format!("{} WHERE {of_them}", vault::NAMELESS), sources())?;
+        journal::planned::forget_people(&transaction, &known.sources)?;
         other_tables(&transaction, &known.sources)?;
-        for (table, key, column) in SENTENCES {
-            blank_names(&transaction, table, key, column, &known.names)?;
+        for column in ["detail", "hint"] {
+            blank_names(&transaction, column, &known.names)?;
         }
         transaction.commit()?;
         Ok(steps as u64)
@@ -132,7 +132,7 @@ impl Forgetting {
 }
 
 /// Tables that are handled by name: what they keep is the audit trail, or is removed above.
-const TRAIL: [&str; 6] = ["runs", "steps", "writes", "under_way", "kept", "released"];
+const TRAIL: [&str; 5] = ["steps", "writes", "under_way", "kept", "released"];
 
 /// What is neither is about how things stand with somebody, and goes.
 fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<()> {
@@ -153,33 +153,20 @@ fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<
     Ok(())
 }
 
-/// Where sentences stand, by table, key and column: one person's may name another, "the same picture as …".
-const SENTENCES: [(&str, &str, &str); 4] = [
-    ("steps", "run, source", "detail"),
-    ("steps", "run, source", "hint"),
-    ("writes", "id, run", "detail"),
-    ("runs", "id, profile", "stopped"),
-];
-
-fn blank_names(
-    journal: &Connection,
-    table: &str,
-    key: &str,
-    column: &str,
-    names: &BTreeSet<String>,
-) -> rusqlite::Result<()> {
+/// One person's step may name another: "the same picture as …". The audit trail beside it names nobody.
+fn blank_names(journal: &Connection, column: &str, names: &BTreeSet<String>) -> rusqlite::Result<()> {
     let mut naming = journal.prepare(&format!(
-        "SELECT {key}, {column} FROM {table} WHERE instr({column}, ?1) > 0"
+        "SELECT run, source, {column} FROM steps WHERE instr({column}, ?1) > 0"
     ))?;
     let mut blank = journal.prepare(&format!(
-        "UPDATE {table} SET {column} = ?3 WHERE ({key}) = (?1, ?2)"
+        "UPDATE steps SET {column} = ?3 WHERE run = ?1 AND source = ?2"
     ))?;
     for name in names {
-        let rows: Vec<(Value, Value, String)> = naming
-            .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        let rows: Vec<[String; 3]> = naming
+            .query_map([name], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?
             .collect::<rusqlite::Result<_>>()?;
-        for (first, second, text) in rows {
-            blank.execute((first, second, without(&text, name)))?;
+        for [run, source, text] in rows {
+            blank.execute([run, source, without(&text, name)])?;
         }
     }
     Ok(())

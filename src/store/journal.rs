@@ -6,7 +6,7 @@
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
 mod past;
-mod planned;
+pub(super) mod planned;
 mod records;
 mod rows;
 mod told;
@@ -32,8 +32,10 @@ use writer::{Entry, Writer};
 
 use super::database::{self, Schema};
 use super::lock::Lock;
+use super::patience::Patience;
 use super::{StoreError, in_background};
 use crate::domain::ids::{RunId, SourceId, TargetId};
+use crate::domain::outstanding::PlannedStep;
 use crate::domain::photo::Sha256;
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
@@ -119,8 +121,8 @@ impl From<rusqlite::Error> for Interrupted {
 /// A handle to the journal; clones share one writing thread.
 #[derive(Clone)]
 pub struct Journal {
-    /// The file, where there is one to read.
-    path: Option<PathBuf>,
+    /// The file; a reader may be there before it is.
+    path: PathBuf,
     writing: Option<Arc<Writing>>,
 }
 
@@ -134,6 +136,7 @@ impl Journal {
     pub(super) fn open_for_writing(
         path: &Path,
         lock: Arc<Lock>,
+        patience: Arc<Patience>,
         notes: &mut Vec<String>,
     ) -> Result<Self, StoreError> {
         let connection = database::open(path, &SCHEMA, notes)?;
@@ -142,18 +145,19 @@ impl Journal {
             .query_row("SELECT coalesce(max(id), 0) FROM writes", [], |row| row.get(0))
             .map_err(StoreError::database("read the journal"))?;
         Ok(Self {
-            path: Some(path.to_owned()),
+            path: path.to_owned(),
             writing: Some(Arc::new(Writing {
-                writer: Writer::start(connection, lock),
+                writer: Writer::start(connection, lock, patience),
                 next: AtomicI64::new(last + 1),
             })),
         })
     }
 
     pub(super) fn open_for_reading(path: &Path) -> Result<Self, StoreError> {
-        let is_there = database::open_read_only(path, &SCHEMA)?.is_some();
+        // One that cannot be read is said so at once; one that is not there yet may be later.
+        database::open_read_only(path, &SCHEMA)?;
         Ok(Self {
-            path: is_there.then(|| path.to_owned()),
+            path: path.to_owned(),
             writing: None,
         })
     }
@@ -171,6 +175,7 @@ impl Journal {
         run: RunStart,
         plan: impl Iterator<Item = StepToPlan<'a>> + Send,
     ) -> Result<RunId, StoreError> {
+        self.writing()?.writer.patience().renew();
         let random = uuid::Uuid::new_v4().simple().to_string();
         let id = RunId::new(format!(
             "{}-{}",
@@ -272,6 +277,13 @@ impl Journal {
         self.read(move |connection| told::left_of(connection, &run)).await
     }
 
+    /// Whose turn in a run never came, in the order of its plan; nobody once the plan is not kept any more.
+    pub async fn not_reached(&self, run: &RunId) -> Result<Vec<PlannedStep>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| told::not_reached(connection, &run))
+            .await
+    }
+
     /// A page of runs, the newest first; `after` is the end of the page before.
     pub async fn past_runs(&self, after: Option<RunCursor>, limit: usize) -> Result<RunsPage, StoreError> {
         self.read(move |connection| past::runs(connection, after.as_ref(), limit))
@@ -302,6 +314,12 @@ impl Journal {
     pub async fn past_person(&self, run: &RunId, person: &SourceId) -> Result<Option<PastStep>, StoreError> {
         let (run, person) = (run.clone(), person.clone());
         self.read(move |connection| past::person(connection, &run, &person))
+            .await
+    }
+
+    /// The steps that have changed something for each of these people of the target, the newest first; in their order.
+    pub async fn changes_of(&self, people: Vec<TargetId>) -> Result<Vec<Vec<StepRecord>>, StoreError> {
+        self.read(move |connection| past::changes(connection, &people))
             .await
     }
 
@@ -408,11 +426,19 @@ impl Journal {
             .transpose()
     }
 
+    /// How many pages the file may have: what lies beyond is a full disk to SQLite.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: u32) {
+        self.writing()
+            .expect("opened for writing")
+            .writer
+            .pass(Entry::Room(pages))
+            .await
+            .expect("the thread is there");
+    }
+
     fn connection(&self) -> Result<Option<Connection>, StoreError> {
-        match &self.path {
-            Some(path) => database::open_read_only(path, &SCHEMA),
-            None => Ok(None),
-        }
+        database::open_read_only(&self.path, &SCHEMA)
     }
 
     fn writing(&self) -> Result<&Writing, StoreError> {
@@ -428,9 +454,7 @@ impl Journal {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(path) = self.path.clone() else {
-            return Ok(T::default());
-        };
+        let path = self.path.clone();
         if let Some(writing) = &self.writing {
             // What was passed on without waiting is part of what a reader expects to see.
             writing.writer.flush().await?;

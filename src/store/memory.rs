@@ -21,6 +21,7 @@ use crate::domain::comparison::{Content, SourceContent};
 use crate::domain::ids::{PictureId, SourceId};
 use crate::domain::photo::Sha256;
 use crate::domain::picture::PREPARE_VERSION;
+use crate::domain::suspicion::Suspicions;
 
 const SCHEMA: Schema = Schema {
     name: "the cache",
@@ -38,10 +39,13 @@ const SCHEMA: Schema = Schema {
             STRICT, WITHOUT ROWID;
         -- Since when a person has been seen without a photo.
         CREATE TABLE absences (source TEXT PRIMARY KEY, first TEXT NOT NULL, last TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    ", "
+        -- Whose photo the last scan of everybody found to be probably not their own, and why.
+        CREATE TABLE suspicions (source TEXT PRIMARY KEY, sentence TEXT NOT NULL) STRICT, WITHOUT ROWID;
     "],
     is_durable: false,
     self_test: |connection| {
-        for table in ["photos", "contents", "pictures", "absences"] {
+        for table in ["photos", "contents", "pictures", "absences", "suspicions"] {
             connection
                 .query_row(&format!("SELECT * FROM {table} LIMIT 1"), [], |_| Ok(()))
                 .optional()?;
@@ -327,6 +331,42 @@ impl Memory {
         .await
     }
 
+    /// Remembers whose photo is probably not their own, and nobody else.
+    pub async fn remember_suspicions(&self, suspicions: Suspicions) -> Result<(), StoreError> {
+        self.run("write the cache", move |connection| {
+            let transaction = connection.transaction()?;
+            {
+                transaction.execute("DELETE FROM suspicions", ())?;
+                let mut add = transaction
+                    .prepare_cached("INSERT OR REPLACE INTO suspicions (source, sentence) VALUES (?1, ?2)")?;
+                for (person, sentence) in suspicions.iter() {
+                    add.execute((person.as_str(), sentence))?;
+                }
+            }
+            transaction.commit()
+        })
+        .await
+    }
+
+    /// Whose photo among these people is probably not their own, and why.
+    pub async fn suspicions(&self, wanted: Vec<SourceId>) -> Result<Suspicions, StoreError> {
+        self.run("read the cache", move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT sentence FROM suspicions WHERE source = ?1")?;
+            let mut found = Suspicions::default();
+            for person in wanted {
+                let sentence: Option<String> = statement
+                    .query_row([person.as_str()], |row| row.get(0))
+                    .optional()?;
+                if let Some(sentence) = sentence {
+                    found.add(person, &sentence);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -419,6 +459,25 @@ mod tests {
 
     fn ada() -> SourceId {
         SourceId::new("ada")
+    }
+
+    #[tokio::test]
+    async fn of_suspicions_the_last_scan_alone_counts() {
+        let (_folder, memory) = memory();
+        let (ada, ben) = (ada(), SourceId::new("ben"));
+        let of = |person: &SourceId| {
+            let mut suspicions = Suspicions::default();
+            suspicions.add(person.clone(), "the photo is blank");
+            suspicions
+        };
+        memory.remember_suspicions(of(&ada)).await.expect("written");
+        memory.remember_suspicions(of(&ben)).await.expect("written");
+        let found = memory.suspicions(vec![ada.clone(), ben.clone()]).await;
+        let found = found.expect("read");
+        assert_eq!(
+            (found.of(&ada), found.of(&ben)),
+            (None, Some("the photo is blank"))
+        );
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::connector::ErrorKind;
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::{SourceId, TargetId};
+use crate::domain::photo::Place;
 use crate::domain::plan::Skip;
 use crate::engine::Depth;
 use crate::engine::fakes::{Watched, When, World, cut_off, person, picture};
@@ -346,4 +347,28 @@ fn people_who_had_no_turn_count_for_no_brake() {
         assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
     }
     assert!(brakes.count(Outcome::Failed, Some("a role")).is_some());
+}
+
+/// `reliability.md` N3: a run goes on after an hour, and somebody has set another picture meanwhile.
+#[tokio::test]
+async fn whoever_was_changed_during_a_long_pause_drops_out() {
+    let scene = Scene::of(6);
+    let control = RunControl::new();
+    control.pause();
+    let plan = scene.plan(6);
+    let running = scene.run(plan, &control);
+    let pausing = async {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        scene.world.later(1);
+        scene.world.store_at(&name(2), Place::LIVE_PROFILE, picture(99));
+        control.resume();
+    };
+    let ((report, _), ()) = tokio::join!(running, pausing);
+    assert_eq!((report.summary.updated, report.summary.changed_meanwhile), (5, 1));
+    let rows = scene.world.chain(&name(2)).records;
+    let rows: Vec<_> = rows.iter().flat_map(|record| &record.pictures).collect();
+    assert_eq!(rows.len(), 1, "nothing was stored beside it");
+    crate::tried("N3", 1);
 }

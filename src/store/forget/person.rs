@@ -93,6 +93,9 @@ pub(super) fn seek(
     wanted: &str,
 ) -> Result<Sought, StoreError> {
     let wanted = wanted.trim().to_lowercase();
+    if wanted.is_empty() {
+        return Ok(Sought::Nobody);
+    }
     let mut people = People::default();
     if let Some(journal) = journal {
         told_by(journal, &mut people).map_err(StoreError::database("read the journal"))?;
@@ -157,6 +160,7 @@ fn told_by(journal: &Connection, people: &mut People) -> rusqlite::Result<()> {
             people.tell(person);
         }
     }
+    crate::store::journal::planned::people(journal, |person| people.tell(person))?;
     for table in ["steps", "kept", "writes", "released"] {
         let mut ids = journal.prepare(&format!("SELECT DISTINCT source, target FROM {table}"))?;
         let rows = ids.query_map([], |row| {
