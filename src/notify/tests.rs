@@ -408,6 +408,7 @@ fn a_trouble_that_comes_and_goes_is_no_new_one_until_it_was_away_for_two_days() 
         let now = begin + SignedDuration::from_mins(20 * run);
         if run % 2 == 0 && told.is_due("failure:4", now) {
             told.told("failure:4", now);
+            told.owe_recovery();
             tellings += 1;
         } else if run % 2 == 1 && told.owes_recovery() {
             told.told_recovery();

@@ -32,8 +32,10 @@ pub(super) struct Outcome {
     run: Option<RunId>,
     summary: Option<Summary>,
     people: Vec<String>,
-    is_quarantined: bool,
-    waits_for_approval: bool,
+    /// Why the profile waits for somebody to look at it, if it does.
+    quarantine: Option<String>,
+    /// Removals that wait for an approval.
+    removals_waiting: u64,
 }
 
 impl Outcome {
@@ -67,8 +69,8 @@ impl Outcome {
                 .iter()
                 .map(|(person, why)| format!("{} ({}): {why}", person.name.shown(), person.upn.shown()))
                 .collect(),
-            is_quarantined: false,
-            waits_for_approval: ending.waiting > 0,
+            quarantine: None,
+            removals_waiting: ending.waiting,
         }
     }
 
@@ -90,8 +92,8 @@ impl Outcome {
             run: None,
             summary: None,
             people: Vec::new(),
-            is_quarantined: failure.error.is::<Quarantined>(),
-            waits_for_approval: false,
+            quarantine: failure.error.downcast_ref::<Quarantined>().map(ToString::to_string),
+            removals_waiting: 0,
         }
     }
 
@@ -102,22 +104,35 @@ impl Outcome {
     }
 
     fn is_good(&self) -> bool {
-        self.code == exit::OK && !self.is_quarantined
+        self.code == exit::OK && self.quarantine.is_none()
     }
 
     /// What there is to tell, apart from a recovery.
     fn occasions(&self) -> Vec<Occasion> {
         let mut occasions = Vec::new();
         match self.code {
-            _ if self.is_quarantined => occasions.push(Occasion::Quarantine),
+            _ if self.quarantine.is_some() => occasions.push(Occasion::Quarantine),
             exit::OK => {}
             exit::BRAKE => occasions.push(Occasion::Brake),
             _ => occasions.push(Occasion::Failure),
         }
-        if self.waits_for_approval {
+        if self.removals_waiting > 0 {
             occasions.push(Occasion::ApprovalWanted);
         }
         occasions
+    }
+
+    /// What is said about an occasion.
+    fn sentence(&self, occasion: Occasion) -> String {
+        match (occasion, &self.quarantine) {
+            (Occasion::Quarantine, Some(why)) if !self.sentence.starts_with(why.as_str()) => {
+                format!("{why}. The last run: {}", self.sentence)
+            }
+            (Occasion::ApprovalWanted, _) => {
+                format!("removals that wait for an approval: {}", self.removals_waiting)
+            }
+            _ => self.sentence.clone(),
+        }
     }
 
     fn next_command(&self, occasion: Occasion, profile: &str) -> String {
@@ -201,7 +216,7 @@ impl<'a> Aftermath<'a> {
             }
         }
         self.health.state = match self.health.failures_in_a_row {
-            _ if outcome.is_quarantined => State::Quarantined,
+            _ if outcome.quarantine.is_some() => State::Quarantined,
             0 => State::Sleeping,
             _ => State::Failing,
         };
@@ -277,7 +292,7 @@ impl<'a> Aftermath<'a> {
                 at: now,
                 run: outcome.run.clone(),
                 exit_code: outcome.code,
-                sentence: outcome.sentence.clone(),
+                sentence: outcome.sentence(occasion),
                 summary: outcome.summary,
                 next_command: outcome.next_command(occasion, &self.health.profile),
                 next_run,
@@ -295,7 +310,13 @@ impl<'a> Aftermath<'a> {
             // If nobody was told, it is tried again after the next run.
             if deliveries.iter().any(|delivery| delivery.result.is_ok()) {
                 match trouble {
-                    Some(trouble) => told.told(&trouble, now),
+                    Some(trouble) => {
+                        told.told(&trouble, now);
+                        // Waiting for an approval is no trouble that ends with the next good run.
+                        if occasion != Occasion::ApprovalWanted {
+                            told.owe_recovery();
+                        }
+                    }
                     None => told.told_recovery(),
                 }
             }
