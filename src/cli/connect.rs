@@ -273,6 +273,9 @@ impl Session {
 
     /// Finishes what a run that was cut off has left, before anything new is sent.
     pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
+        for note in self.engine.notes() {
+            output.talk(&format!("note: {}", clean(&note)));
+        }
         let recovered = self
             .engine
             .recover()

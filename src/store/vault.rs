@@ -148,7 +148,7 @@ mod tests {
 
     fn vault() -> (tempfile::TempDir, Vault) {
         let folder = tempfile::tempdir().expect("a folder");
-        let (lock, _) = Lock::take(folder.path()).expect("free");
+        let (lock, _) = Lock::take(folder.path(), false).expect("free");
         let vault = Vault::open(folder.path().join("vault"), Some(Arc::new(lock))).expect("opens");
         (folder, vault)
     }
