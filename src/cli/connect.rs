@@ -265,7 +265,8 @@ impl Session {
         let is_ascii = output.look.is_ascii;
         let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
         let looking = self.engine.resumption(outstanding, &observer, &cancel);
-        let planned = self.watching_waits(&progress, is_ascii, looking).await;
+        // A scan is under way in there, which is more than belongs on a stack.
+        let planned = Box::pin(self.watching_waits(&progress, is_ascii, looking)).await;
         interrupt.abort();
         progress.finish();
         planned

@@ -135,23 +135,19 @@ impl Engine {
         progress: &dyn ScanObserver,
         cancel: &CancellationToken,
     ) -> Result<Resumption, ResumeError> {
-        match &outstanding.run.start.undoes {
-            Some(undone) => {
-                let plan = cancel
-                    .run_until_cancelled(self.undo_plan(undone.as_str()))
-                    .await
-                    .ok_or(EngineError::Cancelled)??;
-                Ok(Resumption::Tidy(narrowed(plan, outstanding)))
-            }
-            None => {
-                let plan = self.plan_for_outstanding(outstanding, progress, cancel).await?;
-                Ok(Resumption::Push(reconciled(
-                    plan,
-                    outstanding,
-                    self.source.name(),
-                )))
-            }
+        if let Some(undone) = &outstanding.run.start.undoes {
+            let plan = cancel
+                .run_until_cancelled(self.undo_plan(undone.as_str()))
+                .await
+                .ok_or(EngineError::Cancelled)??;
+            return Ok(Resumption::Tidy(narrowed(plan, outstanding)));
         }
+        let plan = self.plan_for_outstanding(outstanding, progress, cancel).await?;
+        Ok(Resumption::Push(reconciled(
+            plan,
+            outstanding,
+            self.source.name(),
+        )))
     }
 
     async fn plan_for_outstanding(

@@ -48,7 +48,10 @@ impl Running {
         loop {
             let mut line = String::new();
             let read = self.lines.read_line(&mut line).expect("readable");
-            assert!(read > 0, "it ended before: {}\n{}", self.said, self.errors());
+            if read == 0 {
+                let errors = self.errors();
+                panic!("it ended before: {}\n{errors}", self.said);
+            }
             self.said.push_str(&line);
             let event: Value = serde_json::from_str(&line).expect("JSON lines");
             if is_wanted(&event) {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::store::journal::{CutShort, TrailFilter};
+use crate::store::journal::{CutShort, PeopleFilter, TrailFilter};
 
 /// Numbers that look random and are the same every time.
 struct Dice(u64);
@@ -71,7 +71,7 @@ async fn ask_everything(store: &Store) -> usize {
         let run = &run.record.id;
         answered += usize::from(
             journal
-                .past_people(run, &Default::default(), None, 50)
+                .past_people(run, &PeopleFilter::default(), None, 50)
                 .await
                 .is_ok(),
         );
