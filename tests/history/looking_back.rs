@@ -7,11 +7,13 @@ use crate::common::people::{company, hash, name, old_picture};
 use crate::{Running, assert_everybody_right, at_full_speed, is_update, slow};
 
 const PEOPLE: usize = 24;
+/// More than are under way at a time.
+const MANY: usize = 120;
 
 #[test]
 fn a_killed_run_is_gone_on_with_and_every_number_adds_up() {
-    let stage = company(PEOPLE);
-    slow(&stage, 250);
+    let stage = company(MANY);
+    slow(&stage, 700);
     let mut first = Running::start(&stage, &["sync", "--yes", "--json"]);
     first.until(is_update);
     first.until(is_update);
@@ -45,7 +47,7 @@ fn a_killed_run_is_gone_on_with_and_every_number_adds_up() {
     assert_eq!(second.events()[0]["continues"], id);
     let summary = second.summary();
     assert_eq!(summary["failed"], 0, "{summary}");
-    assert_everybody_right(&stage, PEOPLE);
+    assert_everybody_right(&stage, MANY);
 
     let third = stage.run(&["resume", "--yes", "--json"]).expect_code(0);
     assert!(
@@ -68,7 +70,7 @@ fn a_killed_run_is_gone_on_with_and_every_number_adds_up() {
         .count() as u64;
     assert_eq!(
         reached + summary["selected"].as_u64().expect("a number"),
-        PEOPLE as u64
+        MANY as u64
     );
     stage.run(&["resume", "no-such-run"]).expect_code(2);
 }
@@ -144,7 +146,9 @@ fn history_names_both_pictures_and_the_audit_every_write() {
 
     let head = stage.run(&["audit", "--verify"]).expect_code(0).stdout;
     assert_eq!(head.trim().len(), 64, "{head}");
-    stage.run(&["undo", run, "--yes"]).expect_code(0);
+    stage
+        .run(&["undo", run, "--yes", "--max-removals", "100"])
+        .expect_code(0);
     stage
         .run(&["audit", "--verify", "--head", head.trim()])
         .expect_code(0);

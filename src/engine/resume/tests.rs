@@ -61,15 +61,20 @@ impl Scene {
         scene
     }
 
-    async fn start(&mut self) {
+    /// Ends the program. One that died leaves its lock with the last of its tasks.
+    async fn end(&mut self) {
         self.engine = None;
-        // A program that died leaves the lock with the last of its tasks.
-        let mut opened = Store::open(&self.paths, Access::Write);
-        while matches!(opened, Err(StoreError::Locked { .. })) {
+        while matches!(
+            Store::open(&self.paths, Access::Write),
+            Err(StoreError::Locked { .. })
+        ) {
             tokio::task::yield_now().await;
-            opened = Store::open(&self.paths, Access::Write);
         }
-        let store = Arc::new(opened.expect("opens"));
+    }
+
+    async fn start(&mut self) {
+        self.end().await;
+        let store = Arc::new(Store::open(&self.paths, Access::Write).expect("nobody else has it"));
         let to = Arc::clone(&self.target);
         self.engine = Some(
             self.world
@@ -147,23 +152,72 @@ impl Scene {
         }
     }
 
-    /// The program dies while it carries out a plan of everybody.
-    async fn dies_at(&mut self, call: usize, when: When) {
+    /// The program dies while it carries out a plan of everybody; what is on the disk then is `journal`'s.
+    async fn dies_at(&mut self, call: usize, when: When, journal: Journal) {
         let plan = self.plan().await;
         let (events, mut heard) = mpsc::channel(4);
         self.target.die_at(call, when);
         let control = RunControl::new();
         let listening = async { while heard.recv().await.is_some() {} };
-        {
+        let kept = {
             let running = self.engine().apply(plan, &NO_LIMITS, &control, events);
             tokio::select! {
                 _ = async { tokio::join!(running, listening) } => {}
                 () = self.target.death() => {}
             }
-        }
+            let file = self.paths.journal();
+            let log = file.with_file_name("journal.sqlite-wal");
+            (file.clone(), std::fs::read(file), log.clone(), std::fs::read(log))
+        };
         self.target.live();
+        self.end().await;
+        let (file, database, log, entries) = kept;
+        match journal {
+            Journal::Whole => {}
+            Journal::Lost => std::fs::write(file, b"nothing of a database").expect("writable"),
+            Journal::CutBack(part) => {
+                // Closing has tidied up, which a program that dies does not.
+                let entries = entries.expect("there was one");
+                let length = (entries.len() as f64 * part) as usize;
+                std::fs::write(file, database.expect("there was one")).expect("writable");
+                std::fs::write(log, &entries[..length]).expect("writable");
+            }
+        }
         self.start().await;
     }
+
+    /// Nobody is without a picture on the way; after what the journal still knows was settled, a full run brings
+    /// everybody into order.
+    async fn comes_right(&self, what: &str) {
+        self.engine().recover().await.expect("settled");
+        let report = self.run(self.plan().await, &RunControl::new()).await;
+        assert_eq!((report.stopped, report.summary.failed), (None, 0), "{what}");
+        self.everybody_is_right();
+        assert_eq!(self.target.broken_promises(), Vec::<String>::new(), "{what}");
+        let plan = self.plan().await;
+        assert_eq!(plan.steps, vec![], "{what}: nothing is left over");
+        for number in 0..self.people {
+            for record in self.world.chain(&name(number)).records {
+                assert!(record.pictures.len() <= 1, "{what}: {record:?}");
+            }
+        }
+    }
+
+    fn promise_everybody(&self) {
+        for number in 0..self.people {
+            self.target.promise(name(number).leak(), &[new(number)]);
+        }
+    }
+}
+
+/// What a program finds on the disk that starts after another one has died.
+#[derive(Clone, Copy, Debug)]
+enum Journal {
+    Whole,
+    /// Damaged beyond use.
+    Lost,
+    /// As it was at an earlier moment: this part of its log.
+    CutBack(f64),
 }
 
 fn reached(summary: &Summary) -> u64 {
@@ -204,11 +258,8 @@ async fn a_killed_run_goes_on_wherever_it_died() {
     for call in (1..60).step_by(3) {
         for when in [When::Before, When::After] {
             let mut scene = Scene::of(4).await;
-            for number in 0..4 {
-                let name: &'static str = name(number).leak();
-                scene.target.promise(name, &[new(number)]);
-            }
-            scene.dies_at(call, when).await;
+            scene.promise_everybody();
+            scene.dies_at(call, when, Journal::Whole).await;
             scene.engine().recover().await.expect("settled");
             if scene.engine().outstanding().await.expect("read").is_some() {
                 scene.resume().await;
@@ -259,18 +310,18 @@ async fn whoever_was_changed_since_is_left_alone_and_whoever_is_gone_is_told_of(
 #[tokio::test]
 async fn who_failed_in_a_stopped_run_is_tried_again_and_who_was_right_is_not() {
     let scene = Scene::of(6).await;
-    // The first person's photo cannot be read; then everything is refused.
-    scene
-        .world
-        .fail("source.photo", 2, crate::connector::ErrorKind::Unavailable);
     let control = RunControl::new();
     let stop = control.clone();
     let plan = scene.plan().await;
+    // The second photo from now on cannot be read.
+    scene
+        .world
+        .fail("source.photo", 2, crate::connector::ErrorKind::Unavailable);
     scene.target.on(When::After, "upload", 2, move |_| stop.cancel());
     let first = scene.run(plan, &control).await;
     scene.world.heal();
     let outstanding = scene.outstanding().await;
-    assert_eq!(outstanding.count(Rest::Again), first.summary.failed);
+    assert_eq!((first.summary.failed, outstanding.count(Rest::Again)), (1, 1));
     scene.resume().await;
     scene.everybody_is_right();
     scene.nothing_is_outstanding().await;
@@ -298,7 +349,9 @@ async fn an_undo_that_was_stopped_goes_on() {
     assert_eq!(first.summary.updated, 6);
     let control = RunControl::new();
     let stop = control.clone();
-    scene.target.on(When::After, "upload", 2, move |_| stop.cancel());
+    scene
+        .target
+        .on(When::After, "store_as", 2, move |_| stop.cancel());
     let plan = scene
         .engine()
         .undo_plan(first.run.as_str())
@@ -333,4 +386,51 @@ async fn what_cannot_be_gone_on_with_says_why() {
     let scene = Scene::of(1).await;
     let unknown = scene.engine().outstanding_of("no-such-run").await;
     assert!(matches!(unknown, Err(ResumeError::Unknown(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_lost_with_pushes_in_flight_is_made_up_for_by_looking() {
+    let mut tried = 0;
+    for call in (1..40).step_by(3) {
+        for when in [When::Before, When::After] {
+            let mut scene = Scene::of(3).await;
+            scene.promise_everybody();
+            scene.dies_at(call, when, Journal::Lost).await;
+            assert!(
+                scene
+                    .engine()
+                    .store
+                    .notes()
+                    .iter()
+                    .any(|note| note.contains("damaged"))
+            );
+            scene.nothing_is_outstanding().await;
+            // What the dead program has stored is found as a second picture, and goes.
+            scene.comes_right(&format!("{call} {when:?}")).await;
+            tried += 1;
+        }
+    }
+    crate::tried("J4", tried);
+}
+
+#[tokio::test]
+async fn a_journal_that_went_back_in_time_costs_a_repeated_step_at_worst() {
+    const TIMES: usize = 60;
+    for number in 0..TIMES {
+        let mut scene = Scene::of(3).await;
+        scene.promise_everybody();
+        // Spread evenly over calls and lengths, without a common beat.
+        let call = 1 + number * 7 % 40;
+        let part = (number as f64 * 0.618_034).fract();
+        let when = if number % 2 == 0 {
+            When::Before
+        } else {
+            When::After
+        };
+        scene.dies_at(call, when, Journal::CutBack(part)).await;
+        scene
+            .comes_right(&format!("call {call} {when:?}, {part:.2} of the log"))
+            .await;
+    }
+    crate::tried("I2", TIMES);
 }

@@ -14,8 +14,8 @@ use crate::domain::run::PersonRef;
 use crate::domain::text::RemoteText;
 use crate::domain::tidying::{Task, TidyKind};
 
-/// Steps of one portion: about a megabyte.
-pub(super) const PORTION: usize = 8_192;
+/// Steps of one portion: about four megabytes.
+pub(super) const PORTION: usize = 32_768;
 
 /// Tasks by their number; only ever appended to.
 const TASKS: [Task; 6] = [

@@ -357,7 +357,10 @@ fn two_sets_of_rules_agree_on_what_is_outstanding_whatever_has_happened() {
     let connection = database::in_memory(&SCHEMA).expect("opens");
     let rests = std::cell::RefCell::new([0_u32; 3]);
     let mut runner = proptest::test_runner::TestRunner::new_with_rng(
-        ProptestConfig::with_cases(CASES),
+        ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(CASES)
+        },
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
     );
     runner
