@@ -166,6 +166,15 @@ impl Engine {
         lanes
     }
 
+    /// What was found odd while the store was opened, and who else writes under this profile; in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.store.notes().to_vec();
+        notes.extend(self.store.other_writer().map(|holder| {
+            format!("{holder} is writing under this profile; what it has under way is seen as it is now")
+        }));
+        notes
+    }
+
     fn now(&self) -> Timestamp {
         (self.clock)()
     }

@@ -14,6 +14,7 @@ mod lock;
 pub mod memory;
 mod past;
 mod patience;
+mod place;
 pub mod snapshot;
 pub mod standing;
 #[cfg(test)]
@@ -136,6 +137,7 @@ pub struct Store {
     access: Access,
     notes: Arc<[String]>,
     patience: Arc<Patience>,
+    state: PathBuf,
 }
 
 impl Store {
@@ -163,8 +165,16 @@ impl Store {
         let (journal, vault) = match access {
             Access::Write => {
                 create_folder(&paths.state())?;
-                let (lock, left_over) = lock::Lock::take(&paths.state())?;
+                let shared = place::of(&paths.state());
+                let (lock, left_over) = lock::Lock::take(&paths.state(), shared.is_some())?;
                 notes.extend(left_over);
+                notes.extend(shared.map(|shared| {
+                    format!(
+                        "{} is {shared}: two machines must not write there at once, and a power cut there can cost \
+                         more than on a disk of this machine; move it with AVATAR_SYNC_STATE_DIR",
+                        paths.state().display()
+                    )
+                }));
                 let lock = Arc::new(lock);
                 // Before the journal is touched: without a key nothing is.
                 let vault = Vault::open_for_writing(paths.vault(), Arc::clone(&lock), keys, &mut notes)?;
@@ -191,6 +201,7 @@ impl Store {
             access,
             notes: notes.into(),
             patience,
+            state: paths.state(),
         })
     }
 
@@ -217,6 +228,11 @@ impl Store {
     /// What it was opened for.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Which other process writes under this profile, as far as can be told by looking.
+    pub fn other_writer(&self) -> Option<Holder> {
+        lock::writer_beside(&self.state)
     }
 
     /// What was found odd while opening, in sentences: a file moved aside, a lock left over by a crash, a cache that

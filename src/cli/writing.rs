@@ -372,12 +372,12 @@ async fn follow(
 }
 
 fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
+    if let RunEvent::Waiting { lane: DISK, .. } = event {
+        output.talk("there is no room on the disk for the journal: nothing is sent until there is");
+    }
     if is_json {
         output.data(|out| report::run::write_json(out, event))?;
         return Ok(());
-    }
-    if let RunEvent::Waiting { lane: DISK, .. } = event {
-        output.talk("there is no room on the disk for the journal: nothing is sent until there is");
     }
     if let RunEvent::Step {
         person,

@@ -557,6 +557,15 @@ impl World {
         found.and_then(|(_, photo)| photo.bytes.clone())
     }
 
+    /// Takes somebody out of the source's listing.
+    pub(crate) fn leaves_source(&self, name: &str) {
+        let id = format!("{name}-id");
+        self.0
+            .lock()
+            .sources
+            .retain(|(person, _)| person.id.as_str() != id);
+    }
+
     /// Renames the version of somebody's photo, bytes unchanged.
     pub(crate) fn set_etag(&self, name: &str, etag: Option<&str>) {
         let id = format!("{name}-id");

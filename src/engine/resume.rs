@@ -363,3 +363,6 @@ fn narrowed(mut plan: TidyPlan, outstanding: &Outstanding) -> TidyPlan {
     plan.people = plan.selected();
     plan
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{StoreError, files};
+use super::{StoreError, files, place};
 
 /// How long a statement waits for another process, at most.
 const BUSY: Duration = Duration::from_secs(5);
@@ -140,9 +140,8 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, Trouble> {
     }
     check(&connection)?;
     // On file systems without shared memory SQLite stays with its rollback journal, which is as safe and slower.
-    let _mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(&failed)?;
+    let is_shared = path.parent().and_then(place::of).is_some();
+    set_mode(&connection, is_shared).map_err(&failed)?;
     let level = if schema.is_durable { "FULL" } else { "NORMAL" };
     connection
         .execute_batch(&format!(
@@ -165,6 +164,19 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, Trouble> {
         other => Trouble::Damaged(other.to_string()),
     })?;
     Ok(connection)
+}
+
+/// Shared memory, which the write-ahead log needs, does not reach another machine.
+fn set_mode(connection: &Connection, is_shared: bool) -> rusqlite::Result<()> {
+    let wanted = if is_shared { "DELETE" } else { "WAL" };
+    let set = connection.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| {
+        row.get::<_, String>(0)
+    });
+    match set {
+        // Somebody reads just now; the next start changes it.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 fn check(connection: &Connection) -> Result<(), Trouble> {

@@ -63,7 +63,7 @@ impl Forgetting {
     /// [`StoreError::Locked`] while a run is under way; others if the local data cannot be used.
     pub fn begin(paths: &StorePaths, options: &StoreOptions) -> Result<Self, StoreError> {
         files::create_folder(&paths.state())?;
-        let lock = Lock::take(&paths.state())?.0;
+        let lock = Lock::take(&paths.state(), place::of(&paths.state()).is_some())?.0;
         let journal = database::open(&paths.journal(), &journal::SCHEMA, &mut Vec::new())?;
         let vault = Vault::open_for_reading(paths.vault(), options.keys());
         Ok(Self {
@@ -267,7 +267,7 @@ pub fn everything(paths: &StorePaths, options: &StoreOptions) -> Result<KeyGone,
         remove_folder(&cache)?;
         return Ok(KeyGone::NotKeptHere);
     }
-    let lock = Lock::take(&state)?.0;
+    let lock = Lock::take(&state, place::of(&state).is_some())?.0;
     let vault = Vault::open_for_reading(paths.vault(), options.keys());
     // The key goes first: without it what is left of sealed pictures is noise.
     let key = match vault.sealed_with()? {
