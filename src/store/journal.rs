@@ -416,10 +416,7 @@ impl Journal {
     }
 
     fn connection(&self) -> Result<Option<Connection>, StoreError> {
-        match &self.path {
-            Some(path) => database::open_read_only(path, &SCHEMA),
-            None => Ok(None),
-        }
+        database::open_read_only(&self.path, &SCHEMA)
     }
 
     fn writing(&self) -> Result<&Writing, StoreError> {
