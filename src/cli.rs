@@ -238,7 +238,7 @@ async fn dispatch_async(
         return screen::run(output, global).await;
     };
     match command {
-        Command::Demo(arguments) => demo::run(output, global, arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(output, global, arguments)).await,
         Command::Sandbox(arguments) => sandbox::run(arguments)
             .await
             .map_err(|error| Failure::new(exit::USAGE, error)),
@@ -254,7 +254,7 @@ async fn dispatch_async(
         Command::Plan(arguments) => plan::run(output, global, &arguments).await,
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
-        Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Sync(arguments) => Box::pin(sync::run(output, global, &arguments)).await,
         Command::Notify(command) => notify::run(output, global, &command).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
         Command::Resume(arguments) => resume::run(output, global, &arguments).await,

@@ -108,7 +108,7 @@ pub async fn run(
         is_attended: output.can_ask && schedule.is_none(),
     };
     let Some(schedule) = schedule else {
-        return once(&runner, &mut aftermath).await;
+        return Box::pin(once(&runner, &mut aftermath)).await;
     };
     // Whoever repeats runs does not sit beside them.
     runner.write.yes = true;
@@ -122,7 +122,7 @@ pub async fn run(
 
 async fn once(runner: &Runner<'_>, aftermath: &mut Aftermath<'_>) -> Result<u8, Failure> {
     aftermath.begun();
-    let ended = aftermath.touching(runner.run(None)).await;
+    let ended = aftermath.touching(Box::pin(runner.run(None))).await;
     aftermath.ended(&Outcome::of(&ended), None).await;
     ended.map(|ending| ending.code)
 }
@@ -144,7 +144,7 @@ impl Runner<'_> {
         if self.access == Access::Read {
             return run.await;
         }
-        brakes::full_run(self.output, &session, self.is_attended, run).await
+        brakes::full_run(self.output, &session, self.is_attended, Box::pin(run)).await
     }
 
     /// Opens the local data; while another run holds it, waits if that is wanted, but not into the next slot.

@@ -17,7 +17,7 @@ use super::database;
 use super::keys::{KeyId, Keys, SecretStoreError};
 use super::lock::Lock;
 use super::vault::{self, Vault};
-use super::{StoreError, StoreOptions, StorePaths, files, journal, snapshot, standing};
+use super::{StoreError, StoreOptions, StorePaths, files, journal, place, snapshot, standing};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
 

@@ -92,7 +92,10 @@ impl Outcome {
             run: None,
             summary: None,
             people: Vec::new(),
-            quarantine: failure.error.downcast_ref::<Quarantined>().map(ToString::to_string),
+            quarantine: failure
+                .error
+                .downcast_ref::<Quarantined>()
+                .map(ToString::to_string),
             removals_waiting: 0,
         }
     }
