@@ -1,10 +1,11 @@
-//! What the cache remembers of somebody. It holds no names: ids, hashes and what pictures look like to a machine.
+//! What the cache remembers of somebody: ids, hashes, what pictures look like to a machine, and sentences that may name
+//! somebody else.
 
 use std::path::PathBuf;
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::{Known, places, rewrite};
+use super::{Known, places, rewrite, without};
 use crate::domain::ids::SourceId;
 use crate::domain::photo::Sha256;
 use crate::store::{StoreError, StorePaths, database, files, memory};
@@ -66,8 +67,11 @@ fn clean(connection: &mut Connection, known: &Known) -> rusqlite::Result<u64> {
         }
     }
     let mut removed = 0;
-    let rows = format!("DELETE FROM photos WHERE {of_them}");
-    removed += transaction.execute(&rows, params_from_iter(&sources))?;
+    for table in ["photos", "suspicions"] {
+        let rows = format!("DELETE FROM {table} WHERE {of_them}");
+        removed += transaction.execute(&rows, params_from_iter(&sources))?;
+    }
+    blank_names(&transaction, known)?;
     // Of an older version; nothing reads it any more.
     transaction.execute_batch("DROP TABLE IF EXISTS absences")?;
     for sha256 in &seen {
@@ -82,4 +86,20 @@ fn clean(connection: &mut Connection, known: &Known) -> rusqlite::Result<u64> {
     transaction.commit()?;
     rewrite(connection)?;
     Ok(removed as u64)
+}
+
+/// What is suspected of others may name them: "the same picture as …". The suspicion itself stays.
+fn blank_names(connection: &Connection, known: &Known) -> rusqlite::Result<()> {
+    let mut naming =
+        connection.prepare("SELECT source, sentence FROM suspicions WHERE instr(sentence, ?1) > 0")?;
+    let mut blank = connection.prepare("UPDATE suspicions SET sentence = ?2 WHERE source = ?1")?;
+    for name in &known.names {
+        let rows: Vec<[String; 2]> = naming
+            .query_map([name], |row| Ok([row.get(0)?, row.get(1)?]))?
+            .collect::<rusqlite::Result<_>>()?;
+        for [source, sentence] in rows {
+            blank.execute([source, without(&sentence, name)])?;
+        }
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use crate::domain::ids::{SourceId, TargetId};
 use crate::domain::listing::{Listed, Listing, Particulars};
 use crate::domain::photo::Sha256;
 use crate::domain::picture::PictureProblem;
+use crate::domain::suspicion::Suspicions;
 use crate::store::keys::tests::{Drawer, given, kept_in};
 use crate::store::keys::{KeyError, VaultKey};
 use crate::store::memory::RememberedPhoto;
@@ -35,6 +36,14 @@ async fn ada_and_bob() -> Past {
     store
         .memory()
         .remember_photos("360x360", photos)
+        .await
+        .expect("written");
+    let mut suspicions = Suspicions::default();
+    suspicions.add(SourceId::new("ada"), "the photo is blank");
+    suspicions.add(SourceId::new("bob"), "the same photo as ada Vance");
+    store
+        .memory()
+        .remember_suspicions(suspicions)
         .await
         .expect("written");
     snapshot::save(&past.paths(), &listed(&["ada", "bob"])).expect("saved");
@@ -134,6 +143,10 @@ async fn whoever_is_forgotten_leaves_no_trace_but_ids_and_hashes_and_the_others_
     }
     assert!(!files_with(&past, b"bob@x.example").is_empty());
     assert!(!files_with(&past, b"etag-of-bob").is_empty());
+    assert!(
+        files_with(&past, b"the photo is blank").is_empty()
+            && !files_with(&past, b"the same photo as (forgotten)").is_empty()
+    );
 
     let store = past.open(0);
     assert!(!store.vault().holds(&Sha256::of(FACE)).await.expect("readable"));
