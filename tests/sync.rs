@@ -278,7 +278,7 @@ fn small_world() -> Stage {
 fn a_push_replaces_both_pictures_and_leaves_nothing_behind() {
     let stage = small_world();
     let summary = stage
-        .run(&["push", "ada@contoso.example", "--json"])
+        .run(&["push", "ada@contoso.example", "--json", "--yes"])
         .expect_code(0)
         .summary();
     assert_eq!(

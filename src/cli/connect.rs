@@ -102,8 +102,6 @@ pub struct Session {
     pub instance: String,
     /// The requests of both sides.
     pub requests: Vec<RequestLog>,
-    /// What was found odd about the local data, in sentences.
-    notes: Vec<String>,
     profile: String,
     parts: Parts,
 }
@@ -120,16 +118,16 @@ struct Parts {
 }
 
 impl Parts {
-    fn engine(&self, access: Access) -> Result<(Engine, Vec<String>), StoreError> {
+    fn engine(&self, access: Access) -> Result<Engine, StoreError> {
         let store = Store::open_with(&self.paths, access, &self.options)?;
         for note in store.notes() {
             tracing::warn!(note);
         }
-        let notes = store.notes().to_vec();
         let (source, target) = (Arc::clone(&self.source), Arc::clone(&self.target));
-        let engine = Engine::new(source, target, Arc::new(store), self.settings.clone())
-            .with_account(self.account.clone());
-        Ok((engine, notes))
+        Ok(
+            Engine::new(source, target, Arc::new(store), self.settings.clone())
+                .with_account(self.account.clone()),
+        )
     }
 }
 
@@ -192,7 +190,9 @@ impl Connection {
     /// Forgets that a sign-in was refused, so that the next session tries again. A password stays refused: further
     /// tries could lock its account.
     pub fn forget_refusals(&mut self, configuration: &Configuration) -> Result<(), Failure> {
-        let fresh = Self::new(configuration)?;
+        let mut fresh = Self::new(configuration)?;
+        // A key that came through a file descriptor can be read only once.
+        fresh.parts.options = self.parts.options.clone();
         if self.signs_in_with_password {
             self.parts.source = fresh.parts.source;
             // Entra's log comes first.
@@ -205,10 +205,8 @@ impl Connection {
 
     /// Opens the local data.
     pub fn session(&self, access: Access) -> Result<Session, Failure> {
-        let (engine, notes) = self.parts.engine(access).map_err(store_failure)?;
         Ok(Session {
-            engine: Arc::new(engine),
-            notes,
+            engine: Arc::new(self.parts.engine(access).map_err(store_failure)?),
             limits: self.limits,
             tenant: self.tenant.clone(),
             instance: self.instance.clone(),
@@ -228,7 +226,12 @@ impl Session {
     /// Another engine over the same connections, for writing: takes the profile's lock. Blocks for milliseconds.
     pub fn writer(&self) -> impl Fn() -> Result<Arc<Engine>, StoreError> + Send + Sync + use<> {
         let parts = self.parts.clone();
-        move || parts.engine(Access::Write).map(|(engine, _)| Arc::new(engine))
+        move || parts.engine(Access::Write).map(Arc::new)
+    }
+
+    /// Where the profile's local data is.
+    pub fn paths(&self) -> &StorePaths {
+        &self.parts.paths
     }
 
     /// Which systems, under which profile.
@@ -348,7 +351,8 @@ impl Session {
         let is_ascii = output.look.is_ascii;
         let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
         let looking = self.engine.resumption(outstanding, &observer, &cancel);
-        let planned = self.watching_waits(&progress, is_ascii, looking).await;
+        // A scan is under way in there, which is more than belongs on a stack.
+        let planned = Box::pin(self.watching_waits(&progress, is_ascii, looking)).await;
         interrupt.abort();
         progress.finish();
         planned
@@ -356,8 +360,8 @@ impl Session {
 
     /// Says what is odd about the local data, and finishes what a run that was cut off has left, before anything new is sent.
     pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
-        for note in &self.notes {
-            output.talk(&clean(note));
+        for note in self.engine.notes() {
+            output.talk(&format!("note: {}", clean(&note)));
         }
         let recovered = self
             .engine

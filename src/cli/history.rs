@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, exit};
 use crate::connector::Priority;
-use crate::domain::ids::{RunId, SourceId};
+use crate::domain::ids::{PictureId, RunId, SourceId};
 use crate::domain::outstanding::PlannedStep;
 use crate::domain::picture;
 use crate::domain::run::{Outcome, PersonRef, Summary};
@@ -121,7 +121,7 @@ struct JsonPicture<'a> {
 impl<'a> JsonPicture<'a> {
     fn of(picture: Option<&'a PastPicture>, kept: bool) -> Option<Self> {
         picture.map(|picture| Self {
-            attachment: picture.id.as_ref().map(|id| id.as_str()),
+            attachment: picture.id.as_ref().map(PictureId::as_str),
             from: picture.place.0,
             sha256: picture.sha256.map(|sha256| sha256.to_string()),
             kept,
@@ -143,9 +143,10 @@ pub async fn run(
     let history = History {
         output,
         store,
-        faces: match arguments.faces && !global.no_images {
-            true => Some(Session::open(&configuration, Access::Read)?),
-            false => None,
+        faces: if arguments.faces && !global.no_images {
+            Some(Session::open(&configuration, Access::Read)?)
+        } else {
+            None
         },
         is_json: arguments.json,
     };

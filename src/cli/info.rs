@@ -14,7 +14,7 @@ use crate::report::json;
 use crate::report::status::whole_seconds;
 use crate::report::text::{moment, number, size};
 use crate::store::vault::{Protection, VaultSize};
-use crate::store::{Retention, StoreError, StoreOptions, StorePaths, Vault};
+use crate::store::{Access, Retention, StoreError, StoreOptions, StorePaths, Vault};
 
 /// How to print.
 #[derive(Debug, Args)]
@@ -45,6 +45,9 @@ struct Info {
     vault_retention_days: u32,
     cache: String,
     cache_bytes: u64,
+    /// What slows the profile down or waits for somebody, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    brakes: Vec<String>,
 }
 
 /// Prints where everything is and how large it is.
@@ -54,6 +57,16 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
     let (state, cache, vault) = (store.state(), store.cache(), store.vault());
     let options = connect::store_options(&configuration);
     let kept = Kept::of(&store, &options).map_err(connect::store_failure)?;
+    // Where everything is stays known even where it cannot be opened.
+    let brakes = connect::open_store(&configuration, Access::Read)
+        .and_then(|store| {
+            let brakes = store.standing().brakes_at_once(Timestamp::now());
+            brakes.map_err(connect::store_failure)
+        })
+        .map_or_else(
+            |failure| vec![format!("What brakes know cannot be read: {}.", failure.error)],
+            |brakes| brakes.lines(),
+        );
     let info = Info {
         version: env!("CARGO_PKG_VERSION"),
         profile: configuration.profile.clone(),
@@ -72,6 +85,7 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
         vault: vault.display().to_string(),
         cache_bytes: folder_size(&cache),
         cache: cache.display().to_string(),
+        brakes,
     };
     output.data(|out| {
         if arguments.json {
@@ -90,7 +104,10 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &InfoArguments)
         writeln!(
             out,
             "The state folder holds the journal and replaced pictures; the cache can be deleted. `avatar-sync forget` removes people."
-        )
+        )?;
+        info.brakes
+            .iter()
+            .try_for_each(|line| writeln!(out, "{}", clean(line)))
     })?;
     Ok(exit::OK)
 }

@@ -245,14 +245,25 @@ impl Engine {
     }
 
     /// Remembers who was seen without a photo, for those whose avatar might be removed for it one day, and forgets it
-    /// of those who have one again.
-    pub(super) async fn record_sightings(&self, sightings: Sightings, at: Timestamp, looking: &Looking<'_>) {
+    /// of those who have one again. Only a complete look at everybody is evidence of an absence (`reliability.md` E6);
+    /// a photo that was seen is one in any case.
+    pub(super) async fn record_sightings(
+        &self,
+        sightings: Sightings,
+        is_evidence: bool,
+        at: Timestamp,
+        looking: &Looking<'_>,
+    ) {
         let recorded = async {
-            let (without, with) = sightings.into_lists()?;
-            if without.is_empty() && with.is_empty() {
+            let (mut without, with) = sightings.into_lists()?;
+            if !is_evidence {
+                without.clear();
+            }
+            let standing = self.store.standing();
+            if without.is_empty() && with.is_empty() || !standing.is_begun() {
                 return Ok(());
             }
-            self.store.memory().see_absences(at, without, with).await
+            standing.see_absences(at, without, with).await
         };
         if let Err(error) = recorded.await {
             let error: StoreError = error;
@@ -261,27 +272,6 @@ impl Engine {
                 error.sentence()
             ));
         }
-    }
-
-    /// Since when these people have been seen without a photo, each sighting since then agreeing.
-    pub(super) async fn first_sightings(
-        &self,
-        people: &[SourceId],
-    ) -> Result<HashMap<SourceId, Timestamp>, String> {
-        if people.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let mut known = self
-            .store
-            .memory()
-            .absences()
-            .await
-            .map_err(|error| error.sentence())?;
-        Ok(people
-            .iter()
-            .filter_map(|person| known.remove_entry(person))
-            .map(|(person, sighting)| (person, sighting.first))
-            .collect())
     }
 
     /// Keeps a scan of everybody for the next first screen. The error says in words that it could not be kept.

@@ -17,7 +17,7 @@ use super::database;
 use super::keys::{KeyId, Keys, SecretStoreError};
 use super::lock::Lock;
 use super::vault::{self, Vault};
-use super::{StoreError, StoreOptions, StorePaths, files, journal, snapshot};
+use super::{StoreError, StoreOptions, StorePaths, files, journal, place, snapshot, standing};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
 
@@ -63,7 +63,7 @@ impl Forgetting {
     /// [`StoreError::Locked`] while a run is under way; others if the local data cannot be used.
     pub fn begin(paths: &StorePaths, options: &StoreOptions) -> Result<Self, StoreError> {
         files::create_folder(&paths.state())?;
-        let lock = Lock::take(&paths.state())?.0;
+        let lock = Lock::take(&paths.state(), place::of(&paths.state()).is_some())?.0;
         let journal = database::open(&paths.journal(), &journal::SCHEMA, &mut Vec::new())?;
         let vault = Vault::open_for_reading(paths.vault(), options.keys());
         Ok(Self {
@@ -99,9 +99,13 @@ impl Forgetting {
         gone.pictures += self.vault.sweep_all(&self.journal)?;
         rewrite(&self.journal).map_err(StoreError::database("rewrite the journal"))?;
         gone.remembered = memory::forget(&self.paths, known)?;
+        gone.remembered += standing::forget(&self.paths, &known.sources)?;
+        // A plan names everybody.
+        files::remove(&self.paths.stopped_plan())?;
         let (state, cache) = (self.paths.state(), self.paths.cache());
-        gone.copies =
-            vault::remove_copies(&state, "journal.", None)? + vault::remove_copies(&cache, "memory.", None)?;
+        gone.copies = vault::remove_copies(&state, "journal.", None)?
+            + vault::remove_copies(&state, "standing.", None)?
+            + vault::remove_copies(&cache, "memory.", None)?;
         // Not only their own line: reasons of others name them.
         gone.scan = files::remove(&self.paths.snapshot())?;
         Ok(gone)
@@ -263,7 +267,7 @@ pub fn everything(paths: &StorePaths, options: &StoreOptions) -> Result<KeyGone,
         remove_folder(&cache)?;
         return Ok(KeyGone::NotKeptHere);
     }
-    let lock = Lock::take(&state)?.0;
+    let lock = Lock::take(&state, place::of(&state).is_some())?.0;
     let vault = Vault::open_for_reading(paths.vault(), options.keys());
     // The key goes first: without it what is left of sealed pictures is noise.
     let key = match vault.sealed_with()? {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cli::brakes::Quarantined;
 use crate::cli::connect::store_paths;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -69,7 +70,7 @@ impl Outcome {
                 .map(|(person, why)| format!("{} ({}): {why}", person.name.shown(), person.upn.shown()))
                 .collect(),
             quarantine: None,
-            removals_waiting: 0,
+            removals_waiting: ending.waiting,
         }
     }
 
@@ -91,7 +92,10 @@ impl Outcome {
             run: None,
             summary: None,
             people: Vec::new(),
-            quarantine: None,
+            quarantine: failure
+                .error
+                .downcast_ref::<Quarantined>()
+                .map(ToString::to_string),
             removals_waiting: 0,
         }
     }
@@ -124,7 +128,9 @@ impl Outcome {
     /// What is said about an occasion.
     fn sentence(&self, occasion: Occasion) -> String {
         match (occasion, &self.quarantine) {
-            (Occasion::Quarantine, Some(why)) => format!("{why}. The last run: {}", self.sentence),
+            (Occasion::Quarantine, Some(why)) if !self.sentence.starts_with(why.as_str()) => {
+                format!("{why}. The last run: {}", self.sentence)
+            }
             (Occasion::ApprovalWanted, _) => {
                 format!("removals that wait for an approval: {}", self.removals_waiting)
             }
@@ -134,8 +140,9 @@ impl Outcome {
 
     fn next_command(&self, occasion: Occasion, profile: &str) -> String {
         let command = match (occasion, &self.run, self.code) {
-            (Occasion::Brake | Occasion::ApprovalWanted, _, _) => "avatar-sync plan".to_owned(),
-            (Occasion::Quarantine, _, _) => "avatar-sync history".to_owned(),
+            (Occasion::Brake, _, _) => "avatar-sync plan".to_owned(),
+            (Occasion::ApprovalWanted, _, _) => "avatar-sync removals".to_owned(),
+            (Occasion::Quarantine, _, _) => "avatar-sync release quarantine".to_owned(),
             (_, _, exit::USAGE) => "avatar-sync config show --origin".to_owned(),
             (_, _, exit::NO_ACCESS) => "avatar-sync check".to_owned(),
             (_, Some(run), _) => format!("avatar-sync history {}", clean(run.as_str())),

@@ -44,7 +44,10 @@ impl<'a, 'b> Scheduled<'a, 'b> {
 impl Work for Scheduled<'_, '_> {
     async fn run(&mut self, before: Timestamp) -> After {
         self.aftermath.begun();
-        let ended = self.aftermath.touching(self.runner.run(Some(before))).await;
+        let ended = self
+            .aftermath
+            .touching(Box::pin(self.runner.run(Some(before))))
+            .await;
         let outcome = Outcome::of(&ended);
         match &ended {
             Err(failure) if failure.code == exit::LOCKED => {

@@ -115,6 +115,7 @@ fn a_thousand_runs_take_no_more_memory_than_a_hundred() {
             },
             access: Access::Write,
             waits_for_lock: false,
+            is_attended: false,
         };
         let clock = QuickClock(Mutex::new(Moment {
             wall: Timestamp::now(),

@@ -135,9 +135,13 @@ impl Pushing {
         mut ended: Ended,
     ) -> Ended {
         match self.try_to_give_up(&mut work, position).await {
-            Ok(Ok(())) => ended
-                .detail
-                .push_str("; a second record of the same moment was taken back"),
+            Ok(Ok(())) => {
+                ended
+                    .detail
+                    .push_str("; a second record of the same moment was taken back");
+                // Without it nobody can tell later whether somebody else has been there since.
+                ended.after = self.chain(&work.target).await.ok().map(|chain| chain.stamp());
+            }
             Ok(Err(why)) => {
                 ended.detail = format!("{}; a second record is left: {why}", ended.detail);
             }

@@ -104,6 +104,12 @@ pub(super) fn seek(
         people.in_scan.insert(person.source.clone());
         people.tell(person);
     }
+    for person in super::standing::people(paths)? {
+        people.tell(person);
+    }
+    for source in super::standing::absent(paths)? {
+        people.pair(&source, None);
+    }
     for source in super::memory::people(paths)? {
         people.pair(&source, None);
     }

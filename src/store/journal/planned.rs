@@ -14,8 +14,8 @@ use crate::domain::run::PersonRef;
 use crate::domain::text::RemoteText;
 use crate::domain::tidying::{Task, TidyKind};
 
-/// Steps of one portion: about a megabyte.
-pub(super) const PORTION: usize = 8_192;
+/// Steps of one portion: about four megabytes.
+pub(super) const PORTION: usize = 32_768;
 
 /// Tasks by their number; only ever appended to.
 const TASKS: [Task; 6] = [
@@ -86,6 +86,9 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<PlannedStep>> {
     Some(steps)
 }
 
+/// A text that may not be there.
+struct Beside(Option<RemoteText>);
+
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -99,8 +102,8 @@ impl<'a> Rest<'a> {
         };
         let name = RemoteText::from(self.text()?);
         let upn = self.text()?;
-        let mail = self.text_beside(upn)?;
-        let user_name = self.text_beside(upn)?;
+        let mail = self.text_beside(upn)?.0;
+        let user_name = self.text_beside(upn)?.0;
         Some(PlannedStep {
             person: PersonRef {
                 name,
@@ -115,11 +118,11 @@ impl<'a> Rest<'a> {
         })
     }
 
-    fn text_beside(&mut self, upn: &str) -> Option<Option<RemoteText>> {
+    fn text_beside(&mut self, upn: &str) -> Option<Beside> {
         match self.byte()? {
-            NONE => Some(None),
-            SAME => Some(Some(upn.into())),
-            OTHER => Some(Some(self.text()?.into())),
+            NONE => Some(Beside(None)),
+            SAME => Some(Beside(Some(upn.into()))),
+            OTHER => Some(Beside(Some(self.text()?.into()))),
             _ => None,
         }
     }

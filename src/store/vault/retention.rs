@@ -59,10 +59,15 @@ impl Vault {
             self.sweep(&journal, cutoff, until)?;
             thin(&mut journal, cutoff, until).map_err(StoreError::database("thin the journal"))?;
             let old = SystemTime::from(cutoff);
-            for (folder, begins) in [(paths.state(), "journal."), (paths.cache(), "memory.")] {
+            for (folder, begins) in [
+                (paths.state(), "journal."),
+                (paths.state(), "standing."),
+                (paths.cache(), "memory."),
+            ] {
                 remove_copies(&folder, begins, Some(old))?;
             }
             remove_if_old(&paths.snapshot(), old)?;
+            remove_if_old(&paths.stopped_plan(), old)?;
         }
         self.seal_some(until)
     }

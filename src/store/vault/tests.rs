@@ -7,7 +7,7 @@ const FACE: &[u8] = b"\xff\xd8\xff\xe0 a face";
 
 /// Opens a vault for writing in a folder, again and again if need be.
 fn try_open(folder: &tempfile::TempDir, settings: KeySettings) -> Result<(Vault, Vec<String>), StoreError> {
-    let (lock, _) = Lock::take(folder.path()).expect("free");
+    let (lock, _) = Lock::take(folder.path(), false).expect("free");
     let mut notes = Vec::new();
     let keys = Arc::new(Keys::new(settings, "prod"));
     let vault = Vault::open_for_writing(folder.path().join("vault"), Arc::new(lock), keys, &mut notes)?;
