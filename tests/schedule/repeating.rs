@@ -64,16 +64,51 @@ fn runs_follow_one_another_and_each_brings_what_has_changed() {
     assert!(history.len() >= 3, "{history:?}");
 }
 
-#[test]
-fn a_failed_run_does_not_end_the_loop_and_the_next_good_one_is_seen() {
-    let stage = small_stage();
-    let health = health_file(&stage);
+/// Entra ID refuses the client secret.
+fn refuse_the_secret(stage: &Stage) {
     stage.post(
         "/faults",
         &json!({"service": "entra", "method": "POST", "path": "token",
                 "do": {"status": 401, "body": "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client secret provided.\"}",
                        "headers": {"Content-Type": "application/json"}}}),
     );
+}
+
+#[test]
+fn a_failed_run_does_not_end_the_loop_and_the_next_good_one_is_seen() {
+    let stage = small_stage();
+    let health = health_file(&stage);
+    refuse_the_secret(&stage);
+    let program = Running::start(
+        &stage,
+        &[],
+        &[
+            "sync",
+            "--every",
+            "3s",
+            "--jitter",
+            "0",
+            "--health",
+            &text(&health),
+        ],
+    );
+    let failing = wait_for_health(&health, "a failure", |health| health["state"] == "failing");
+    // Before a third failure in a row brings a quarantine.
+    stage.request(reqwest::Method::DELETE, "/faults", Vec::new());
+    assert_eq!(failing["exit_code"], 5, "{failing}");
+    assert_eq!(failing["last_success"], Value::Null);
+    // A liveness probe does not restart what a restart cannot mend.
+    stage.run(&["health", &text(&health)]).expect_code(0);
+    let good = wait_for_health(&health, "it recovers", |health| health["exit_code"] == 0);
+    assert_eq!(good["failures_in_a_row"], 0);
+    drop(program);
+}
+
+#[test]
+fn three_failing_runs_bring_a_quarantine_that_probes_see_and_somebody_ends() {
+    let stage = small_stage();
+    let health = health_file(&stage);
+    refuse_the_secret(&stage);
     let program = Running::start(
         &stage,
         &[],
@@ -87,12 +122,8 @@ fn a_failed_run_does_not_end_the_loop_and_the_next_good_one_is_seen() {
             &text(&health),
         ],
     );
-    let failing = wait_for_health(&health, "two failures", |health| {
-        health["state"] == "failing" && health["failures_in_a_row"].as_u64() >= Some(2)
-    });
-    assert_eq!(failing["exit_code"], 5, "{failing}");
-    assert_eq!(failing["last_success"], Value::Null);
-    // A liveness probe does not restart what a restart cannot mend; a stricter one says so.
+    let held = wait_for_health(&health, "a quarantine", |health| health["state"] == "quarantined");
+    assert_eq!(held["exit_code"], 6, "{held}");
     stage.run(&["health", &text(&health)]).expect_code(0);
     let strict = stage
         .run(&["health", &text(&health), "--max-without-success", "0"])
@@ -102,10 +133,9 @@ fn a_failed_run_does_not_end_the_loop_and_the_next_good_one_is_seen() {
         "{}",
         strict.stdout
     );
-
     stage.request(reqwest::Method::DELETE, "/faults", Vec::new());
-    let good = wait_for_health(&health, "it recovers", |health| health["exit_code"] == 0);
-    assert_eq!(good["failures_in_a_row"], 0);
+    stage.run(&["release", "quarantine"]).expect_code(0);
+    wait_for_health(&health, "it recovers", |health| health["exit_code"] == 0);
     drop(program);
 }
 

@@ -80,51 +80,52 @@ fn nothing_is_half_done(before: &HashMap<String, Value>, stage: &Stage) {
 
 #[test]
 fn a_signal_in_a_run_finishes_what_is_under_way_and_begins_nothing_new() {
-    let mut times = 0;
-    for signal in SIGNALS {
-        for arguments in [
-            &["sync", "--yes", "--json"][..],
-            &["sync", "--every", "1h", "--json"],
-        ] {
-            let stage = busy_stage();
-            let before = avatars(&stage);
-            // Few at a time, so that there is a rest.
-            let few = [("AVATAR_SYNC_LIMITS_PUSHES_IN_FLIGHT", "1")];
-            let program = Running::start(&stage, &few, arguments);
-            wait_for_uploads(&stage, 2);
-            program.signal(signal);
-            let asked = Instant::now();
-            let (code, said) = program.end();
-            assert!(asked.elapsed() < LIMIT, "{:?}", asked.elapsed());
-            assert_eq!(code, 130, "{signal:?} {arguments:?}:\n{said}");
-            let last = said
-                .lines()
-                .find(|line| line.contains("\"finished\""))
-                .unwrap_or_else(|| panic!("it ends in order:\n{said}"));
-            let last: Value = serde_json::from_str(last).expect("JSON");
-            let sum: u64 = last["summary"]
-                .as_object()
-                .expect("numbers")
-                .iter()
-                .filter(|(key, _)| *key != "selected")
-                .filter_map(|(_, number)| number.as_u64())
-                .sum();
-            assert_eq!(last["summary"]["selected"], sum, "{last}");
-            assert_eq!(last["summary"]["failed"], 0, "{last}");
-            assert!(last["summary"]["updated"].as_u64() >= Some(1), "{last}");
-            nobody_has_lost_a_picture(&before, &stage);
-            nothing_is_half_done(&before, &stage);
-            // The next run has nothing to settle, and finishes the rest.
-            let next = stage.run(&["sync", "--yes", "--json"]).expect_code(0);
-            assert!(!next.stderr.contains("did not end properly"), "{}", next.stderr);
-            assert!(
-                next.summary()["updated"].as_u64() >= Some(1),
-                "the rest was not reached before"
-            );
-            times += 1;
-        }
+    let once = &["sync", "--yes", "--json"][..];
+    let repeated = &["sync", "--every", "1h", "--json"][..];
+    let cases = [
+        (Signal::TERM, once),
+        (Signal::INT, repeated),
+        (Signal::HUP, once),
+        (Signal::TERM, repeated),
+    ];
+    for (signal, arguments) in cases {
+        let stage = busy_stage();
+        let before = avatars(&stage);
+        // Few at a time, so that there is a rest.
+        let few = [("AVATAR_SYNC_LIMITS_PUSHES_IN_FLIGHT", "1")];
+        let program = Running::start(&stage, &few, arguments);
+        wait_for_uploads(&stage, 2);
+        program.signal(signal);
+        let asked = Instant::now();
+        let (code, said) = program.end();
+        assert!(asked.elapsed() < LIMIT, "{:?}", asked.elapsed());
+        assert_eq!(code, 130, "{signal:?} {arguments:?}:\n{said}");
+        let last = said
+            .lines()
+            .find(|line| line.contains("\"finished\""))
+            .unwrap_or_else(|| panic!("it ends in order:\n{said}"));
+        let last: Value = serde_json::from_str(last).expect("JSON");
+        let sum: u64 = last["summary"]
+            .as_object()
+            .expect("numbers")
+            .iter()
+            .filter(|(key, _)| *key != "selected")
+            .filter_map(|(_, number)| number.as_u64())
+            .sum();
+        assert_eq!(last["summary"]["selected"], sum, "{last}");
+        assert_eq!(last["summary"]["failed"], 0, "{last}");
+        assert!(last["summary"]["updated"].as_u64() >= Some(1), "{last}");
+        nobody_has_lost_a_picture(&before, &stage);
+        nothing_is_half_done(&before, &stage);
+        // The next run has nothing to settle, and finishes the rest.
+        let next = stage.run(&["sync", "--yes", "--json"]).expect_code(0);
+        assert!(!next.stderr.contains("did not end properly"), "{}", next.stderr);
+        assert!(
+            next.summary()["updated"].as_u64() >= Some(1),
+            "the rest was not reached before"
+        );
     }
-    tried("I5", times);
+    tried("I5", cases.len());
 }
 
 /// ServiceNow takes a minute for every upload.
