@@ -16,7 +16,7 @@ const MANY: usize = 80;
 fn a_killed_run_is_gone_on_with_and_every_number_adds_up() {
     let stage = company(MANY);
     slow(&stage, 700);
-    let mut first = Running::start(&stage, &["sync", "--yes", "--json"]);
+    let mut first = Running::start(&stage, &["sync", "--yes", "--json", "--concurrency", "1"]);
     first.until(is_event("started"));
     let patience = Instant::now();
     while stage.writes().len() < 5 {
