@@ -176,6 +176,17 @@ pub trait AvatarTarget: Send + Sync {
         picture: Option<&PictureId>,
     ) -> Result<Column, ConnectorError>;
 
+    /// Deletes a record that this account has created a moment ago and that holds nothing. Already gone is success.
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        Err(ConnectorError {
+            system: self.name(),
+            operation: format!("delete {place} {record}"),
+            kind: ErrorKind::Refused,
+            hint: None,
+            source: None,
+        })
+    }
+
     /// Removes a stored picture. Already gone is success.
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError>;
 

@@ -10,6 +10,7 @@
 //! look      a few people anew, with both pictures, for the screen
 //! explain   one person ─► why their picture is what it is
 //! pictures  both sides' bytes of one person
+//! brakes    what is remembered between runs: quarantine, parked people, staged removals
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
 //! clean     litter ─► a plan of what can go without anybody seeing a difference
 //! undo      a run of the journal ─► a plan that takes it back
@@ -21,11 +22,13 @@
 //! ```
 
 mod apply;
+mod brakes;
 mod check;
 mod clean;
 mod decoding;
 mod explain;
 mod find;
+mod history;
 mod load;
 mod look;
 mod memory;
@@ -68,6 +71,7 @@ use crate::domain::suspicion::{Face, Faces, Suspicions};
 use crate::store::Store;
 
 pub use apply::{ApplyError, RunControl, RunReport};
+pub use brakes::Staging;
 pub use find::{FindError, Found, FoundCandidate};
 pub use look::Look;
 pub use past::{PastFace, PastFaces};
@@ -281,8 +285,12 @@ pub struct EngineSettings {
     pub opt_outs: Vec<OptOut>,
     /// What a run may do.
     pub policy: Policy,
-    /// How far apart two sightings of an absence must be before an avatar is removed.
+    /// How far apart the first and the last sighting of an absence must be before an avatar is removed.
     pub absence_hours: u32,
+    /// In how many complete scans an absence must have been seen; two at least, whatever is set.
+    pub absence_scans: u32,
+    /// Whether a run that nobody confirms removes only what somebody has approved.
+    pub removals_need_approval: bool,
     /// How many pushes are under way at once; the gates decide how many requests that means.
     pub pushes_in_flight: usize,
     /// The longest side of a converted picture, in pixels.
@@ -302,6 +310,8 @@ impl EngineSettings {
             opt_outs: Vec::new(),
             policy: Policy::default(),
             absence_hours: 24,
+            absence_scans: 2,
+            removals_need_approval: true,
             pushes_in_flight: 8,
             picture_side: 360,
         }

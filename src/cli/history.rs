@@ -220,7 +220,10 @@ impl History<'_> {
             }
             return self.steps(&of_run, usize::MAX).await.map(drop);
         }
-        let filter = PeopleFilter { outcome };
+        let filter = PeopleFilter {
+            outcome,
+            ..PeopleFilter::default()
+        };
         let (mut after, mut drawn) = (None, 0);
         loop {
             let page = self.store.past_people(&id, &filter, after, PAGE).await;

@@ -51,7 +51,8 @@ pub async fn run(
         .continuing(outstanding.run.id.clone());
     match resumption {
         Resumption::Push(plan) => {
-            writing::carry_out_with(output, &session, plan, control, &arguments.write).await
+            let ending = writing::carry_through(output, &session, plan, control, &arguments.write).await?;
+            Ok(ending.code)
         }
         Resumption::Tidy(plan) => {
             writing::carry_out_tidying_with(

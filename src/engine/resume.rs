@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::planning::Candidates;
 use super::{Depth, Engine, EngineError, PersonState, ScanObserver, ScanSink, UndoError};
 use crate::domain::comparison::Verdict;
-use crate::domain::ids::{RunId, SourceId};
+use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::outstanding::{PlannedStep, Rest};
 use crate::domain::plan::{Change, Plan, Skip, Step};
 use crate::domain::run::{Outcome, StopReason};
@@ -135,19 +135,36 @@ impl Engine {
         progress: &dyn ScanObserver,
         cancel: &CancellationToken,
     ) -> Result<Resumption, ResumeError> {
-        if let Some(undone) = &outstanding.run.start.undoes {
-            let plan = cancel
-                .run_until_cancelled(self.undo_plan(undone.as_str()))
-                .await
-                .ok_or(EngineError::Cancelled)??;
-            return Ok(Resumption::Tidy(narrowed(plan, outstanding)));
+        match &outstanding.run.start.undoes {
+            Some(undone) => {
+                let plan = cancel
+                    .run_until_cancelled(self.undo_plan(undone.as_str()))
+                    .await
+                    .ok_or(EngineError::Cancelled)??;
+                Ok(Resumption::Tidy(narrowed(plan, outstanding)))
+            }
+            // The last changes to some people were to be taken back, of whichever run they were.
+            None if outstanding.run.start.kind == RunKind::Undo => {
+                let targets: Vec<TargetId> = outstanding
+                    .people
+                    .iter()
+                    .filter_map(|(step, _)| step.person.target.clone())
+                    .collect();
+                let plan = cancel
+                    .run_until_cancelled(self.undo_plan_of_people(&targets))
+                    .await
+                    .ok_or(EngineError::Cancelled)??;
+                Ok(Resumption::Tidy(narrowed(plan, outstanding)))
+            }
+            None => {
+                let plan = self.plan_for_outstanding(outstanding, progress, cancel).await?;
+                Ok(Resumption::Push(reconciled(
+                    plan,
+                    outstanding,
+                    self.source.name(),
+                )))
+            }
         }
-        let plan = self.plan_for_outstanding(outstanding, progress, cancel).await?;
-        Ok(Resumption::Push(reconciled(
-            plan,
-            outstanding,
-            self.source.name(),
-        )))
     }
 
     async fn plan_for_outstanding(
@@ -185,7 +202,12 @@ impl Engine {
                         sink.take(position, state);
                     }
                     let (at, complete) = (scan.scanned_at, scan.complete);
-                    return Ok(self.plan_both(sink, at, complete, &scan.suspicions).await);
+                    let plan = self.plan_both(sink, at, complete, &scan.suspicions).await;
+                    // Whoever is left is not everybody.
+                    return Ok(Plan {
+                        in_scope: None,
+                        ..plan
+                    });
                 }
                 // Somebody is gone; a listing of everybody tells what became of each.
                 Err(EngineError::Find(super::FindError::Connector(error))) => {

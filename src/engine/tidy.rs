@@ -55,6 +55,7 @@ impl Engine {
         let control = match &plan.purpose {
             Purpose::Clean => control.clone().of_kind(RunKind::Clean),
             Purpose::Undo(run) => control.clone().of_kind(RunKind::Undo).undoing(run.clone()),
+            Purpose::UndoLast => control.clone().of_kind(RunKind::Undo),
         };
         let steps = plan.steps.len() as u64;
         let emptied = plan.steps.iter().filter(|step| step.shows.is_none()).count() as u64;

@@ -6,7 +6,7 @@
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
 mod past;
-mod planned;
+pub(super) mod planned;
 mod records;
 mod rows;
 mod told;
@@ -23,8 +23,8 @@ use rusqlite::Connection;
 pub use past::{PastPicture, PastRun, PastStep, PeopleCursor, PeopleFilter, PeoplePage, RunCursor, RunsPage};
 pub use planned::StepToPlan;
 pub use records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
-    Unfinished, WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, Released, RunKind, RunRecord, RunStart,
+    StepRecord, Unfinished, WriteKind, WriteRecord,
 };
 pub use told::CutShort;
 pub use trail::{TrailFilter, TrailLine, Verified};
@@ -40,7 +40,7 @@ use crate::domain::photo::Sha256;
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "the journal",
     migrations: &["
         -- One row per run that may write. `finished` stays empty when it was interrupted.
@@ -88,7 +88,7 @@ const SCHEMA: Schema = Schema {
             UNIQUE (run, portion)) STRICT;
         -- A run's people page by page, with and without a filter.
         CREATE INDEX steps_in_order ON steps (run, at, source, outcome);
-    ", trail::TABLES],
+    ", trail::TABLES, super::vault::RETENTION_MIGRATION],
     is_durable: true,
     self_test: |connection| {
         rows::unfinished(connection)?;
@@ -121,8 +121,8 @@ impl From<rusqlite::Error> for Interrupted {
 /// A handle to the journal; clones share one writing thread.
 #[derive(Clone)]
 pub struct Journal {
-    /// The file, where there is one to read.
-    path: Option<PathBuf>,
+    /// The file; a reader may be there before it is.
+    path: PathBuf,
     writing: Option<Arc<Writing>>,
 }
 
@@ -145,7 +145,7 @@ impl Journal {
             .query_row("SELECT coalesce(max(id), 0) FROM writes", [], |row| row.get(0))
             .map_err(StoreError::database("read the journal"))?;
         Ok(Self {
-            path: Some(path.to_owned()),
+            path: path.to_owned(),
             writing: Some(Arc::new(Writing {
                 writer: Writer::start(connection, lock, patience),
                 next: AtomicI64::new(last + 1),
@@ -154,9 +154,10 @@ impl Journal {
     }
 
     pub(super) fn open_for_reading(path: &Path) -> Result<Self, StoreError> {
-        let is_there = database::open_read_only(path, &SCHEMA)?.is_some();
+        // One that cannot be read is said so at once; one that is not there yet may be later.
+        database::open_read_only(path, &SCHEMA)?;
         Ok(Self {
-            path: is_there.then(|| path.to_owned()),
+            path: path.to_owned(),
             writing: None,
         })
     }
@@ -316,6 +317,12 @@ impl Journal {
             .await
     }
 
+    /// The steps that have changed something for each of these people of the target, the newest first; in their order.
+    pub async fn changes_of(&self, people: Vec<TargetId>) -> Result<Vec<Vec<StepRecord>>, StoreError> {
+        self.read(move |connection| past::changes(connection, &people))
+            .await
+    }
+
     /// Every step of whoever is called this (see [`Journal::steps_of`]), the newest first.
     pub async fn past_of_person(&self, person: &str) -> Result<Vec<PastStep>, StoreError> {
         let person = person.trim().to_owned();
@@ -431,10 +438,7 @@ impl Journal {
     }
 
     fn connection(&self) -> Result<Option<Connection>, StoreError> {
-        match &self.path {
-            Some(path) => database::open_read_only(path, &SCHEMA),
-            None => Ok(None),
-        }
+        database::open_read_only(&self.path, &SCHEMA)
     }
 
     fn writing(&self) -> Result<&Writing, StoreError> {
@@ -450,9 +454,7 @@ impl Journal {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(path) = self.path.clone() else {
-            return Ok(T::default());
-        };
+        let path = self.path.clone();
         if let Some(writing) = &self.writing {
             // What was passed on without waiting is part of what a reader expects to see.
             writing.writer.flush().await?;

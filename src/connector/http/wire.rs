@@ -59,8 +59,46 @@ impl Transport {
         &self.log
     }
 
-    #[cfg(test)]
-    pub(super) fn scripted(wire: Arc<dyn Wire>) -> Self {
+    /// Posts one message to an address that is no service of ours: no sign-in, no lane, no second try. The answer is
+    /// whatever it is, up to `body_cap` bytes; it takes `total` at most, connecting included.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] if no whole answer came.
+    pub async fn post(
+        &self,
+        address: Address,
+        headers: HeaderMap,
+        body: Bytes,
+        body_cap: u64,
+        total: Duration,
+    ) -> Result<Answer, NoAnswer> {
+        let sending = self.wire.exchange(Outgoing {
+            method: Method::POST,
+            address,
+            headers,
+            body,
+            body_cap,
+            no_progress: total,
+            total,
+        });
+        let late = || {
+            Fault::new(
+                FaultKind::TimedOut,
+                format!("not finished after {} s", total.as_secs()),
+            )
+        };
+        timeout(total, sending)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+            .map_err(|fault| NoAnswer {
+                may_pass: fault.kind.may_pass(),
+                words: fault.words,
+            })
+    }
+
+    /// A transport whose requests end in something else than the network: a practice world in memory, a script.
+    pub fn over(wire: Arc<dyn Wire>) -> Self {
         Self {
             wire,
             log: RequestLog::default(),
@@ -74,27 +112,45 @@ impl std::fmt::Debug for Transport {
     }
 }
 
-/// One attempt of a request, ready to go.
-pub(super) struct Outgoing {
+/// A message that got no whole answer, in words that name no more than the machine.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct NoAnswer {
+    words: String,
+    /// True if it may go better next time.
+    pub may_pass: bool,
+}
+
+/// One attempt of a request, ready to go. It carries secrets, so it shows itself nowhere.
+pub struct Outgoing {
+    /// Method.
     pub method: Method,
+    /// Where it goes.
     pub address: Address,
+    /// Everything that is sent along, the authorization included.
     pub headers: HeaderMap,
+    /// Body.
     pub body: Bytes,
+    /// Bytes of an answer, expanded, that are accepted.
     pub body_cap: u64,
+    /// Without a byte for this long, it is given up.
     pub no_progress: Duration,
+    /// After this long, it is given up in any case.
     pub total: Duration,
 }
 
-/// Something that carries requests; the network, or a script in tests.
+/// Something that carries requests: the network, a practice world in memory, or a script.
 #[async_trait]
-pub(super) trait Wire: Send + Sync {
+pub trait Wire: Send + Sync {
+    /// Sends one request and brings its whole answer, or says why there is none.
     async fn exchange(&self, request: Outgoing) -> Result<Answer, Fault>;
 }
 
 /// Why no whole answer came.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{words}")]
-pub(super) struct Fault {
+pub struct Fault {
+    /// What that says about the request.
     pub kind: FaultKind,
     /// What happened, in words, cleaned; no address with its query.
     words: String,
@@ -102,7 +158,7 @@ pub(super) struct Fault {
 
 /// What a fault says about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FaultKind {
+pub enum FaultKind {
     /// The service could not be reached: nothing was sent.
     NotSent,
     /// It stood still or took too long.
@@ -120,6 +176,7 @@ pub(super) enum FaultKind {
 }
 
 impl Fault {
+    /// A fault, with what happened in words; they are cleaned here.
     pub fn new(kind: FaultKind, words: impl AsRef<str>) -> Self {
         Self {
             kind,

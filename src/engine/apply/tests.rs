@@ -4,16 +4,14 @@ use super::*;
 use crate::connector::ErrorKind;
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::{SourceId, TargetId};
+use crate::domain::photo::Place;
 use crate::domain::plan::Skip;
 use crate::engine::Depth;
 use crate::engine::fakes::{Watched, When, World, cut_off, person, picture};
 use crate::engine::scan::Ignore;
 use crate::store::{Access, Store, StorePaths};
 
-const NO_LIMITS: Limits = Limits {
-    max_changes: None,
-    max_removals: None,
-};
+const NO_LIMITS: Limits = Limits::NONE;
 
 /// A world of people with a photo and no avatar, and a run over them.
 struct Scene {
@@ -60,6 +58,7 @@ impl Scene {
             profile: "default".into(),
             made_at: self.world.now(),
             complete: true,
+            in_scope: None,
             push_suspicious: false,
             steps: (0..people).map(step).collect(),
             skips: vec![],
@@ -269,6 +268,7 @@ async fn a_panic_in_one_push_is_that_persons_failure_and_is_looked_at_by_the_nex
     for number in 0..5 {
         assert!(scene.world.shown(&name(number)).is_some());
     }
+    crate::tried("I3", 1);
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_wr
     ));
     let two = Limits {
         max_changes: Some(2),
-        max_removals: None,
+        ..Limits::NONE
     };
     assert!(matches!(refused(scene.plan(3), two).await, ApplyError::Breach(_)));
     let mut removing = Plan {
@@ -317,35 +317,28 @@ async fn plans_that_are_not_ours_or_go_too_far_are_refused_before_anything_is_wr
     assert_eq!(scene.target.writes(), 0);
 }
 
-#[test]
-fn half_of_the_last_hundred_failing_pulls_the_brake() {
-    let mut brakes = Brakes::default();
-    for number in 0..99 {
-        let outcome = if number % 2 == 0 {
-            Outcome::Failed
-        } else {
-            Outcome::Updated
-        };
-        assert_eq!(brakes.count(outcome, None), None, "{number}");
-    }
-    assert!(matches!(
-        brakes.count(Outcome::Updated, None),
-        Some(StopReason::Brake(_))
-    ));
-}
-
-#[test]
-fn people_who_had_no_turn_count_for_no_brake() {
-    let mut brakes = Brakes::default();
-    for _ in 0..19 {
-        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
-        assert_eq!(brakes.count(Outcome::Skipped, None), None);
-    }
-    assert_eq!(brakes.count(Outcome::Updated, None), None);
-    for _ in 0..19 {
-        assert_eq!(brakes.count(Outcome::Failed, Some("a role")), None);
-    }
-    assert!(brakes.count(Outcome::Failed, Some("a role")).is_some());
+/// `reliability.md` N3: a run goes on after an hour, and somebody has set another picture meanwhile.
+#[tokio::test]
+async fn whoever_was_changed_during_a_long_pause_drops_out() {
+    let scene = Scene::of(6);
+    let control = RunControl::new();
+    control.pause();
+    let plan = scene.plan(6);
+    let running = scene.run(plan, &control);
+    let pausing = async {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        scene.world.later(1);
+        scene.world.store_at(&name(2), Place::LIVE_PROFILE, picture(99));
+        control.resume();
+    };
+    let ((report, _), ()) = tokio::join!(running, pausing);
+    assert_eq!((report.summary.updated, report.summary.changed_meanwhile), (5, 1));
+    let rows = scene.world.chain(&name(2)).records;
+    let rows: Vec<_> = rows.iter().flat_map(|record| &record.pictures).collect();
+    assert_eq!(rows.len(), 1, "nothing was stored beside it");
+    crate::tried("N3", 1);
 }
 
 /// What was sent to the target must have been announced on the disk before.

@@ -12,11 +12,6 @@ use crate::engine::scan::Ignore;
 use crate::engine::{RunControl, RunReport};
 use crate::store::{Access, Store, StorePaths};
 
-const NO_LIMITS: Limits = Limits {
-    max_changes: None,
-    max_removals: None,
-};
-
 fn old(number: usize) -> bytes::Bytes {
     picture(100 + number as u8)
 }
@@ -100,7 +95,7 @@ impl Scene {
     async fn run(&self, plan: Plan, control: &RunControl) -> RunReport {
         let (events, mut heard) = mpsc::channel(4);
         let listening = async { while heard.recv().await.is_some() {} };
-        let running = self.engine().apply(plan, &NO_LIMITS, control, events);
+        let running = self.engine().apply(plan, &Limits::NONE, control, events);
         tokio::join!(running, listening).0.expect("begun")
     }
 
@@ -161,7 +156,7 @@ impl Scene {
         let control = RunControl::new();
         let listening = async { while heard.recv().await.is_some() {} };
         let kept = {
-            let running = self.engine().apply(plan, &NO_LIMITS, &control, events);
+            let running = self.engine().apply(plan, &Limits::NONE, &control, events);
             tokio::select! {
                 _ = async { tokio::join!(running, listening) } => {}
                 () = self.target.death() => {}
@@ -360,7 +355,7 @@ async fn an_undo_that_was_stopped_goes_on() {
         .expect("planned");
     let (events, mut heard) = mpsc::channel(4);
     let listening = async { while heard.recv().await.is_some() {} };
-    let undoing = scene.engine().tidy(plan, &NO_LIMITS, &control, events);
+    let undoing = scene.engine().tidy(plan, &Limits::NONE, &control, events);
     let undone = tokio::join!(undoing, listening).0.expect("begun");
     assert!(undone.summary.skipped > 0, "{:?}", undone.summary);
 
@@ -373,7 +368,7 @@ async fn an_undo_that_was_stopped_goes_on() {
     let control = RunControl::new().continuing(undone.run);
     let (events, mut heard) = mpsc::channel(4);
     let listening = async { while heard.recv().await.is_some() {} };
-    let undoing = scene.engine().tidy(plan, &NO_LIMITS, &control, events);
+    let undoing = scene.engine().tidy(plan, &Limits::NONE, &control, events);
     tokio::join!(undoing, listening).0.expect("begun");
     for number in 0..6 {
         assert_eq!(scene.world.shown(&name(number)), Some(old(number)));

@@ -12,11 +12,6 @@ use crate::engine::scan::Ignore;
 use crate::engine::{Depth, RunControl, RunReport};
 use crate::store::journal::RunKind;
 
-const NO_LIMITS: Limits = Limits {
-    max_changes: None,
-    max_removals: None,
-};
-
 const NAMES: [&str; 3] = ["ada", "bob", "cleo"];
 
 /// Three people whose pictures differ, and a run that has brought them the right ones.
@@ -45,7 +40,7 @@ impl Scene {
         let (events, mut heard) = mpsc::channel(16);
         let listening = async { while heard.recv().await.is_some() {} };
         let control = RunControl::new();
-        let running = engine.apply(plan, &NO_LIMITS, &control, events);
+        let running = engine.apply(plan, &Limits::NONE, &control, events);
         let report = tokio::join!(running, listening).0.expect("begun");
         assert_eq!(report.summary.updated, 3, "{:?}", report.summary);
         Self {
@@ -64,7 +59,7 @@ impl Scene {
         let (events, mut heard) = mpsc::channel(16);
         let listening = async { while heard.recv().await.is_some() {} };
         let control = RunControl::new();
-        let running = self.engine.tidy(plan, &NO_LIMITS, &control, events);
+        let running = self.engine.tidy(plan, &Limits::NONE, &control, events);
         let report = tokio::join!(running, listening).0.expect("begun");
         assert!(report.summary.adds_up());
         report

@@ -5,15 +5,27 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::records::{Deeds, RunRecord, StepRecord, WriteKind};
 use super::rows;
-use crate::domain::ids::{PictureId, RunId, SourceId};
+use crate::domain::filter::folded;
+use crate::domain::ids::{PictureId, RunId, SourceId, TargetId};
 use crate::domain::photo::{Place, Sha256};
-use crate::domain::run::{Outcome, Summary};
+use crate::domain::run::{Outcome, PersonRef, Summary};
 
 /// A place between two runs, where a page goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunCursor {
     started: String,
     row: i64,
+}
+
+impl RunCursor {
+    /// A place as the journal would name it.
+    #[cfg(test)]
+    pub(crate) fn known(row: i64) -> Self {
+        Self {
+            started: "2026-03-02T14:05:00Z".into(),
+            row,
+        }
+    }
 }
 
 /// Some runs, the newest first.
@@ -174,6 +186,16 @@ fn endings(connection: &Connection, run: &RunId) -> rusqlite::Result<Summary> {
 pub struct PeopleFilter {
     /// Only whose step ended like this.
     pub outcome: Option<Outcome>,
+    /// Only whose name or sign-in name contains this, whatever its capitals and accents; empty for everybody.
+    pub text: String,
+}
+
+impl PeopleFilter {
+    /// True if this person is called as is asked for; `text` is folded.
+    fn is_called(text: &str, person: &PersonRef) -> bool {
+        let names = [&person.name, &person.upn];
+        text.is_empty() || names.into_iter().any(|name| folded(name.raw()).contains(text))
+    }
 }
 
 pub(super) fn people(
@@ -191,20 +213,27 @@ pub(super) fn people(
     } else {
         "AND ?5 IS NULL"
     };
+    let text = folded(filter.text.trim());
+    // Names are compared as people read them, which the database cannot do: there is no limit but the end.
+    let most = if text.is_empty() { asked_for(limit) } else { -1 };
     let mut statement = connection.prepare_cached(&format!(
         "{} WHERE run = ?1 AND (at, source) > (?2, ?3) {and} ORDER BY at, source LIMIT ?4",
         rows::STEP
     ))?;
-    let found: Vec<(StepRecord, PeopleCursor)> = statement
-        .query_map((run.as_str(), at, source, asked_for(limit), outcome), |row| {
-            let step = rows::step_row(row)?;
+    let mut found: Vec<(StepRecord, PeopleCursor)> = Vec::new();
+    let mut all = statement.query((run.as_str(), at, source, most, outcome))?;
+    while found.len() <= limit
+        && let Some(row) = all.next()?
+    {
+        let step = rows::step_row(row)?;
+        if PeopleFilter::is_called(&text, &step.person) {
             let cursor = PeopleCursor {
                 at: row.get(7)?,
                 source: step.person.source.as_str().to_owned(),
             };
-            Ok((step, cursor))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
+            found.push((step, cursor));
+        }
+    }
     let next = (found.len() > limit).then(|| found[limit - 1].1.clone());
     let people = found
         .into_iter()
@@ -240,6 +269,21 @@ pub(super) fn person_ever(connection: &Connection, person: &str) -> rusqlite::Re
     steps
         .into_iter()
         .map(|step| with_pictures(connection, step))
+        .collect()
+}
+
+/// The steps that have changed something for each of these people, the newest first.
+pub(super) fn changes(
+    connection: &Connection,
+    people: &[TargetId],
+) -> rusqlite::Result<Vec<Vec<StepRecord>>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{} WHERE target = ?1 AND after IS NOT NULL ORDER BY at DESC, run DESC",
+        rows::STEP
+    ))?;
+    people
+        .iter()
+        .map(|person| statement.query_map([person.as_str()], rows::step_row)?.collect())
         .collect()
 }
 

@@ -187,6 +187,51 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Everybody in a plan that is not complete.
+pub(in crate::store) fn people(
+    connection: &Connection,
+    mut each: impl FnMut(PersonRef),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT steps FROM planned")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let steps = unpack(row.get_ref(0)?.as_blob()?).ok_or_else(not_understood)?;
+        steps.into_iter().for_each(|step| each(step.person));
+    }
+    Ok(())
+}
+
+/// Takes people out of all plans; answers how many steps that were.
+pub(in crate::store) fn forget_people(
+    connection: &Connection,
+    sources: &[SourceId],
+) -> rusqlite::Result<u64> {
+    let portions: Vec<i64> = connection
+        .prepare("SELECT id FROM planned")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut forgotten = 0;
+    for portion in portions {
+        let steps: Vec<u8> =
+            connection.query_row("SELECT steps FROM planned WHERE id = ?1", [portion], |row| {
+                row.get(0)
+            })?;
+        let mut steps = unpack(&steps).ok_or_else(not_understood)?;
+        let before = steps.len();
+        steps.retain(|step| !sources.contains(&step.person.source));
+        if steps.len() < before {
+            forgotten += (before - steps.len()) as u64;
+            let rest = pack(steps.iter().map(|step| StepToPlan {
+                person: &step.person,
+                task: step.task,
+                expected: &step.expected,
+            }));
+            connection.execute("UPDATE planned SET steps = ?2 WHERE id = ?1", (portion, rest))?;
+        }
+    }
+    Ok(forgotten)
+}
+
 fn not_understood() -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, "a plan that is not understood".into())
 }

@@ -7,6 +7,7 @@ use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{ChainStamp, Place, Sha256, StoredPicture};
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
+use crate::store::vault::Why;
 
 /// What kind of run it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -285,6 +286,17 @@ pub struct Deeds {
     pub writes: Vec<WriteRecord>,
     /// What was kept before.
     pub kept: Vec<KeptPicture>,
+    /// That something of what was kept has left the vault since.
+    pub released: Option<Released>,
+}
+
+/// Pictures of a step that have left the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Why.
+    pub why: Why,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Somebody whose push was begun and not settled.

@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, RunKind, RunRecord, RunStart, StepRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Released, RunKind, RunRecord, RunStart, StepRecord,
     Unfinished, WriteKind, WriteRecord,
 };
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{Place, Sha256};
 use crate::domain::run::Outcome;
+use crate::store::vault::Why;
 
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain values with text keys")
@@ -136,7 +137,7 @@ pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Unfini
     })?;
     let mut people: Vec<Unfinished> = people.collect::<rusqlite::Result<_>>()?;
     for person in &mut people {
-        let Deeds { writes, kept } = deeds_of(connection, &person.run, &person.person.source)?;
+        let Deeds { writes, kept, .. } = deeds_of(connection, &person.run, &person.person.source)?;
         (person.writes, person.kept) = (writes, kept);
     }
     Ok(people)
@@ -165,6 +166,15 @@ pub(super) fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) 
             .query_map(key, write_row)?
             .collect::<rusqlite::Result<_>>()?,
         kept: kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?,
+        released: connection
+            .prepare_cached("SELECT why, at FROM released WHERE run = ?1 AND source = ?2")?
+            .query_row(key, |row| {
+                Ok(Released {
+                    why: coded(row, 0, Why::from_code)?,
+                    at: parsed(row, 1)?,
+                })
+            })
+            .optional()?,
     })
 }
 

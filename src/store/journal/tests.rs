@@ -296,6 +296,7 @@ async fn values_nobody_can_understand_count_as_damage() {
         .expect("announced");
     drop(store);
     let connection = Connection::open(paths(folder.path()).journal()).expect("opens");
+    // What the guards of the audit trail would refuse.
     connection
         .execute_batch("DROP TRIGGER writes_are_as_announced; DROP TRIGGER writes_are_answered_once")
         .expect("whoever can write the file can do that");

@@ -128,6 +128,7 @@ async fn pages_of_people_follow_their_turns_and_a_filter_leaves_out_the_rest() {
         let everybody = all_people(&store, &run, &PeopleFilter::default(), limit).await;
         assert_eq!(named(everybody), order, "{limit} a page");
         let failed = PeopleFilter {
+            text: String::new(),
             outcome: Some(Outcome::Failed),
         };
         let failed = all_people(&store, &run, &failed, limit).await;
