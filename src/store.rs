@@ -379,6 +379,18 @@ impl StoreError {
     }
 }
 
+/// A temporary folder, in memory where there is such a place: for tests that open journals by the hundred.
+#[cfg(test)]
+pub(crate) fn quick_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.expect("a folder")
+}
+
 /// Runs blocking work on the blocking pool.
 async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

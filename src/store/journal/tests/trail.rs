@@ -221,6 +221,18 @@ async fn whatever_is_changed_behind_the_guards_is_found() {
     }
 }
 
+#[test]
+fn intents_that_overtake_each_other_are_no_damage() {
+    let connection = database::in_memory(&SCHEMA).expect("opens");
+    let run = RunId::new("run");
+    insert(&connection, &Entry::RunBegins(run.clone(), start(), None)).expect("begun");
+    for id in [2, 1, 4, 3] {
+        insert(&connection, &Entry::Intent(IntentId(id), upload(&run, "ada"))).expect("announced");
+    }
+    let verified = trail::verify(&connection, None).expect("read");
+    assert_eq!((verified.broken, verified.writes), (None, 4));
+}
+
 #[tokio::test]
 async fn a_digest_noted_elsewhere_is_found_again_unless_the_trail_was_cut_or_written_anew() {
     let folder = tempfile::tempdir().expect("a folder");
