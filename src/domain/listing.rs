@@ -380,7 +380,9 @@ impl Listing {
         gallery
             .suspicions(|position| {
                 let entry = name(position);
-                entry.map_or_else(String::new, |entry| folded(entry.raw_name())).into()
+                entry
+                    .map_or_else(String::new, |entry| folded(entry.raw_name()))
+                    .into()
             })
             .into_iter()
             .map(|(position, suspicion)| {

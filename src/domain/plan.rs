@@ -637,9 +637,8 @@ mod tests {
 
     #[test]
     fn a_plan_made_again_leaves_out_whoever_was_changed_since_the_one_before() {
-        let of = |people: Vec<Candidate>| {
-            plan(people, Policy::default(), "default", Timestamp::UNIX_EPOCH, true)
-        };
+        let of =
+            |people: Vec<Candidate>| plan(people, Policy::default(), "default", Timestamp::UNIX_EPOCH, true);
         let named = |name: &str, state: ChainStamp| {
             let mut somebody = candidate(Verdict::Differs);
             somebody.person.source = SourceId::new(name);

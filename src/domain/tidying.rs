@@ -242,7 +242,9 @@ impl TidyPlan {
     pub fn removals(&self) -> u64 {
         match self.purpose {
             Purpose::Clean => self.steps.iter().map(|step| step.removes().count() as u64).sum(),
-            Purpose::Undo(_) | Purpose::UndoLast => self.steps.iter().filter(|step| step.shows.is_none()).count() as u64,
+            Purpose::Undo(_) | Purpose::UndoLast => {
+                self.steps.iter().filter(|step| step.shows.is_none()).count() as u64
+            }
         }
     }
 

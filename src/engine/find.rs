@@ -136,7 +136,10 @@ impl Engine {
                 }
             }
             // It can be made again, and the push itself looks at every photo.
-            Err(error) => tracing::debug!(error = error.sentence(), "what the last scan suspected cannot be read"),
+            Err(error) => tracing::debug!(
+                error = error.sentence(),
+                "what the last scan suspected cannot be read"
+            ),
         }
         suspicions
     }

@@ -69,11 +69,7 @@ impl Engine {
     }
 
     /// The person's records now; `None` for a person who is gone. An error in words.
-    async fn chain_now(
-        &self,
-        person: &PersonRef,
-        priority: Priority,
-    ) -> Result<Option<AvatarChain>, String> {
+    async fn chain_now(&self, person: &PersonRef, priority: Priority) -> Result<Option<AvatarChain>, String> {
         let Some(target) = &person.target else {
             return Ok(None);
         };

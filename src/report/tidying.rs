@@ -19,7 +19,12 @@ pub fn write_human(out: &mut dyn Write, look: Look, plan: &TidyPlan) -> io::Resu
             if steps == 0 {
                 writeln!(out, "Nothing of {what} can be taken back.")?;
             } else {
-                writeln!(out, "{} would be taken back for {}:", capitalised(&what), people(steps))?;
+                writeln!(
+                    out,
+                    "{} would be taken back for {}:",
+                    capitalised(&what),
+                    people(steps)
+                )?;
                 let emptied = plan.removals();
                 if steps > emptied {
                     writeln!(

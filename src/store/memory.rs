@@ -355,8 +355,9 @@ impl Memory {
                 connection.prepare_cached("SELECT sentence FROM suspicions WHERE source = ?1")?;
             let mut found = Suspicions::default();
             for person in wanted {
-                let sentence: Option<String> =
-                    statement.query_row([person.as_str()], |row| row.get(0)).optional()?;
+                let sentence: Option<String> = statement
+                    .query_row([person.as_str()], |row| row.get(0))
+                    .optional()?;
                 if let Some(sentence) = sentence {
                     found.add(person, &sentence);
                 }
@@ -473,7 +474,10 @@ mod tests {
         memory.remember_suspicions(of(&ben)).await.expect("written");
         let found = memory.suspicions(vec![ada.clone(), ben.clone()]).await;
         let found = found.expect("read");
-        assert_eq!((found.of(&ada), found.of(&ben)), (None, Some("the photo is blank")));
+        assert_eq!(
+            (found.of(&ada), found.of(&ben)),
+            (None, Some("the photo is blank"))
+        );
     }
 
     #[tokio::test]

@@ -209,7 +209,9 @@ impl Effects {
             Effect::ReadRunPeople { at, run, filter } => {
                 let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
                 let reading = self.reading.of(at.question);
-                self.beside(looking_back::read_people(engine, mailbox, at, run, filter, reading));
+                self.beside(looking_back::read_people(
+                    engine, mailbox, at, run, filter, reading,
+                ));
             }
             Effect::FetchFaces(wanted) => {
                 let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());

@@ -12,9 +12,9 @@ use super::pictures::Pictures;
 use crate::domain::ids::{RunId, SourceId};
 use crate::domain::photo::Sha256;
 use crate::domain::run::PersonRef;
+use crate::domain::text::clean;
 use crate::domain::tidying::TidyStep;
 use crate::engine::PastFace;
-use crate::domain::text::clean;
 use crate::report::text::size;
 use crate::store::journal::PastStep;
 

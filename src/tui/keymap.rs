@@ -209,9 +209,9 @@ impl Keymap {
                 None => entry.keys.iter().filter_map(|key| Key::parse(key)).collect(),
             };
             for key in keys {
-                let clash = bindings.iter().find(|(taken, context, _)| {
-                    *taken == key && context.meets(entry.context)
-                });
+                let clash = bindings
+                    .iter()
+                    .find(|(taken, context, _)| *taken == key && context.meets(entry.context));
                 if let Some((_, _, other)) = clash {
                     return Err(KeymapError::Taken {
                         code: entry.code.into(),

@@ -226,7 +226,11 @@ mod tests {
             }
             for at in wanted {
                 let from = at.after.unwrap_or(0);
-                assert_eq!(from, at.page * PAGE, "each page begins where the one before ended");
+                assert_eq!(
+                    from,
+                    at.page * PAGE,
+                    "each page begins where the one before ended"
+                );
                 let end = total.min(from + PAGE);
                 let slice = Slice {
                     rows: (from..end).collect(),

@@ -141,7 +141,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         Message::Planned { question, result } => plan::planned(state, question, result),
         Message::Runs { at, result } => history::runs(state, &at, result),
         Message::RunPeople { at, result } => past::people(state, &at, result),
-        Message::Face { key, face } => past::face(state, key, face),
+        Message::Face { key, face, words } => past::face(state, key, face, words),
         Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
         Message::RunEnded(result) => run::ended(state, result),
@@ -623,7 +623,9 @@ fn stop(state: &mut State) -> Effects {
 /// Begins comparing whoever is undecided, if it is few enough to do so unasked and nobody is compared already.
 pub fn compare_few(state: &mut State) -> Effects {
     let undecided = state.people.listing.counts().of(Verdict::Undecided);
-    if (1..=COMPARED_UNASKED).contains(&undecided) && state.comparing == Comparing::Idle && !state.is_scanning()
+    if (1..=COMPARED_UNASKED).contains(&undecided)
+        && state.comparing == Comparing::Idle
+        && !state.is_scanning()
     {
         return compare(state);
     }
@@ -636,7 +638,8 @@ fn compare(state: &mut State) -> Effects {
         state.comparing = Comparing::Idle;
         state.say("stopped comparing; rows are still compared as you come to them");
         let mut effects = vec![Effect::StopComparing];
-        effects.extend(judge(state));
+        state.questions += 1;
+        effects.extend(state.people.judge(state.questions));
         return effects;
     }
     let undecided = state.people.undecided();

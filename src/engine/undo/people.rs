@@ -190,7 +190,12 @@ mod tests {
         assert_eq!(plan.removals(), 1, "Dora had no picture");
         let summary = carry_out(&bench.engine, plan).await;
         assert_eq!((summary.updated + summary.removed, summary.failed), (3, 0));
-        for (name, shown) in [("ada", Some(11)), ("ben", Some(2)), ("cleo", Some(13)), ("dora", None)] {
+        for (name, shown) in [
+            ("ada", Some(11)),
+            ("ben", Some(2)),
+            ("cleo", Some(13)),
+            ("dora", None),
+        ] {
             assert_eq!(world.shown(name), shown.map(picture), "{name}");
         }
         crate::tried("N4", 3);
@@ -220,13 +225,20 @@ mod tests {
         let bench = bench(&world);
         let run = push(&bench.engine, &["ada", "ben"]).await.run;
         let ada = SourceId::new("ada-id");
-        let plan = bench.engine.undo_plan_of_person(&run, &ada).await.expect("a plan");
+        let plan = bench
+            .engine
+            .undo_plan_of_person(&run, &ada)
+            .await
+            .expect("a plan");
         assert_eq!(plan.purpose, Purpose::Undo(run.clone()));
         assert_eq!(plan.steps.len(), 1);
         carry_out(&bench.engine, plan).await;
         assert_eq!(world.shown("ada"), Some(picture(11)));
         assert_eq!(world.shown("ben"), Some(picture(2)));
-        let nobody = bench.engine.undo_plan_of_person(&run, &SourceId::new("eve-id")).await;
+        let nobody = bench
+            .engine
+            .undo_plan_of_person(&run, &SourceId::new("eve-id"))
+            .await;
         assert!(matches!(nobody, Err(UndoError::Unknown(_))), "{nobody:?}");
     }
 
@@ -234,7 +246,11 @@ mod tests {
     async fn for_whom_nothing_was_changed_there_is_nothing_to_do() {
         let world = world();
         let bench = bench(&world);
-        let plan = bench.engine.undo_plan_of_people(&[target("ada")]).await.expect("a plan");
+        let plan = bench
+            .engine
+            .undo_plan_of_people(&[target("ada")])
+            .await
+            .expect("a plan");
         assert!(plan.steps.is_empty());
         assert_eq!(plan.problems, ["nothing was changed from here for this person"]);
     }
@@ -249,7 +265,9 @@ mod tests {
         let step = |name: &str| {
             let id = target(name);
             let mut steps = plan.steps.iter();
-            steps.find(|step| step.person.target.as_ref() == Some(&id)).expect("a step")
+            steps
+                .find(|step| step.person.target.as_ref() == Some(&id))
+                .expect("a step")
         };
         let faces = |name: &'static str| {
             let engine = &bench.engine;
@@ -277,11 +295,23 @@ mod tests {
         let control = RunControl::new();
         control.cancel();
         let (events, _listening) = mpsc::channel(1_000);
-        let stopped = bench.engine.tidy(plan, &NO_LIMITS, &control, events).await.expect("begun");
-        let left = bench.engine.outstanding_of(stopped.run.as_str()).await.expect("known");
+        let stopped = bench
+            .engine
+            .tidy(plan, &NO_LIMITS, &control, events)
+            .await
+            .expect("begun");
+        let left = bench
+            .engine
+            .outstanding_of(stopped.run.as_str())
+            .await
+            .expect("known");
         assert_eq!(left.people.len(), 3);
         let cancel = CancellationToken::new();
-        let resumed = bench.engine.resumption(&left, &Ignore, &cancel).await.expect("a plan");
+        let resumed = bench
+            .engine
+            .resumption(&left, &Ignore, &cancel)
+            .await
+            .expect("a plan");
         let crate::engine::Resumption::Tidy(plan) = resumed else {
             panic!("their photos are not pushed again");
         };

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::records::{Deeds, RunRecord, StepRecord, WriteKind};
 use super::rows;
+use crate::domain::filter::folded;
 use crate::domain::ids::{PictureId, RunId, SourceId, TargetId};
 use crate::domain::photo::{Place, Sha256};
-use crate::domain::filter::folded;
 use crate::domain::run::{Outcome, PersonRef, Summary};
 
 /// A place between two runs, where a page goes on.

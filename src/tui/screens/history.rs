@@ -72,7 +72,11 @@ pub fn read(state: &mut State) -> Effects {
 }
 
 /// A page is there.
-pub fn runs(state: &mut State, at: &Wanted<RunCursor>, result: Result<Slice<PastRun, RunCursor>, Trouble>) -> Effects {
+pub fn runs(
+    state: &mut State,
+    at: &Wanted<RunCursor>,
+    result: Result<Slice<PastRun, RunCursor>, Trouble>,
+) -> Effects {
     match result {
         Ok(slice) => {
             // The run that is open may have gone on since.

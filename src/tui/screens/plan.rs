@@ -118,7 +118,11 @@ impl Again {
             (dropped, 0) => format!("{} dropped out", people_words(dropped)),
             (0, joined) => format!("{} came in", people_words(joined)),
             (dropped, joined) => {
-                format!("{} dropped out, {} came in", people_words(dropped), number(joined))
+                format!(
+                    "{} dropped out, {} came in",
+                    people_words(dropped),
+                    number(joined)
+                )
             }
         };
         format!("Planned {when} ago: looked again; {what}.")

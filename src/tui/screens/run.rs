@@ -163,9 +163,10 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
         let verdict = match (step.outcome, tidying) {
             (_, Some(TidyKind::Clean)) => None,
             // What was there before may differ from the photo or not; the run's end brings it to light.
-            (Outcome::Updated | Outcome::Removed, Some(TidyKind::Undo)) => {
-                Some((Verdict::Undecided, "taken back and verified; not compared again yet"))
-            }
+            (Outcome::Updated | Outcome::Removed, Some(TidyKind::Undo)) => Some((
+                Verdict::Undecided,
+                "taken back and verified; not compared again yet",
+            )),
             (Outcome::Updated, None) => Some((Verdict::InSync, "pushed and verified")),
             (Outcome::Removed, None) => Some((Verdict::Neither, "removed and verified")),
             _ => None,

@@ -174,7 +174,14 @@ fn past(state: &mut State, name: &str) {
         update(state, Message::Rested(moves));
         let key = FaceKey::Before(RunId::new(name), id(name));
         let face = PastFace::Failed(name.into());
-        update(state, Message::Face { key, face });
+        update(
+            state,
+            Message::Face {
+                key,
+                face,
+                words: "before this run",
+            },
+        );
         check(&cells(state, width, height));
         drop(effects);
         press(state, "u");
@@ -529,7 +536,9 @@ fn both_faces_of_the_past_are_drawn_inside_their_panes_in_every_window() {
         if let Some(pair) = areas.pairs.first() {
             for place in [pair.old, pair.new] {
                 assert!(
-                    self::drawn(&buffer).iter().any(|position| place.contains(*position)),
+                    self::drawn(&buffer)
+                        .iter()
+                        .any(|position| place.contains(*position)),
                     "{width}x{height} {place:?}\n{}",
                     text_of(&buffer)
                 );

@@ -6,8 +6,8 @@ use crate::domain::plan::Limits;
 use crate::domain::run::Outcome;
 use crate::tui::keymap::Keymap;
 use crate::tui::message::{Message, ScanNews};
-use crate::tui::screens::tidy::TidyScreen;
 use crate::tui::screens::run::Phase;
+use crate::tui::screens::tidy::TidyScreen;
 use crate::tui::state::{Screen, Setting, State};
 use crate::tui::update::update;
 

@@ -80,7 +80,10 @@ fn the_run_at_this_screen_is_under_way_and_not_unfinished() {
     run.record.summary = None;
     runs_read(&mut state, vec![run]);
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("under way") && !text.contains("unfinished"), "{text}");
+    assert!(
+        text.contains("under way") && !text.contains("unfinished"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -173,7 +176,14 @@ fn a_face_that_comes_late_stays_with_its_own_name() {
     press(&mut state, "j");
     for key in fetched {
         let face = PastFace::Failed("this is Alex".into());
-        update(&mut state, Message::Face { key, face });
+        update(
+            &mut state,
+            Message::Face {
+                key,
+                face,
+                words: "before this run",
+            },
+        );
     }
     assert!(!frame(&mut state, 120, 40).contains("this is Alex"));
     press(&mut state, "k");
@@ -203,7 +213,7 @@ fn a_picture_that_is_not_kept_any_more_or_is_damaged_is_said_to_be_so() {
         (PastFace::NotKept, "picture is not kept"),
         (
             PastFace::Failed("the kept copy 1f2e is damaged".into()),
-            "1f2e is damaged",
+            "damaged",
         ),
         (PastFace::None, "no picture"),
     ] {
@@ -212,7 +222,14 @@ fn a_picture_that_is_not_kept_any_more_or_is_damaged_is_said_to_be_so() {
         let moves = state.pictures.moves;
         update(&mut state, Message::Rested(moves));
         let key = FaceKey::Before(run.clone(), id("Adele Vance"));
-        update(&mut state, Message::Face { key, face });
+        update(
+            &mut state,
+            Message::Face {
+                key,
+                face,
+                words: "before this run",
+            },
+        );
         let text = frame(&mut state, 120, 40);
         assert!(text.contains(words), "{words}:\n{text}");
     }
@@ -305,7 +322,10 @@ fn a_run_that_ends_while_the_history_is_open_is_read_again() {
     runs_read(&mut state, week());
     step(&mut state, "Adele Vance", Outcome::Updated);
     let effects = told(&ended(&mut state, None));
-    assert!(effects.contains(&"read page 0 of the runs".to_owned()), "{effects:?}");
+    assert!(
+        effects.contains(&"read page 0 of the runs".to_owned()),
+        "{effects:?}"
+    );
 }
 
 #[test]

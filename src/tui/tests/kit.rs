@@ -347,7 +347,11 @@ fn in_words(effect: &Effect) -> String {
             format!("read page {} of run {run}{only}{text}", at.page)
         }
         Effect::FetchFaces(wanted) => {
-            let keys: Vec<String> = wanted.iter().flat_map(FaceQuestion::keys).map(|key| face_words(&key)).collect();
+            let keys: Vec<String> = wanted
+                .iter()
+                .flat_map(FaceQuestion::keys)
+                .map(|key| face_words(&key))
+                .collect();
             format!("fetch {}", keys.join(", "))
         }
         Effect::DropPlan => "drop the plan".into(),
@@ -709,7 +713,13 @@ pub fn serve(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                 .flat_map(FaceQuestion::keys)
                 .flat_map(|key| {
                     let face = PastFace::Bytes(picture(&face_words(&key)));
-                    update(state, Message::Face { key, face })
+                    let words = match key {
+                        FaceKey::Before(..) => "before this run",
+                        FaceKey::After(..) => "set by this run",
+                        FaceKey::Now(_) => "displayed now",
+                        FaceKey::Again(..) => "comes back",
+                    };
+                    update(state, Message::Face { key, face, words })
                 })
                 .collect(),
             Effect::Paint { key, .. } => {
@@ -1100,7 +1110,11 @@ pub fn people_read(state: &mut State, people: Vec<PastStep>) -> Vec<Effect> {
 
 /// A week in which runs of every kind and with every ending were made.
 pub fn week() -> Vec<PastRun> {
-    let mut stopped = past_run(26, RunKind::Sync, &[(Outcome::Updated, 310), (Outcome::Failed, 60)]);
+    let mut stopped = past_run(
+        26,
+        RunKind::Sync,
+        &[(Outcome::Updated, 310), (Outcome::Failed, 60)],
+    );
     stopped.record.stopped = Some(StopReason::Brake("50 of the last 100 people failed".into()));
     let mut interrupted = past_run(50, RunKind::Sync, &[(Outcome::Updated, 41)]);
     interrupted.record.finished = None;

@@ -39,7 +39,9 @@ fn the_last_change_to_the_person_under_the_cursor_is_planned_to_be_taken_back() 
 fn or_those_to_the_people_who_are_marked() {
     let mut state = screen_of(&CAST);
     assert_eq!(
-        told(&press(&mut state, "space space j u")).last().map(String::as_str),
+        told(&press(&mut state, "space space j u"))
+            .last()
+            .map(String::as_str),
         Some("plan to undo the last change to sys-adele, sys-alex")
     );
 }
@@ -57,10 +59,7 @@ fn a_whole_run_and_one_person_of_it_are_taken_back_from_the_history() {
     let mut state = screen_of(&CAST);
     press(&mut state, "H");
     runs_read(&mut state, week());
-    assert_eq!(
-        told(&press(&mut state, "u")),
-        [format!("plan to undo run {RUN}")]
-    );
+    assert_eq!(told(&press(&mut state, "u")), [format!("plan to undo run {RUN}")]);
     press(&mut state, "esc");
     assert_eq!(state.screen, Screen::History, "back to where it was asked for");
     press(&mut state, "enter");
@@ -152,7 +151,10 @@ fn an_undo_that_leaves_people_without_a_picture_says_so_and_keeps_to_the_limit()
     tidying_planned(&mut state, plan);
     let text = frame(&mut state, 120, 40);
     assert!(text.contains("1 LOSES the picture, as before"), "{text}");
-    assert!(text.contains("This cannot be done: the plan removes 1 avatars"), "{text}");
+    assert!(
+        text.contains("This cannot be done: the plan removes 1 avatars"),
+        "{text}"
+    );
     assert!(told(&press(&mut state, "enter")).is_empty());
 }
 
@@ -170,7 +172,10 @@ fn what_cannot_be_taken_back_is_refused_with_the_reason() {
         crate::tui::message::Message::TidyingPlanned { question, result },
     );
     let text = frame(&mut state, 80, 24);
-    assert!(text.contains("Undo: not possible, and nothing was changed"), "{text}");
+    assert!(
+        text.contains("Undo: not possible, and nothing was changed"),
+        "{text}"
+    );
     assert!(text.contains("The next start settles"), "{text}");
 }
 

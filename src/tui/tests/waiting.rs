@@ -42,7 +42,10 @@ fn steps(state: &State) -> Vec<String> {
 #[test]
 fn a_plan_of_a_moment_ago_is_carried_out_as_it_stands() {
     let mut state = waited(15);
-    assert_eq!(told(&press(&mut state, "enter")), ["apply to adele, alex, isaiah"]);
+    assert_eq!(
+        told(&press(&mut state, "enter")),
+        ["apply to adele, alex, isaiah"]
+    );
 }
 
 #[test]
@@ -91,7 +94,10 @@ fn the_new_plan_has_waited_for_nobody_yet() {
     planned(&mut state, plan);
     assert!(frame(&mut state, 120, 40).contains("Planned 3 hours ago: looked again; nobody dropped out."));
     pass(&mut state, 60);
-    assert_eq!(told(&press(&mut state, "enter")), ["apply to adele, alex, isaiah"]);
+    assert_eq!(
+        told(&press(&mut state, "enter")),
+        ["apply to adele, alex, isaiah"]
+    );
 }
 
 #[test]
@@ -123,7 +129,9 @@ fn an_undo_that_waited_too_long_is_looked_at_again_too() {
     plan.made_at = state.now;
     tidying_planned(&mut state, plan);
     assert!(matches!(state.tidy, TidyScreen::Ready(_)));
-    assert!(frame(&mut state, 120, 40).contains("Planned 16 minutes ago: looked again; 1 person dropped out."));
+    assert!(
+        frame(&mut state, 120, 40).contains("Planned 16 minutes ago: looked again; 1 person dropped out.")
+    );
     assert_eq!(told(&press(&mut state, "enter")), ["take back for adele"]);
     crate::tried("N3", 1);
 }

@@ -50,7 +50,12 @@ pub fn draw(state: &State, buffer: &mut Buffer, body: Rect) {
     let inner = framed(state, buffer, list, &title);
     let below = framed(state, buffer, facts, "Run");
     if let Some(why) = &runs.failure {
-        centred(state, buffer, inner, &format!("The journal cannot be read: {why}"));
+        centred(
+            state,
+            buffer,
+            inner,
+            &format!("The journal cannot be read: {why}"),
+        );
         return;
     }
     if runs.known() == 0 {
@@ -192,7 +197,10 @@ fn facts(state: &State, buffer: &mut Buffer, area: Rect, run: &PastRun) {
     };
     let width = usize::from(area.width.saturating_sub(2));
     let room = usize::from(area.height.saturating_sub(2));
-    for (line, text) in wrap_within(&words, width, room, theme.is_ascii).iter().enumerate() {
+    for (line, text) in wrap_within(&words, width, room, theme.is_ascii)
+        .iter()
+        .enumerate()
+    {
         Pen::new(buffer, theme, area, 2 + line as u16)
             .skip(1)
             .write(text, style);

@@ -27,11 +27,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     let areas = layout::people(state.size);
     tabs(state, buffer, areas.tabs);
     table(state, buffer, areas.table);
-    let titles = if state.past.is_cleaning() {
-        ["Cleared away", "Displayed"]
-    } else {
-        ["Before", "After"]
-    };
+    let titles = ["Before", "After"];
     let keys = past::keys(state);
     for (position, (area, title)) in [areas.source, areas.target].into_iter().zip(titles).enumerate() {
         let inner = framed(state, buffer, area, title);
@@ -103,8 +99,11 @@ fn title(state: &State) -> String {
     let Some(run) = &past.run else {
         return "Run".into();
     };
-    let name = format!("{} of {}", kind_words(run.record.start.kind),
-        moment(state, run.record.start.started));
+    let name = format!(
+        "{} of {}",
+        kind_words(run.record.start.kind),
+        moment(state, run.record.start.started)
+    );
     let end = match standing(state, run) {
         Standing::Ended => "",
         Standing::Stopped => ", ended early",
@@ -127,7 +126,12 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
     let people = &state.past.people;
     let inner = framed(state, buffer, area, &title(state));
     if let Some(why) = &people.failure {
-        centred(state, buffer, inner, &format!("The journal cannot be read: {why}"));
+        centred(
+            state,
+            buffer,
+            inner,
+            &format!("The journal cannot be read: {why}"),
+        );
         return;
     }
     if people.known() == 0 {

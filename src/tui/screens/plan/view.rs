@@ -167,7 +167,10 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
         brake: Some(brake), ..
     }) = &proposal.who
     {
-        let text = format!("A brake stopped this run: {}. Look at why before it goes on.", clean(brake));
+        let text = format!(
+            "A brake stopped this run: {}. Look at why before it goes on.",
+            clean(brake)
+        );
         notes.push((text, theme.warning()));
     }
     if !proposal.plan.complete {

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{Proposal, TidyScreen, faces, with_faces};
-use crate::domain::text::clean;
 use crate::domain::run::Outcome;
+use crate::domain::text::clean;
 use crate::domain::tidying::{Left, Purpose, TidyStep};
 use crate::graphics::Placements;
 use crate::report::text::{number, people as people_words};
@@ -32,7 +32,9 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements, are
             let inner = framed(state, buffer, area, "Undo");
             let what = match undo {
                 Undo::Run(run) => format!("what run {} has changed", clean(run.as_str())),
-                Undo::OfRun(run, _) => format!("what run {} has changed for this person", clean(run.as_str())),
+                Undo::OfRun(run, _) => {
+                    format!("what run {} has changed for this person", clean(run.as_str()))
+                }
                 Undo::Rest(run) => format!("what run {} has not reached", clean(run.as_str())),
                 Undo::Last(people) => {
                     format!("the last change to {}", people_words(people.len() as u64))
