@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod brakes;
 mod check;
 mod clean;
 mod completions;
@@ -11,14 +12,18 @@ mod demo;
 pub mod exit;
 mod explain;
 mod failure;
+mod forget;
 mod health;
 mod history;
 mod info;
 mod interrupt;
 mod notify;
 mod output;
+mod parked;
 mod plan;
 mod push;
+mod release;
+mod removals;
 mod report;
 mod resume;
 pub mod sandbox;
@@ -123,10 +128,18 @@ enum Command {
     Resume(resume::ResumeArguments),
     /// Take back a run, or the last change to a person.
     Undo(undo::UndoArguments),
+    /// List people whom runs pass over for a while because they keep failing.
+    Parked(parked::ParkedArguments),
+    /// Try people at once who are parked, or end a quarantine.
+    Release(release::ReleaseArguments),
+    /// List avatars that are to be removed and wait for approval; approve or reject them.
+    Removals(removals::RemovalsArguments),
     /// List past runs, or one of them person by person.
     History(history::HistoryArguments),
     /// Every write with who, when, whom and what: JSON lines or a table; or a proof that none was changed.
     Audit(audit::AuditArguments),
+    /// Remove a person, or everything, from what is kept on this machine.
+    Forget(forget::ForgetArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -157,9 +170,15 @@ pub struct WriteArguments {
     /// Stop if the plan changes more people.
     #[arg(long, value_name = "N")]
     pub max_changes: Option<u32>,
+    /// Stop if the plan changes more of the people in scope.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub max_change_share: Option<u8>,
     /// Stop if the plan removes more avatars.
     #[arg(long, value_name = "N")]
     pub max_removals: Option<u32>,
+    /// Stop if the plan removes the avatars of more of the people in scope.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub max_removal_share: Option<u8>,
 }
 
 /// The command line as it is declared: commands, flags and their help.
@@ -196,6 +215,7 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
         Some(Command::Health(arguments)) => health::run(output, &arguments),
+        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -218,10 +238,13 @@ async fn dispatch_async(
         return screen::run(output, global).await;
     };
     match command {
-        Command::Demo(arguments) => demo::run(output, global, arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(output, global, arguments)).await,
         Command::Sandbox(arguments) => sandbox::run(arguments)
             .await
             .map_err(|error| Failure::new(exit::USAGE, error)),
+        Command::Parked(arguments) => parked::run(output, global, &arguments).await,
+        Command::Release(arguments) => release::run(output, global, &arguments).await,
+        Command::Removals(arguments) => removals::run(output, global, &arguments).await,
         Command::History(arguments) => history::run(output, global, &arguments).await,
         Command::Check(arguments) => check::run(output, global, &arguments).await,
         Command::Status(arguments) => status::run(output, global, &arguments).await,
@@ -231,7 +254,7 @@ async fn dispatch_async(
         Command::Plan(arguments) => plan::run(output, global, &arguments).await,
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
-        Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Sync(arguments) => Box::pin(sync::run(output, global, &arguments)).await,
         Command::Notify(command) => notify::run(output, global, &command).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
         Command::Resume(arguments) => resume::run(output, global, &arguments).await,
@@ -240,7 +263,8 @@ async fn dispatch_async(
         | Command::Config(_)
         | Command::Info(_)
         | Command::Audit(_)
-        | Command::Health(_) => {
+        | Command::Health(_)
+        | Command::Forget(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

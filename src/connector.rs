@@ -377,7 +377,7 @@ pub enum ProbeResult {
 /// The traffic of one lane: requests that share limits and pauses (`reliability.md` 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneState {
-    /// "sign-in", "directory", "photos", "ServiceNow".
+    /// "sign-in", "directory", "photos", "ServiceNow"; "disk" while there is no room on it.
     pub name: &'static str,
     /// Requests on the wire.
     pub in_flight: usize,
@@ -402,6 +402,8 @@ pub enum PauseReason {
     Throttled,
     /// Too many failures in a row; one probe follows.
     CircuitOpen,
+    /// There is no room on this machine's disk to write down what would be sent.
+    DiskFull,
 }
 
 /// A request that did not bring what was asked for.

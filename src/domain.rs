@@ -4,6 +4,7 @@
 //! arguments, so every rule can be tried with plain values.
 
 pub mod anatomy;
+pub mod brake;
 pub mod comparison;
 pub mod explanation;
 pub mod filter;

@@ -195,6 +195,11 @@ impl Notifier {
     }
 }
 
+/// A sentence without the addresses of people, whoever has put them there.
+pub fn impersonal(sentence: &str) -> String {
+    message::without_addresses(sentence)
+}
+
 /// Why somebody was not told.
 struct Undelivered {
     words: String,

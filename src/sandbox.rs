@@ -24,6 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
@@ -41,7 +42,7 @@ use servicenow::{ServiceNowService, ServiceNowSettings};
 use world::World;
 use world::files::WorldError;
 
-pub use server::Latency;
+pub use server::{Exchanged, Latency};
 
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 4;
@@ -175,6 +176,8 @@ pub struct Sandbox {
     servicenow_url: String,
     control_url: String,
     shared: Arc<Shared>,
+    /// Log-in and Graph, and the instance, with everything in front of them.
+    fronts: [Arc<Front>; 2],
     stop: CancellationToken,
     tasks: TaskTracker,
     /// `None` only while being dropped.
@@ -210,21 +213,22 @@ impl Sandbox {
             Arc::clone(&parts.instance),
         ));
         let service = |service| {
-            Front::Service(ServiceFront {
+            Arc::new(Front::Service(ServiceFront {
                 service,
                 shared: Arc::clone(&shared),
                 control: Arc::clone(&door),
-            })
+            }))
         };
+        let fronts = [service(parts.entra), service(parts.servicenow)];
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let urls = [
-            (entra, service(parts.entra)),
-            (servicenow, service(parts.servicenow)),
-            (control, Front::Control(Arc::clone(&door))),
+            (entra, Arc::clone(&fronts[0])),
+            (servicenow, Arc::clone(&fronts[1])),
+            (control, Arc::new(Front::Control(Arc::clone(&door)))),
         ]
         .map(|((listener, address), front)| {
-            let serving = server::serve(listener, address, Arc::new(front), stop.clone(), tasks.clone());
+            let serving = server::serve(listener, address, front, stop.clone(), tasks.clone());
             tasks.spawn_on(serving, runtime.handle());
             format!("http://{address}")
         });
@@ -238,6 +242,7 @@ impl Sandbox {
             servicenow_url,
             control_url,
             shared,
+            fronts,
             stop,
             tasks,
             runtime: Some(runtime),
@@ -292,6 +297,26 @@ impl Sandbox {
     /// Forgets the requests so far.
     pub fn reset_requests(&self) {
         self.shared.counts.reset();
+    }
+
+    /// Asks a service without sockets, in the caller's own time; the address decides which one. `elapsed` is the time since
+    /// the clock of the world was stopped ([`clock::Clock::stop`]). `None` if nobody listens at that address.
+    pub async fn exchange(
+        &self,
+        request: exchange::Request,
+        elapsed: &(dyn Fn() -> Duration + Sync),
+    ) -> Option<Exchanged> {
+        let front = if request.base == self.entra_url {
+            &self.fronts[0]
+        } else if request.base == self.servicenow_url {
+            &self.fronts[1]
+        } else {
+            return None;
+        };
+        match &**front {
+            Front::Service(front) => Some(front.exchange(request, elapsed).await),
+            Front::Control(_) => None,
+        }
     }
 
     /// Changes the latency of both services from now on.

@@ -1,5 +1,5 @@
 //! What stays on this machine: the journal (what was done), the vault (what was replaced), the memory (what need not
-//! be asked again) and the last scan.
+//! be asked again), the standing (what brakes know and what somebody has decided) and the last scan.
 //!
 //! The journal and the vault are the safety of a push and live in the state folder; a push without them is refused.
 //! The memory and the snapshot live in the cache folder; losing them costs requests and nothing else. Everything holds
@@ -13,7 +13,12 @@ pub mod keys;
 mod lock;
 pub mod memory;
 mod past;
+mod patience;
+mod place;
 pub mod snapshot;
+pub mod standing;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +29,8 @@ pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
 pub use past::{PastPeople, PastPerson};
+use patience::Patience;
+pub use standing::Standing;
 pub use vault::Vault;
 
 use keys::{KeyError, KeySettings, Keys};
@@ -62,6 +69,16 @@ impl StorePaths {
     /// The vault's folder.
     pub fn vault(&self) -> PathBuf {
         self.state().join("vault")
+    }
+
+    /// The file of what brakes know.
+    pub fn standing(&self) -> PathBuf {
+        self.state().join("standing.sqlite")
+    }
+
+    /// The plan that limits have stopped last; it names people.
+    pub fn stopped_plan(&self) -> PathBuf {
+        self.state().join("stopped-plan.json")
     }
 
     /// The last scan's file.
@@ -115,9 +132,12 @@ pub struct Store {
     journal: Journal,
     vault: Vault,
     memory: Memory,
+    standing: Standing,
     snapshot: PathBuf,
     access: Access,
     notes: Arc<[String]>,
+    patience: Arc<Patience>,
+    state: PathBuf,
 }
 
 impl Store {
@@ -141,15 +161,25 @@ impl Store {
     pub fn open_with(paths: &StorePaths, access: Access, options: &StoreOptions) -> Result<Self, StoreError> {
         let keys = options.keys();
         let mut notes = Vec::new();
+        let patience = Arc::new(Patience::default());
         let (journal, vault) = match access {
             Access::Write => {
                 create_folder(&paths.state())?;
-                let (lock, left_over) = lock::Lock::take(&paths.state())?;
+                let shared = place::of(&paths.state());
+                let (lock, left_over) = lock::Lock::take(&paths.state(), shared.is_some())?;
                 notes.extend(left_over);
+                notes.extend(shared.map(|shared| {
+                    format!(
+                        "{} is {shared}: two machines must not write there at once, and a power cut there can cost \
+                         more than on a disk of this machine; move it with AVATAR_SYNC_STATE_DIR",
+                        paths.state().display()
+                    )
+                }));
                 let lock = Arc::new(lock);
                 // Before the journal is touched: without a key nothing is.
                 let vault = Vault::open_for_writing(paths.vault(), Arc::clone(&lock), keys, &mut notes)?;
-                let journal = Journal::open_for_writing(&paths.journal(), lock, &mut notes)?;
+                let journal =
+                    Journal::open_for_writing(&paths.journal(), lock, Arc::clone(&patience), &mut notes)?;
                 if let Err(error) = vault.tend(paths, options.retention) {
                     notes.push(format!("what is old could not be removed: {}", error.sentence()));
                 }
@@ -161,13 +191,17 @@ impl Store {
             }
         };
         let memory = Memory::open(&paths.cache(), &mut notes);
+        let standing = Standing::open(&paths.standing(), access, &mut notes)?;
         Ok(Self {
             journal,
             vault,
             memory,
+            standing,
             snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
+            patience,
+            state: paths.state(),
         })
     }
 
@@ -186,15 +220,58 @@ impl Store {
         &self.memory
     }
 
+    /// What brakes know: failing runs, parked people, absences seen, removals that wait for somebody's word.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     /// What it was opened for.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Which other process writes under this profile, as far as can be told by looking.
+    pub fn other_writer(&self) -> Option<Holder> {
+        lock::writer_beside(&self.state)
     }
 
     /// What was found odd while opening, in sentences: a file moved aside, a lock left over by a crash, a cache that
     /// cannot be written.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Keeps a picture in the vault and answers its name. Waits for room while the disk is full, like everything that is
+    /// written before a request is sent; see [`Store::without_room`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::keep`]; for want of room only after somebody gave up waiting.
+    pub async fn keep(&self, picture: bytes::Bytes) -> Result<Sha256, StoreError> {
+        loop {
+            match self.vault.keep(picture.clone()).await {
+                Err(error) if patience::has_no_room(&error) => {
+                    if !self.patience.rest().await {
+                        return Err(error);
+                    }
+                }
+                kept => {
+                    self.patience.relax();
+                    return kept;
+                }
+            }
+        }
+    }
+
+    /// How long until the disk is tried again that has no room for the journal or the vault; `None` while all is well.
+    /// Nothing is sent meanwhile.
+    pub fn without_room(&self) -> Option<std::time::Duration> {
+        self.patience.remaining()
+    }
+
+    /// Whoever waits for room on the disk is told at once that there is none; so until the next run begins.
+    pub fn stop_waiting_for_room(&self) {
+        self.patience.give_up();
     }
 
     /// Remembers a scan for an instant first screen, replacing the one before.

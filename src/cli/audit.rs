@@ -17,7 +17,7 @@ use crate::domain::text::clean;
 use crate::report::audit;
 use crate::report::text::number;
 use crate::store::journal::{Journal, TrailError, TrailFilter};
-use crate::store::{Access, PartialFile};
+use crate::store::{Access, PartialFile, StoreError};
 
 /// Which part of the trail, and where to.
 #[derive(Debug, Args)]
@@ -83,32 +83,21 @@ pub fn run(output: &Output, global: &GlobalArguments, arguments: &AuditArguments
         run: arguments.run.as_deref().map(RunId::new),
     };
     let failed = |error: io::Error| Failure::new(exit::UNEXPECTED, error);
-    match &arguments.output {
-        Some(path) => {
-            let file = PartialFile::create(path).map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
-            let mut out = BufWriter::new(file);
-            let count = write(&mut out, store.journal(), &filter, arguments.format)?;
-            let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-            file.finish()
-                .map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
-            output.talk(&format!(
-                "{} in {}",
-                match count {
-                    1 => "1 write".to_owned(),
-                    count => format!("{} writes", number(count)),
-                },
-                path.display()
-            ));
-        }
-        None => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            write(&mut out, store.journal(), &filter, arguments.format)?;
-            match out.flush() {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(failed(error)),
-                _ => {}
-            }
-        }
-    }
+    let Some(path) = &arguments.output else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write(&mut out, store.journal(), &filter, arguments.format)?;
+        return match out.flush() {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
+            _ => Ok(exit::OK),
+        };
+    };
+    let unwritten = |error: StoreError| Failure::new(exit::UNEXPECTED, error);
+    let mut out = BufWriter::new(PartialFile::create(path).map_err(unwritten)?);
+    let count = write(&mut out, store.journal(), &filter, arguments.format)?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.finish().map_err(unwritten)?;
+    let writes = if count == 1 { "write" } else { "writes" };
+    output.talk(&format!("{} {writes} in {}", number(count), path.display()));
     Ok(exit::OK)
 }
 

@@ -190,7 +190,9 @@ impl Connection {
     /// Forgets that a sign-in was refused, so that the next session tries again. A password stays refused: further
     /// tries could lock its account.
     pub fn forget_refusals(&mut self, configuration: &Configuration) -> Result<(), Failure> {
-        let fresh = Self::new(configuration)?;
+        let mut fresh = Self::new(configuration)?;
+        // A key that came through a file descriptor can be read only once.
+        fresh.parts.options = self.parts.options.clone();
         if self.signs_in_with_password {
             self.parts.source = fresh.parts.source;
             // Entra's log comes first.
@@ -225,6 +227,11 @@ impl Session {
     pub fn writer(&self) -> impl Fn() -> Result<Arc<Engine>, StoreError> + Send + Sync + use<> {
         let parts = self.parts.clone();
         move || parts.engine(Access::Write).map(Arc::new)
+    }
+
+    /// Where the profile's local data is.
+    pub fn paths(&self) -> &StorePaths {
+        &self.parts.paths
     }
 
     /// Which systems, under which profile.
@@ -344,14 +351,18 @@ impl Session {
         let is_ascii = output.look.is_ascii;
         let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
         let looking = self.engine.resumption(outstanding, &observer, &cancel);
-        let planned = self.watching_waits(&progress, is_ascii, looking).await;
+        // A scan is under way in there, which is more than belongs on a stack.
+        let planned = Box::pin(self.watching_waits(&progress, is_ascii, looking)).await;
         interrupt.abort();
         progress.finish();
         planned
     }
 
-    /// Finishes what a run that was cut off has left, before anything new is sent.
+    /// Says what is odd about the local data, and finishes what a run that was cut off has left, before anything new is sent.
     pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
+        for note in self.engine.notes() {
+            output.talk(&format!("note: {}", clean(&note)));
+        }
         let recovered = self
             .engine
             .recover()

@@ -117,7 +117,7 @@ impl Drop for TemporaryFolder {
 }
 
 /// The defaults, pointed at the sandbox; files and environment are not looked at.
-fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration {
+pub(super) fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration {
     let ready = sandbox.ready_line();
     let text = |key: &str| Value::Text(ready[key].as_str().unwrap_or_default().to_owned());
     let mut values: BTreeMap<&'static str, Effective> = SETTINGS

@@ -58,7 +58,8 @@ pub async fn open(
     let services = Services {
         engine: Arc::clone(&session.engine),
         writer: writer(&session),
-        limits: session.limits,
+        // Whoever confirms a large plan on the screen types its number.
+        limits: session.limits.without_change_share(),
         requests: session.requests.clone(),
         store: store_paths(configuration),
     };
@@ -68,7 +69,7 @@ pub async fn open(
         instance: host(&session.instance).to_owned(),
         is_production: values.is_production,
         is_readonly: global.readonly,
-        limits: session.limits,
+        limits: session.limits.without_change_share(),
         target_record: format!("{}/sys_user.do?sys_id=", session.instance),
         source_record: "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserProfileMenuBlade/~/overview/userId/".into(),
         facts: facts(configuration, &session),

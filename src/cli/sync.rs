@@ -13,7 +13,7 @@ use super::connect::{self, Connection, Session};
 use super::failure::Failure;
 use super::output::Output;
 use super::writing::Ending;
-use super::{GlobalArguments, WriteArguments, exit, interrupt, writing};
+use super::{GlobalArguments, WriteArguments, brakes, exit, interrupt, writing};
 use crate::config::values::ScheduleValues;
 use crate::config::{Configuration, FlagValues, Value};
 use crate::engine::RunControl;
@@ -75,6 +75,8 @@ struct Runner<'a> {
     write: WriteArguments,
     access: Access,
     waits_for_lock: bool,
+    /// True if somebody sits beside the run.
+    is_attended: bool,
 }
 
 /// Scans everybody, plans and applies: once, or again and again.
@@ -103,9 +105,10 @@ pub async fn run(
         write: arguments.write.clone(),
         access,
         waits_for_lock: values.waits_for_lock,
+        is_attended: output.can_ask && schedule.is_none(),
     };
     let Some(schedule) = schedule else {
-        return once(&runner, &mut aftermath).await;
+        return Box::pin(once(&runner, &mut aftermath)).await;
     };
     // Whoever repeats runs does not sit beside them.
     runner.write.yes = true;
@@ -119,7 +122,7 @@ pub async fn run(
 
 async fn once(runner: &Runner<'_>, aftermath: &mut Aftermath<'_>) -> Result<u8, Failure> {
     aftermath.begun();
-    let ended = aftermath.touching(runner.run(None)).await;
+    let ended = aftermath.touching(Box::pin(runner.run(None))).await;
     aftermath.ended(&Outcome::of(&ended), None).await;
     ended.map(|ending| ending.code)
 }
@@ -128,14 +131,20 @@ impl Runner<'_> {
     /// One run. The local data is opened for it alone, so that other commands can write in between.
     async fn run(&self, before: Option<Timestamp>) -> Result<Ending, Failure> {
         let session = self.session(before).await?;
-        session.recover(self.output).await?;
-        let (plan, problems) = session.plan(self.output).await?;
-        for problem in &problems {
-            self.output
-                .talk(&format!("warning: {}", crate::domain::text::clean(problem)));
+        let run = async {
+            session.recover(self.output).await?;
+            let (plan, problems) = session.plan(self.output).await?;
+            for problem in &problems {
+                self.output
+                    .talk(&format!("warning: {}", crate::domain::text::clean(problem)));
+            }
+            let control = RunControl::new().of_kind(RunKind::Sync);
+            writing::carry_through(self.output, &session, plan, control, &self.write).await
+        };
+        if self.access == Access::Read {
+            return run.await;
         }
-        let control = RunControl::new().of_kind(RunKind::Sync);
-        writing::carry_through(self.output, &session, plan, control, &self.write).await
+        brakes::full_run(self.output, &session, self.is_attended, Box::pin(run)).await
     }
 
     /// Opens the local data; while another run holds it, waits if that is wanted, but not into the next slot.
@@ -216,3 +225,6 @@ fn jitter(configuration: &Configuration, values: &ScheduleValues) -> Result<Jitt
         .map_err(|error| Failure::usage(format!("schedule.jitter: {error}")))?;
     Ok(Jitter::new(most, &[&host_name(), &configuration.profile]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::brakes::{self, Braked};
 use super::connect::Session;
 use super::failure::Failure;
 use super::interrupt::on_interrupt;
@@ -16,7 +17,7 @@ use crate::config::{FlagValues, Value};
 use crate::domain::plan::{Limits, PLAN_SCHEMA, Plan};
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason};
 use crate::domain::tidying::TidyPlan;
-use crate::engine::{ApplyError, RunControl, RunReport};
+use crate::engine::{ApplyError, DISK, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
 use crate::store::journal::RunKind;
@@ -52,6 +53,20 @@ pub fn flags(arguments: &WriteArguments) -> FlagValues {
             "--max-removals",
             Value::Number(number.into()),
         ));
+    }
+    for (key, flag, percent) in [
+        (
+            "limits.max_change_share",
+            "--max-change-share",
+            arguments.max_change_share,
+        ),
+        (
+            "limits.max_removal_share",
+            "--max-removal-share",
+            arguments.max_removal_share,
+        ),
+    ] {
+        flags.extend(percent.map(|percent| (key, flag, Value::Number(percent.into()))));
     }
     flags
 }
@@ -127,6 +142,8 @@ pub struct Ending {
     pub report: Option<RunReport>,
     /// The first people who failed, and why; at most [`SHOWN_FAILURES`].
     pub failed: Vec<(PersonRef, String)>,
+    /// How many removals wait for approval.
+    pub waiting: u64,
 }
 
 impl Ending {
@@ -135,6 +152,7 @@ impl Ending {
             code,
             report: None,
             failed: Vec::new(),
+            waiting: 0,
         }
     }
 }
@@ -161,12 +179,23 @@ pub async fn carry_through(
     control: RunControl,
     arguments: &WriteArguments,
 ) -> Result<Ending, Failure> {
-    plan.check(&session.limits).map_err(|breach| {
-        Failure::new(exit::BRAKE, breach)
-            .with_hint("look at the plan with --dry-run; raise the limit if it is right")
-    })?;
+    let Braked {
+        plan,
+        limits,
+        breach,
+        waiting,
+    } = brakes::before(output, session, plan, arguments).await?;
     if arguments.dry_run {
-        return dry_run(output, &plan, arguments.json).map(Ending::without_run);
+        dry_run(output, &plan, arguments.json)?;
+    }
+    if let Some(breach) = breach {
+        return Err(breach);
+    }
+    if arguments.dry_run {
+        return Ok(Ending::without_run(exit::OK));
+    }
+    if !plan.steps.is_empty() && !arguments.yes && !output.can_ask {
+        return Err(nobody_to_ask());
     }
     let asks = !arguments.yes && output.can_ask && !plan.steps.is_empty();
     if asks {
@@ -187,20 +216,27 @@ pub async fn carry_through(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let run = session.engine.apply(plan, &session.limits, &control, events);
-    follow(output, session, run, &control, received, steps, arguments.json).await
+    let run = session.engine.apply(plan, &limits, &control, events);
+    let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
+    Ok(Ending { waiting, ..ending })
 }
 
-fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
-    output.data(|out| {
-        if is_json {
-            report::json::line(out, plan)
-        } else {
-            report::plan::write_human(out, output.look, plan, false)?;
-            writeln!(out, "\nDry run: nothing was written.")
-        }
-    })?;
-    Ok(exit::OK)
+fn nobody_to_ask() -> Failure {
+    Failure::usage("there is nobody to ask")
+        .with_hint("look at the plan with --dry-run, then carry it out with --yes")
+}
+
+fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<(), Failure> {
+    output
+        .data(|out| {
+            if is_json {
+                report::json::line(out, plan)
+            } else {
+                report::plan::write_human(out, output.look, plan, false)?;
+                writeln!(out, "\nDry run: nothing was written.")
+            }
+        })
+        .map(drop)
 }
 
 /// The same as [`carry_out`] for a tidying, which has limits of its own.
@@ -240,8 +276,7 @@ pub async fn carry_out_tidying_with(
     }
     if !plan.steps.is_empty() && !arguments.yes {
         if !output.can_ask {
-            return Err(Failure::usage("there is nobody to ask")
-                .with_hint("look at the plan with --dry-run, then carry it out with --yes"));
+            return Err(nobody_to_ask());
         }
         let mut err = anstream::stderr().lock();
         report::tidying::write_human(&mut err, output.look, &plan)?;
@@ -332,10 +367,14 @@ async fn follow(
         code: code(&report),
         report: Some(report),
         failed,
+        waiting: 0,
     })
 }
 
 fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
+    if let RunEvent::Waiting { lane: DISK, .. } = event {
+        output.talk("there is no room on the disk for the journal: nothing is sent until there is");
+    }
     if is_json {
         output.data(|out| report::run::write_json(out, event))?;
         return Ok(());

@@ -261,7 +261,19 @@ pub const SETTINGS: &[Setting] = &[
         "policy.absence_hours",
         Kind::Number { min: 0, max: 8_760 },
         "24",
-        "how far apart two sightings of a missing photo must be before its avatar is removed",
+        "how far apart the first and the last sighting of a missing photo must be before its avatar is removed",
+    ),
+    setting(
+        "policy.absence_scans",
+        Kind::Number { min: 2, max: 100 },
+        "2",
+        "in how many complete scans a photo must be missing before its avatar is removed",
+    ),
+    setting(
+        "policy.removal_approval",
+        Kind::Choice(&["required", "automatic"]),
+        "required",
+        "whether runs that nobody confirms remove an avatar only after `avatar-sync removals approve`",
     ),
     setting(
         "limits.max_changes",
@@ -273,6 +285,12 @@ pub const SETTINGS: &[Setting] = &[
         "a run that would change more people stops; empty is no limit",
     ),
     setting(
+        "limits.max_change_share",
+        Kind::Number { min: 0, max: 100 },
+        "50",
+        "a run that would change more than this percentage of the people in scope stops; not asked of a first run",
+    ),
+    setting(
         "limits.max_removals",
         Kind::Number {
             min: 0,
@@ -280,6 +298,12 @@ pub const SETTINGS: &[Setting] = &[
         },
         "10",
         "a run that would remove more avatars stops",
+    ),
+    setting(
+        "limits.max_removal_share",
+        Kind::Number { min: 0, max: 100 },
+        "5",
+        "a run that would remove the avatars of more than this percentage of the people in scope stops",
     ),
     setting(
         "limits.pushes_in_flight",

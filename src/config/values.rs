@@ -312,7 +312,9 @@ impl Values {
             engine: read.engine(),
             limits: Limits {
                 max_changes: read.number("limits.max_changes"),
+                max_change_share: read.percent("limits.max_change_share"),
                 max_removals: read.number("limits.max_removals"),
+                max_removal_share: read.percent("limits.max_removal_share"),
             },
             screen: read.screen(),
         })
@@ -368,6 +370,12 @@ impl Reader<'_> {
 
     fn number_or(&self, key: &str, otherwise: u64) -> u64 {
         self.number(key).unwrap_or(otherwise)
+    }
+
+    /// A share; all of everybody is no limit.
+    fn percent(&self, key: &str) -> Option<u8> {
+        let number = self.number(key)?;
+        u8::try_from(number).ok().filter(|percent| *percent < 100)
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -504,6 +512,8 @@ impl Reader<'_> {
                 repair: self.flag("policy.repair"),
             },
             absence_hours: self.number_or("policy.absence_hours", 24) as u32,
+            absence_scans: self.number_or("policy.absence_scans", 2) as u32,
+            removals_need_approval: self.text("policy.removal_approval").as_deref() != Some("automatic"),
             pushes_in_flight: self.number_or("limits.pushes_in_flight", 64) as usize,
             picture_side: self.photo_size().map_or(648, u32::from),
         }

@@ -38,4 +38,4 @@ pub use self::secret::Secret;
 pub use self::token::{BasicLogin, Token, TokenCache, TokenSource};
 pub(in crate::connector) use self::wait::back_off;
 pub use self::wait::retry_after;
-pub use self::wire::{NoAnswer, Transport, TransportSettings};
+pub use self::wire::{Fault, FaultKind, NoAnswer, Outgoing, Transport, TransportSettings, Wire};

@@ -274,9 +274,9 @@ pub enum RunEvent {
         /// What to do about a failure, where we know.
         hint: Option<String>,
     },
-    /// A service asked us to wait; nothing is lost.
+    /// A service asked us to wait, or there is no room on the disk; nothing is lost.
     Waiting {
-        /// Which lane.
+        /// Which lane; "disk" for the disk.
         lane: &'static str,
         /// For how long at least.
         remaining: Duration,

@@ -439,6 +439,8 @@ impl World {
             opt_outs: Vec::new(),
             policy: Policy::default(),
             absence_hours: 24,
+            absence_scans: 2,
+            removals_need_approval: true,
             pushes_in_flight: 8,
             picture_side: 360,
         };
@@ -553,6 +555,15 @@ impl World {
         let state = self.0.lock();
         let found = state.sources.iter().find(|(person, _)| person.id.as_str() == id);
         found.and_then(|(_, photo)| photo.bytes.clone())
+    }
+
+    /// Takes somebody out of the source's listing.
+    pub(crate) fn leaves_source(&self, name: &str) {
+        let id = format!("{name}-id");
+        self.0
+            .lock()
+            .sources
+            .retain(|(person, _)| person.id.as_str() != id);
     }
 
     /// Renames the version of somebody's photo, bytes unchanged.

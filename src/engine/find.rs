@@ -108,6 +108,7 @@ impl Engine {
         let cancel = CancellationToken::new();
         let looking = Looking {
             depth,
+            is_everybody: false,
             priority: Priority::Foreground,
             progress: &Ignore,
             problems: &problems,

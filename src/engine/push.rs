@@ -146,6 +146,8 @@ impl Work {
 struct PlaceWork {
     place: Place,
     record: Option<RecordId>,
+    /// True if this push has created the record.
+    is_created: bool,
     /// The row that counts: kept, stored, or somebody else's with the same bytes.
     picture: Option<PictureId>,
     /// Rows that this push has stored.
@@ -163,6 +165,7 @@ impl PlaceWork {
         Self {
             place: aim.place,
             record: aim.record,
+            is_created: false,
             picture: aim.picture,
             uploaded: Vec::new(),
             superseded: aim.superseded,
@@ -244,6 +247,10 @@ impl Pushing {
                     );
                     ended.stop = unseen.stop;
                     return ended;
+                }
+                Ok((Settled::Doubled(position), stamp)) => {
+                    ended.after = Some(stamp);
+                    return self.give_up_record(work, position, ended).await;
                 }
                 Ok((Settled::Good, stamp)) => {
                     ended.after = Some(stamp);

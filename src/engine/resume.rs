@@ -202,7 +202,12 @@ impl Engine {
                         sink.take(position, state);
                     }
                     let (at, complete) = (scan.scanned_at, scan.complete);
-                    return Ok(self.plan_both(sink, at, complete, &scan.suspicions).await);
+                    let plan = self.plan_both(sink, at, complete, &scan.suspicions).await;
+                    // Whoever is left is not everybody.
+                    return Ok(Plan {
+                        in_scope: None,
+                        ..plan
+                    });
                 }
                 // Somebody is gone; a listing of everybody tells what became of each.
                 Err(EngineError::Find(super::FindError::Connector(error))) => {
@@ -358,3 +363,6 @@ fn narrowed(mut plan: TidyPlan, outstanding: &Outstanding) -> TidyPlan {
     plan.people = plan.selected();
     plan
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,7 @@ impl Engine {
         let problems = Problems::new(progress);
         let looking = Looking {
             depth,
+            is_everybody: true,
             priority: Priority::Background,
             progress,
             problems: &problems,
@@ -283,6 +284,8 @@ impl Engine {
 #[derive(Clone, Copy)]
 pub(super) struct Looking<'a> {
     pub depth: Depth,
+    /// True for a look at everybody, which alone is evidence of an absence.
+    pub is_everybody: bool,
     pub priority: Priority,
     pub progress: &'a dyn ScanObserver,
     pub problems: &'a Problems<'a>,

@@ -191,12 +191,16 @@ impl Engine {
             Err(why) => return Ok(Err((Outcome::Skipped, why))),
         };
         for write in &writes {
-            if let Write::Store { sha256, .. } = write
-                && !self.store.vault().holds(sha256).await?
-            {
-                let why = "the copy of the picture of before is not in the vault any more".to_owned();
-                return Ok(Err((Outcome::Failed, why)));
-            }
+            let Write::Store { sha256, .. } = write else {
+                continue;
+            };
+            // One copy that cannot be read is no reason to leave the others.
+            let why = match self.store.vault().get(sha256).await {
+                Ok(Some(_)) => continue,
+                Ok(None) => "the copy of the picture of before is not in the vault any more".to_owned(),
+                Err(error) => error.sentence(),
+            };
+            return Ok(Err((Outcome::Failed, why)));
         }
         let shows = match self.shown_after(chain, &writes).await {
             Ok(shows) => shows,
@@ -262,7 +266,8 @@ fn has_effect(deeds: &Deeds) -> bool {
             .rfind(|write| write.intent.record.as_ref() == Some(&record));
         last.is_some_and(|write| write.intent.picture != before)
     });
-    has_removed || has_stored || has_set
+    // What has left the vault since was removed from the target before.
+    has_removed || has_stored || has_set || deeds.released.is_some()
 }
 
 /// The columns that were set, with what they named before.
@@ -346,3 +351,6 @@ fn reversed(deeds: &Deeds, chain: &AvatarChain) -> Result<Vec<Write>, String> {
     }
     Ok(writes)
 }
+
+#[cfg(test)]
+mod tests;

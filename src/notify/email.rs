@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
@@ -119,6 +119,7 @@ impl Mailer {
             .from(self.from.clone())
             .subject(message::title(notice))
             .message_id(Some(id))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             // Nobody's absence note is to answer it.
             .raw_header(HeaderValue::new(

@@ -54,7 +54,7 @@ fn clean_lines(text: &str) -> String {
 }
 
 /// Hides whatever looks like the address of a person: a service may have put one into its words.
-fn without_addresses(text: &str) -> String {
+pub(super) fn without_addresses(text: &str) -> String {
     let words: Vec<&str> = text
         .split_whitespace()
         .map(|word| if word.contains('@') { "[address]" } else { word })

@@ -84,37 +84,26 @@ fn email(notice: &Notice) -> (Vec<String>, String) {
     (headers, body.to_owned())
 }
 
-const HEADERS: [&str; 8] = [
-    "From",
-    "Subject",
-    "Message-ID",
-    "Content-Type",
+/// What an e-mail of ours has, once each.
+const HEADERS: [&str; 9] = [
     "Auto-Submitted",
-    "To",
     "Content-Transfer-Encoding",
+    "Content-Type",
     "Date",
+    "From",
+    "MIME-Version",
+    "Message-ID",
+    "Subject",
+    "To",
 ];
 
-fn header_names(headers: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = headers
+fn header_names(headers: &[String]) -> Vec<&str> {
+    let mut names: Vec<&str> = headers
         .iter()
-        .map(|header| header.split(':').next().expect("a name").to_owned())
+        .map(|header| header.split(':').next().expect("a name"))
         .collect();
-    names.sort();
+    names.sort_unstable();
     names
-}
-
-fn expected_names(headers: &[String]) -> Vec<String> {
-    let mut expected: Vec<String> = HEADERS.map(str::to_owned).to_vec();
-    // Written by the library where it is used.
-    expected.extend(
-        headers
-            .iter()
-            .any(|header| header.starts_with("MIME-Version"))
-            .then(|| "MIME-Version".to_owned()),
-    );
-    expected.sort();
-    expected
 }
 
 #[test]
@@ -194,7 +183,7 @@ proptest! {
             ..notice()
         };
         let (headers, body) = email(&within_bounds(&notice, true));
-        prop_assert_eq!(header_names(&headers), expected_names(&headers));
+        prop_assert_eq!(header_names(&headers), HEADERS);
         let to: Vec<&String> = headers.iter().filter(|header| header.starts_with("To:")).collect();
         prop_assert_eq!(to, ["To: ops@contoso.example, \"Avatar People\" <avatars@contoso.example>"]);
         prop_assert!(body.len() < 64 * 1024);
@@ -236,10 +225,10 @@ fn header_injection_was_tried() {
             ..notice()
         };
         let (headers, _) = email(&within_bounds(&notice, false));
-        assert_eq!(header_names(&headers), expected_names(&headers), "{attempt:?}");
+        assert_eq!(header_names(&headers), HEADERS, "{attempt:?}");
         // Even where nobody has cleaned it before.
         let (headers, _) = email(&notice);
-        assert_eq!(header_names(&headers), expected_names(&headers), "{attempt:?}");
+        assert_eq!(header_names(&headers), HEADERS, "{attempt:?}");
     }
     println!(
         "fault L7: tried {} times",
@@ -419,6 +408,7 @@ fn a_trouble_that_comes_and_goes_is_no_new_one_until_it_was_away_for_two_days() 
         let now = begin + SignedDuration::from_mins(20 * run);
         if run % 2 == 0 && told.is_due("failure:4", now) {
             told.told("failure:4", now);
+            told.owe_recovery();
             tellings += 1;
         } else if run % 2 == 1 && told.owes_recovery() {
             told.told_recovery();

@@ -100,9 +100,13 @@ impl Told {
         since.is_negative() || since >= pause(known.times_told)
     }
 
-    /// This trouble was told.
-    pub fn told(&mut self, trouble: &str, now: Timestamp) {
+    /// A trouble was told, and so will be its end.
+    pub fn owe_recovery(&mut self) {
         self.owes_recovery = true;
+    }
+
+    /// This was told now.
+    pub fn told(&mut self, trouble: &str, now: Timestamp) {
         if let Some(known) = self.troubles.get_mut(trouble) {
             known.times_told = known.times_told.saturating_add(1);
             known.last_told = now;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::export::csv;
 use super::json;
+use crate::domain::ids::{PictureId, RecordId};
 use crate::store::journal::{Answer, TrailLine, WriteKind};
 
 /// The format of [`write_json`].
@@ -68,9 +69,9 @@ impl<'a> Line<'a> {
             Some((Answer::Done(made), _)) => made.as_deref(),
             _ => None,
         };
-        let named = intent.picture.as_ref().map(|picture| picture.as_str());
-        let before = intent.old_picture.as_ref().map(|picture| picture.as_str());
-        let record = intent.record.as_ref().map(|record| record.as_str());
+        let named = intent.picture.as_ref().map(PictureId::as_str);
+        let before = intent.old_picture.as_ref().map(PictureId::as_str);
+        let record = intent.record.as_ref().map(RecordId::as_str);
         let (outcome, detail) = match &line.write.answer {
             None => ("unknown", None),
             Some((Answer::Done(_), _)) => ("done", None),

@@ -103,6 +103,17 @@ pub fn stop_sentence(reason: &StopReason) -> String {
     }
 }
 
+/// The stable code of why a run ended early.
+pub fn stop_code(reason: &StopReason) -> &'static str {
+    match reason {
+        StopReason::Cancelled => "cancelled",
+        StopReason::Brake(_) => "brake",
+        StopReason::Refused { is_access: true, .. } => "access",
+        StopReason::Refused { .. } => "refused",
+        StopReason::Storage(_) => "storage",
+    }
+}
+
 /// One line for somebody whose turn is over; quiet about those for whom nothing had to be done.
 pub fn write_step(
     out: &mut dyn Write,

@@ -1,4 +1,4 @@
-//! The sandbox's clock: real time plus what a test has advanced it by.
+//! The sandbox's clock: real time plus what a test has advanced it by; or a hand that a test moves.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -9,23 +9,44 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug, Default)]
 pub struct Clock {
     advanced_ms: AtomicI64,
+    /// Milliseconds since 1970 at which real time was stopped; 0 while it runs.
+    stopped_at_ms: AtomicI64,
+    /// How far the hand has been moved since.
+    hand_ms: AtomicI64,
 }
 
 impl Clock {
     /// How far the clock can be ahead of real time: a hundred years. Every date stays one that HTTP can write.
     pub const FURTHEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 
+    /// Stops real time: from now on sandbox time moves only as [`Clock::set_hand`] and [`Clock::advance`] say. For tests
+    /// whose own clock does not run either.
+    pub fn stop(&self) {
+        let now = Timestamp::now().as_millisecond();
+        self.stopped_at_ms.store(now, Ordering::Relaxed);
+    }
+
+    /// How much time has passed since the clock was stopped, by the clock of whoever stopped it. It never goes back.
+    pub fn set_hand(&self, elapsed: Duration) {
+        let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        self.hand_ms.fetch_max(elapsed, Ordering::Relaxed);
+    }
+
     /// Sandbox time.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
-            .checked_add(self.advanced())
-            .unwrap_or(Timestamp::MAX)
+        let unmoved = match self.stopped_at_ms.load(Ordering::Relaxed) {
+            0 => Timestamp::now(),
+            stopped => {
+                let moved = stopped.saturating_add(self.hand_ms.load(Ordering::Relaxed));
+                Timestamp::from_millisecond(moved).unwrap_or(Timestamp::MAX)
+            }
+        };
+        unmoved.checked_add(self.advanced()).unwrap_or(Timestamp::MAX)
     }
 
     /// Sandbox time in the form that HTTP dates are made of.
     pub fn system_time(&self) -> SystemTime {
-        let advanced = u64::try_from(self.advanced_ms.load(Ordering::Relaxed)).unwrap_or(0);
-        SystemTime::now() + Duration::from_millis(advanced)
+        SystemTime::from(self.now())
     }
 
     /// Sandbox time in milliseconds since 1970.
@@ -67,6 +88,20 @@ mod tests {
         assert!(clock.now() > Timestamp::now() + SignedDuration::from_mins(59));
         assert!(clock.system_time() > SystemTime::now() + Duration::from_mins(59));
         assert!(clock.unix_millis() > Timestamp::now().as_millisecond() + 59 * 60 * 1000);
+    }
+
+    #[test]
+    fn a_stopped_clock_moves_with_its_hand_alone() {
+        let clock = Clock::default();
+        clock.stop();
+        let stopped = clock.now();
+        std::thread::sleep(Duration::from_millis(3));
+        assert_eq!(clock.now(), stopped);
+        clock.set_hand(Duration::from_secs(7));
+        clock.set_hand(Duration::from_secs(5));
+        assert_eq!(clock.now(), stopped + Duration::from_secs(7));
+        clock.advance(SignedDuration::from_hours(1));
+        assert_eq!(clock.now(), stopped + Duration::from_secs(3_607));
     }
 
     #[test]

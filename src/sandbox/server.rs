@@ -183,8 +183,61 @@ impl Front {
     }
 }
 
+/// What a client has of a request that was made without sockets.
+#[derive(Debug)]
+pub enum Exchanged {
+    /// The whole answer.
+    Answered(Response),
+    /// The connection ended before the answer was whole.
+    Broken,
+    /// The answer came so slowly that nobody waits for its end.
+    Stalled,
+    /// The answer had no end.
+    Endless,
+}
+
 impl ServiceFront {
     async fn handle(&self, request: Request, is_head: bool, stage: &Stage) -> hyper::Response<Body> {
+        match self.pass(request, is_head, &|| {}).await {
+            Outcome::Answer(response) => {
+                let is_chunked = response.headers.contains_key(TRANSFER_ENCODING);
+                write(response, is_head, &self.shared.clock).map(|body| {
+                    if is_chunked {
+                        Body::Chunked(body)
+                    } else {
+                        Body::Whole(body)
+                    }
+                })
+            }
+            Outcome::Script(script) => {
+                stage.play(script);
+                // Never seen: the stage holds back whatever is written now.
+                hyper::Response::new(Body::empty())
+            }
+        }
+    }
+
+    /// A request without sockets. `elapsed` is the time since the sandbox's clock was stopped, by the clock of whoever
+    /// asks: latency and delays are waited by that clock.
+    pub(super) async fn exchange(
+        &self,
+        request: Request,
+        elapsed: &(dyn Fn() -> Duration + Sync),
+    ) -> Exchanged {
+        let clock = &self.shared.clock;
+        match self.pass(request, false, &|| clock.set_hand(elapsed())).await {
+            Outcome::Answer(mut response) => {
+                response.headers.entry(DATE).or_insert_with(|| date(clock));
+                Exchanged::Answered(response)
+            }
+            Outcome::Script(script) if script.repeat_from.is_some() => Exchanged::Endless,
+            Outcome::Script(script) if script.rate.is_some() => Exchanged::Stalled,
+            Outcome::Script(_) => Exchanged::Broken,
+        }
+    }
+
+    /// A request from its arrival to its ending; `tick` is called before the clock is read.
+    async fn pass(&self, request: Request, is_head: bool, tick: &(dyn Fn() + Sync)) -> Outcome {
         let Shared {
             clock,
             faults,
@@ -196,32 +249,24 @@ impl ServiceFront {
         if is_head && route.starts_with("GET ") {
             route.replace_range(..3, "HEAD");
         }
+        tick();
         let passage = counts.arrive(name, &route, &request, clock.unix_millis());
         let method = if is_head { &Method::HEAD } else { &request.method };
         let outcome = match faults.decide(name, method, &request.path, &request.query) {
             None => Outcome::Answer(self.serve_batch(request).await),
             Some(rule) => self.misbehave(&rule, request, is_head).await,
         };
-        match outcome {
+        tick();
+        match &outcome {
             Outcome::Answer(response) => {
                 let ending = counts::Ending::Answered(response.status);
                 passage.end(ending, &response.headers, clock.unix_millis());
-                let is_chunked = response.headers.contains_key(TRANSFER_ENCODING);
-                write(response, is_head, clock).map(|body| {
-                    if is_chunked {
-                        Body::Chunked(body)
-                    } else {
-                        Body::Whole(body)
-                    }
-                })
             }
-            Outcome::Script(script) => {
+            Outcome::Script(_) => {
                 passage.end(counts::Ending::Dropped, &HeaderMap::new(), clock.unix_millis());
-                stage.play(script);
-                // Never seen: the stage holds back whatever is written now.
-                hyper::Response::new(Body::empty())
             }
         }
+        outcome
     }
 
     /// The request as the service answers it, but for items of a batch that rules have hit.

@@ -9,7 +9,6 @@ mod person;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 pub use person::{Known, Sought};
@@ -18,7 +17,7 @@ use super::database;
 use super::keys::{KeyId, Keys, SecretStoreError};
 use super::lock::Lock;
 use super::vault::{self, Vault};
-use super::{StoreError, StoreOptions, StorePaths, files, journal, snapshot};
+use super::{StoreError, StoreOptions, StorePaths, files, journal, place, snapshot, standing};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
 
@@ -64,7 +63,7 @@ impl Forgetting {
     /// [`StoreError::Locked`] while a run is under way; others if the local data cannot be used.
     pub fn begin(paths: &StorePaths, options: &StoreOptions) -> Result<Self, StoreError> {
         files::create_folder(&paths.state())?;
-        let lock = Lock::take(&paths.state())?.0;
+        let lock = Lock::take(&paths.state(), place::of(&paths.state()).is_some())?.0;
         let journal = database::open(&paths.journal(), &journal::SCHEMA, &mut Vec::new())?;
         let vault = Vault::open_for_reading(paths.vault(), options.keys());
         Ok(Self {
@@ -100,9 +99,13 @@ impl Forgetting {
         gone.pictures += self.vault.sweep_all(&self.journal)?;
         rewrite(&self.journal).map_err(StoreError::database("rewrite the journal"))?;
         gone.remembered = memory::forget(&self.paths, known)?;
+        gone.remembered += standing::forget(&self.paths, &known.sources)?;
+        // A plan names everybody.
+        files::remove(&self.paths.stopped_plan())?;
         let (state, cache) = (self.paths.state(), self.paths.cache());
-        gone.copies =
-            vault::remove_copies(&state, "journal.", None)? + vault::remove_copies(&cache, "memory.", None)?;
+        gone.copies = vault::remove_copies(&state, "journal.", None)?
+            + vault::remove_copies(&state, "standing.", None)?
+            + vault::remove_copies(&cache, "memory.", None)?;
         // Not only their own line: reasons of others name them.
         gone.scan = files::remove(&self.paths.snapshot())?;
         Ok(gone)
@@ -122,9 +125,10 @@ impl Forgetting {
         }
         transaction.execute(&format!("DELETE FROM kept WHERE {of_them}"), sources())?;
         let steps = transaction.execute(&format!("{} WHERE {of_them}", vault::NAMELESS), sources())?;
+        journal::planned::forget_people(&transaction, &known.sources)?;
         other_tables(&transaction, &known.sources)?;
-        for (table, key, column) in SENTENCES {
-            blank_names(&transaction, table, key, column, &known.names)?;
+        for column in ["detail", "hint"] {
+            blank_names(&transaction, column, &known.names)?;
         }
         transaction.commit()?;
         Ok(steps as u64)
@@ -132,7 +136,7 @@ impl Forgetting {
 }
 
 /// Tables that are handled by name: what they keep is the audit trail, or is removed above.
-const TRAIL: [&str; 6] = ["runs", "steps", "writes", "under_way", "kept", "released"];
+const TRAIL: [&str; 5] = ["steps", "writes", "under_way", "kept", "released"];
 
 /// What is neither is about how things stand with somebody, and goes.
 fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<()> {
@@ -153,33 +157,20 @@ fn other_tables(journal: &Connection, sources: &[SourceId]) -> rusqlite::Result<
     Ok(())
 }
 
-/// Where sentences stand, by table, key and column: one person's may name another, "the same picture as …".
-const SENTENCES: [(&str, &str, &str); 4] = [
-    ("steps", "run, source", "detail"),
-    ("steps", "run, source", "hint"),
-    ("writes", "id, run", "detail"),
-    ("runs", "id, profile", "stopped"),
-];
-
-fn blank_names(
-    journal: &Connection,
-    table: &str,
-    key: &str,
-    column: &str,
-    names: &BTreeSet<String>,
-) -> rusqlite::Result<()> {
+/// One person's step may name another: "the same picture as …". The audit trail beside it names nobody.
+fn blank_names(journal: &Connection, column: &str, names: &BTreeSet<String>) -> rusqlite::Result<()> {
     let mut naming = journal.prepare(&format!(
-        "SELECT {key}, {column} FROM {table} WHERE instr({column}, ?1) > 0"
+        "SELECT run, source, {column} FROM steps WHERE instr({column}, ?1) > 0"
     ))?;
     let mut blank = journal.prepare(&format!(
-        "UPDATE {table} SET {column} = ?3 WHERE ({key}) = (?1, ?2)"
+        "UPDATE steps SET {column} = ?3 WHERE run = ?1 AND source = ?2"
     ))?;
     for name in names {
-        let rows: Vec<(Value, Value, String)> = naming
-            .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        let rows: Vec<[String; 3]> = naming
+            .query_map([name], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?
             .collect::<rusqlite::Result<_>>()?;
-        for (first, second, text) in rows {
-            blank.execute((first, second, without(&text, name)))?;
+        for [run, source, text] in rows {
+            blank.execute([run, source, without(&text, name)])?;
         }
     }
     Ok(())
@@ -276,7 +267,7 @@ pub fn everything(paths: &StorePaths, options: &StoreOptions) -> Result<KeyGone,
         remove_folder(&cache)?;
         return Ok(KeyGone::NotKeptHere);
     }
-    let lock = Lock::take(&state)?.0;
+    let lock = Lock::take(&state, place::of(&state).is_some())?.0;
     let vault = Vault::open_for_reading(paths.vault(), options.keys());
     // The key goes first: without it what is left of sealed pictures is noise.
     let key = match vault.sealed_with()? {

@@ -6,7 +6,7 @@
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
 mod past;
-mod planned;
+pub(super) mod planned;
 mod records;
 mod rows;
 mod told;
@@ -32,8 +32,10 @@ use writer::{Entry, Writer};
 
 use super::database::{self, Schema};
 use super::lock::Lock;
+use super::patience::Patience;
 use super::{StoreError, in_background};
 use crate::domain::ids::{RunId, SourceId, TargetId};
+use crate::domain::outstanding::PlannedStep;
 use crate::domain::photo::Sha256;
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
@@ -134,6 +136,7 @@ impl Journal {
     pub(super) fn open_for_writing(
         path: &Path,
         lock: Arc<Lock>,
+        patience: Arc<Patience>,
         notes: &mut Vec<String>,
     ) -> Result<Self, StoreError> {
         let connection = database::open(path, &SCHEMA, notes)?;
@@ -144,7 +147,7 @@ impl Journal {
         Ok(Self {
             path: path.to_owned(),
             writing: Some(Arc::new(Writing {
-                writer: Writer::start(connection, lock),
+                writer: Writer::start(connection, lock, patience),
                 next: AtomicI64::new(last + 1),
             })),
         })
@@ -172,6 +175,7 @@ impl Journal {
         run: RunStart,
         plan: impl Iterator<Item = StepToPlan<'a>> + Send,
     ) -> Result<RunId, StoreError> {
+        self.writing()?.writer.patience().renew();
         let random = uuid::Uuid::new_v4().simple().to_string();
         let id = RunId::new(format!(
             "{}-{}",
@@ -271,6 +275,13 @@ impl Journal {
     pub async fn left_of(&self, run: &RunId) -> Result<Option<CutShort>, StoreError> {
         let run = run.clone();
         self.read(move |connection| told::left_of(connection, &run)).await
+    }
+
+    /// Whose turn in a run never came, in the order of its plan; nobody once the plan is not kept any more.
+    pub async fn not_reached(&self, run: &RunId) -> Result<Vec<PlannedStep>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| told::not_reached(connection, &run))
+            .await
     }
 
     /// A page of runs, the newest first; `after` is the end of the page before.
@@ -413,6 +424,17 @@ impl Journal {
                 trail::verify(&connection, asked).map_err(StoreError::database("read the journal"))
             })
             .transpose()
+    }
+
+    /// How many pages the file may have: what lies beyond is a full disk to SQLite.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: u32) {
+        self.writing()
+            .expect("opened for writing")
+            .writer
+            .pass(Entry::Room(pages))
+            .await
+            .expect("the thread is there");
     }
 
     fn connection(&self) -> Result<Option<Connection>, StoreError> {

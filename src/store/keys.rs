@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -337,7 +337,12 @@ pub struct Keys {
     profile: String,
     /// Found before. Behind a file descriptor it can be read once only, and a secret store takes its time.
     found: Mutex<Option<FoundKey>>,
+    /// Not found a moment ago: whoever asks for a thousand pictures does not ask a silent store a thousand times.
+    missed: Mutex<Option<(Instant, KeyError)>>,
 }
+
+/// How long a key that was not found is not looked for again.
+const MISSED: Duration = Duration::from_secs(5);
 
 impl Keys {
     /// For the vault of this profile.
@@ -346,6 +351,7 @@ impl Keys {
             settings,
             profile: profile.into(),
             found: Mutex::new(None),
+            missed: Mutex::new(None),
         }
     }
 
@@ -361,7 +367,7 @@ impl Keys {
             Some(known) => known.clone(),
             None => match self.given()? {
                 Some(given) => given,
-                None => self.from_store(wanted)?,
+                None => self.from_store_unless_missed(wanted)?,
             },
         };
         // Even one that does not fit is remembered if it was given: it may come from a pipe.
@@ -393,6 +399,28 @@ impl Keys {
         Ok(Ok(begun))
     }
 
+    /// Where [`Keys::begin`] would begin. Makes nothing.
+    pub(super) fn prospect(&self) -> Result<Result<KeyPlace, NoPlace>, KeyError> {
+        if let Some(known) = self.found.lock().as_ref() {
+            return Ok(Ok(known.place.clone()));
+        }
+        if let Some(given) = self.given()? {
+            let place = given.place.clone();
+            *self.found.lock() = Some(given);
+            return Ok(Ok(place));
+        }
+        let Some(store) = &self.settings.secret_store else {
+            return Ok(Err(NoPlace::NoStore));
+        };
+        Ok(match store.read("whether it answers") {
+            Ok(_) => Ok(KeyPlace::SecretStore(store.name())),
+            Err(why) => Err(NoPlace::Refused {
+                store: store.name(),
+                why,
+            }),
+        })
+    }
+
     /// Takes the key out of the secret store; false if it was not there or nobody keeps it for us.
     pub(super) fn forget(&self, id: KeyId) -> Result<bool, SecretStoreError> {
         *self.found.lock() = None;
@@ -417,6 +445,18 @@ impl Keys {
             })),
             None => Err(KeyError::NoKey { place }),
         }
+    }
+
+    fn from_store_unless_missed(&self, wanted: KeyId) -> Result<FoundKey, KeyError> {
+        let mut missed = self.missed.lock();
+        if let Some((at, error)) = &*missed
+            && at.elapsed() < MISSED
+        {
+            return Err(error.clone());
+        }
+        let found = self.from_store(wanted);
+        *missed = found.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        found
     }
 
     fn from_store(&self, wanted: KeyId) -> Result<FoundKey, KeyError> {

@@ -27,6 +27,15 @@ pub struct PastPerson {
     pub new_is_kept: bool,
 }
 
+impl PastPerson {
+    /// True if the journal and the vault have what it takes to take the step back; whether somebody has changed the
+    /// picture since, only the target can tell.
+    pub fn can_undo(&self) -> bool {
+        let did_something = self.past.old.is_some() || self.past.new.is_some();
+        did_something && self.past.step.after.is_some() && (self.past.old.is_none() || self.old_is_kept)
+    }
+}
+
 impl Store {
     /// A page of a run's people. Reads of the vault whatever the page names: some hundred people a page are enough.
     pub async fn past_people(
@@ -87,7 +96,11 @@ impl Store {
         if let Some(is_kept) = known.get(&sha256) {
             return Ok(*is_kept);
         }
-        let is_kept = self.vault().holds(&sha256).await?;
+        let is_kept = match self.vault().holds(&sha256).await {
+            // Without the key nobody can look at it or put it back. The rest can be looked at all the same.
+            Err(StoreError::Key(_)) => false,
+            other => other?,
+        };
         known.insert(sha256, is_kept);
         Ok(is_kept)
     }

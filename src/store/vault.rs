@@ -24,7 +24,7 @@ use shelves::{Shelved, Shelves};
 
 use super::keys::{Encryption, FoundKey, KeyError, KeyId, KeyPlace, Keys, NoPlace, VaultKey};
 use super::lock::Lock;
-use super::{StoreError, files, in_background};
+use super::{StoreError, StoreOptions, StorePaths, files, in_background};
 use crate::domain::photo::Sha256;
 
 /// How long a writer may be kept waiting while plain pictures are sealed and old ones leave.
@@ -59,10 +59,13 @@ pub struct VaultSize {
 pub enum Protection {
     /// New pictures are kept as they are, by choice.
     Off,
-    /// New pictures are kept as they are, because there is no place for a key.
-    Plain(NoPlace),
-    /// Nothing is sealed yet; the next run begins with the key of this place, or finds none.
-    NotBegun,
+    /// Nothing is sealed yet; the next run that writes begins with a key of this place, or finds none.
+    NotBegun {
+        /// Where the key will be, or why there will be none.
+        place: Result<KeyPlace, NoPlace>,
+        /// True if nothing is written without one.
+        is_required: bool,
+    },
     /// Pictures are sealed with this key.
     Sealed {
         /// Which.
@@ -70,6 +73,29 @@ pub enum Protection {
         /// Where it was found, or why it was not.
         place: Result<KeyPlace, KeyError>,
     },
+}
+
+impl Protection {
+    /// What is wrong or weak about it, and what to do; `None` if pictures are sealed, will be, or are plain by choice.
+    pub fn concern(&self) -> Option<(String, &'static str)> {
+        const GIVE: &str = "give a key by AVATAR_SYNC_VAULT_KEY or vault.key_file (openssl rand -base64 32)";
+        match self {
+            Self::NotBegun {
+                place: Err(why),
+                is_required: true,
+            } => Some((
+                format!("sealing is required and there is no key, so nothing will be written: {why}"),
+                GIVE,
+            )),
+            Self::NotBegun { place: Err(why), .. } => {
+                Some((format!("replaced pictures are kept unencrypted: {why}"), GIVE))
+            }
+            Self::Sealed {
+                place: Err(error), ..
+            } => Some((error.to_string(), error.hint())),
+            Self::Off | Self::NotBegun { .. } | Self::Sealed { .. } => None,
+        }
+    }
 }
 
 /// The file in the vault that says which key it is sealed with. There is no secret in it.
@@ -91,6 +117,11 @@ impl Vault {
             lock: None,
             seal: None,
         }
+    }
+
+    /// For a look at it alone; nothing is created, and the key is looked for when it is needed.
+    pub fn look(paths: &StorePaths, options: &StoreOptions) -> Self {
+        Self::open_for_reading(paths.vault(), options.keys())
     }
 
     /// For writing. Blocks for as long as the secret store does, which is a moment.
@@ -188,8 +219,14 @@ impl Vault {
         }
     }
 
-    /// Whether pictures are sealed. Asks the secret store, and so may block for seconds.
-    pub fn protection(&self) -> Result<Protection, StoreError> {
+    /// Whether pictures are sealed.
+    pub async fn protection(&self) -> Result<Protection, StoreError> {
+        let vault = self.clone();
+        in_background(move || vault.protection_now()).await
+    }
+
+    /// The same as [`Vault::protection`] for those who may block, for seconds if the secret store does.
+    pub fn protection_now(&self) -> Result<Protection, StoreError> {
         let sealed_with = self.sealed_with()?;
         Ok(match (self.keys.encryption(), sealed_with) {
             (Encryption::Off, _) => Protection::Off,
@@ -197,7 +234,10 @@ impl Vault {
                 key,
                 place: self.keys.find(key).map(|found| found.place),
             },
-            (_, None) => Protection::NotBegun,
+            (encryption, None) => Protection::NotBegun {
+                place: self.keys.prospect()?,
+                is_required: encryption == Encryption::Required,
+            },
         })
     }
 
@@ -316,6 +356,15 @@ impl Vault {
             Ok(None::<()>)
         })?;
         Ok(size)
+    }
+
+    /// The file that a picture is in.
+    #[cfg(test)]
+    pub(super) fn path_of(&self, sha256: &Sha256) -> PathBuf {
+        match &self.seal {
+            Some(key) => self.shelves.sealed(key, sha256),
+            None => self.shelves.plain(sha256),
+        }
     }
 
     /// Where it is.

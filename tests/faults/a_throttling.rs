@@ -1,8 +1,13 @@
 //! A: throttling.
 
+use std::time::Duration;
+
 use serde_json::json;
 
+use crate::common::Stage;
 use crate::common::faults::{Scenario, rule, tried};
+use crate::common::moment::Moment;
+use crate::common::people::company;
 
 const TABLES: &str = "^/api/now/table/";
 const UPLOADS: &str = "^/api/now/attachment/file";
@@ -82,4 +87,87 @@ fn a10_both_services_throttle_in_turn_and_neither_starves() {
     }
     scenario.sync().code(0).after_the_faults().everybody_right();
     tried("A10", 6);
+}
+
+/// Refuses this share of everything for so many minutes, each time for a second.
+fn refused_for_a_while(stage: Stage, minutes: u64) -> (u64, Duration) {
+    for service in ["entra", "servicenow"] {
+        stage.post(
+            "/faults",
+            &json!({"service": service, "path": "^/(v1.0|api)/", "probability": 0.3,
+                "do": {"status": 429, "headers": {"Retry-After": "1"}, "body": ""}}),
+        );
+    }
+    let people = stage.sandbox.world().directory.read().users().len();
+    let moment = Moment::of(stage);
+    let run = moment.sync();
+    assert_eq!(run.ended.summary()["failed"], 0, "{:?}", run.ended);
+    assert!(
+        run.took < Duration::from_mins(minutes),
+        "{people} people took {:?}",
+        run.took
+    );
+    let refused = ["directory", "photos", "servicenow"].map(|lane| moment.lane(lane, "throttled"));
+    (refused.iter().sum(), run.took)
+}
+
+#[test]
+fn a6_refusals_of_a_third_of_everything_keep_to_the_retry_budget_and_nobody_fails() {
+    let (refused, _) = refused_for_a_while(company(12), 60);
+    assert!(refused > 20, "{refused}");
+    tried("A6", refused as usize);
+}
+
+#[test]
+#[ignore = "takes long: two hundred people"]
+fn a6_ten_minutes_of_refusals_and_more() {
+    let (refused, took) = refused_for_a_while(company(200), 600);
+    assert!(took > Duration::from_mins(10), "{took:?}");
+    tried("A6", refused as usize);
+}
+
+#[test]
+fn a7_an_hourly_rule_is_waited_for_until_the_hour_turns_and_nobody_fails() {
+    let stage = company(12);
+    let rule = json!({"throttle": {"enabled": true, "rate_rules": [{"id": "0123456789abcdef0123456789abcdef", "limit": 60}]}});
+    stage.request(
+        reqwest::Method::PATCH,
+        "/settings/servicenow",
+        rule.to_string().into_bytes(),
+    );
+    let moment = Moment::of(stage);
+    let run = moment.sync();
+    let summary = run.ended.summary();
+    assert_eq!(
+        (&summary["updated"], &summary["failed"]),
+        (&json!(12), &json!(0)),
+        "{summary}"
+    );
+    assert!(
+        run.took > Duration::from_mins(30),
+        "it waited for the hour: {:?}",
+        run.took
+    );
+    let (requests, refused) = (
+        moment.lane("servicenow", "requests"),
+        moment.lane("servicenow", "throttled"),
+    );
+    assert!(requests > 60 && refused <= 2, "{refused} of {requests} refused");
+    tried("A7", 1);
+}
+
+#[test]
+fn a9_the_directory_is_asked_more_slowly_before_it_refuses() {
+    // Hardly any resource units: the header that tells how much is used is all that helps.
+    let stage = company(20);
+    let few = json!({"throttling": true, "directory_units": 40});
+    stage.request(
+        reqwest::Method::PATCH,
+        "/settings/entra",
+        few.to_string().into_bytes(),
+    );
+    let moment = Moment::of(stage);
+    let run = moment.sync();
+    assert_eq!(run.ended.summary()["failed"], 0);
+    tried("A9", 1);
 }

@@ -1,9 +1,15 @@
 //! B: server errors.
 
+use std::time::Duration;
+
+use avatar_sync::sandbox::SandboxOptions;
 use serde_json::json;
 
+use crate::common::Stage;
 use crate::common::faults::{Scenario, rule, tried};
-use crate::common::people::name;
+use crate::common::moment::Moment;
+use crate::common::people::{company, hash, name, photo};
+use crate::common::replay::Replay;
 
 const TABLES: &str = "^/api/now/table/";
 const UPLOADS: &str = "^/api/now/attachment/file";
@@ -128,4 +134,113 @@ fn b10_a_run_keeps_to_one_session_a_slot_and_to_none_if_told_so() {
         .checked_with(&["sync", "--yes", "--json"], |checker| checker.without_cookies());
     told.code(0).everybody_right();
     tried("B10", 2);
+}
+
+/// 5 % of all requests answered with a server error, 5 % refused, 2 % of the connections lost.
+fn misery(stage: &Stage) {
+    let trouble = [
+        (0.02, json!({"status": 503, "body": ""})),
+        (0.01, json!({"status": 500, "body": ""})),
+        (0.01, json!({"status": 502, "body": ""})),
+        (0.01, json!({"status": 504, "carried_out": true, "body": ""})),
+        (
+            0.03,
+            json!({"status": 429, "headers": {"Retry-After": "1"}, "body": ""}),
+        ),
+        (0.02, json!({"status": 429, "body": ""})),
+        (0.007, json!({"drop": "before"})),
+        (0.007, json!({"drop": "after"})),
+        (0.006, json!({"drop": "mid_body"})),
+    ];
+    for (probability, act) in trouble {
+        stage.post("/faults", &json!({"probability": probability, "do": act}));
+    }
+}
+
+#[test]
+fn b1_trouble_at_random_costs_time_and_nobody_their_picture() {
+    let stage = company(16);
+    misery(&stage);
+    let moment = Moment::of(stage);
+    let run = moment.sync();
+    let summary = run.ended.summary();
+    assert_eq!(
+        (&summary["updated"], &summary["failed"]),
+        (&json!(16), &json!(0)),
+        "{:?}",
+        run.ended
+    );
+    let seen = Replay::of(&moment.stage.lines("/snapshot"));
+    for number in 0..16 {
+        let user = moment
+            .stage
+            .sandbox
+            .world()
+            .instance
+            .read()
+            .user_named(&name(number))
+            .expect("there");
+        assert_eq!(
+            seen.seen_by(&user.to_string()),
+            Some(hash(&photo(number)).as_str()),
+            "{}",
+            name(number)
+        );
+    }
+    tried("B1", 1);
+}
+
+/// A company of these many people invented from a seed.
+fn invented(users: usize, seed: u64) -> Stage {
+    Stage::with(&SandboxOptions {
+        users,
+        seed,
+        is_throttled: false,
+        ..SandboxOptions::default()
+    })
+}
+
+#[test]
+#[ignore = "takes long: a thousand people, twenty times, twice each"]
+fn b1_a_thousand_people_end_as_they_would_have_without_trouble_twenty_times() {
+    let (people, seeds) = (1_000, 20);
+    for seed in 1..=seeds {
+        let calm = Moment::of(invented(people, seed));
+        let without = calm.sync();
+        let stage = invented(people, seed);
+        misery(&stage);
+        let moment = Moment::of(stage);
+        let run = moment.sync();
+        let summary = run.ended.summary();
+        assert_eq!(summary, without.ended.summary(), "seed {seed}");
+        let seen = |moment: &Moment| Replay::of(&moment.stage.lines("/snapshot")).everybody();
+        assert_eq!(seen(&moment), seen(&calm), "seed {seed}");
+        let lanes = ["login", "directory", "photos", "servicenow"];
+        let sum = |key| lanes.iter().map(|lane| moment.lane(lane, key)).sum::<u64>();
+        let (requests, retries) = (sum("requests"), sum("retries"));
+        let minutes = run.took.as_secs_f64() / 60.0;
+        println!(
+            "seed {seed}: {summary}; {requests} requests, {retries} retries ({:.1} %), {minutes:.0} min by its own clock",
+            retries as f64 * 100.0 / requests as f64
+        );
+        assert!(
+            retries as f64 <= requests as f64 * 0.1 + 10.0 * minutes.ceil(),
+            "seed {seed}"
+        );
+    }
+    tried("B1", seeds as usize);
+}
+
+#[test]
+fn b2_five_minutes_of_nothing_but_503_are_waited_out_with_a_probe_at_a_time() {
+    let moment = Moment::of(company(8));
+    // Away from the third request on, for five minutes of the service's own time.
+    moment.stage.post(
+        "/faults",
+        &json!({"service": "servicenow", "path": "^/api/", "skip": 6, "times": 12, "do": {"status": 503, "body": ""}}),
+    );
+    let run = moment.sync();
+    assert_eq!(run.ended.summary()["failed"], 0, "{:?}", run.ended);
+    assert!(run.took > Duration::from_secs(60), "{:?}", run.took);
+    tried("B2", 1);
 }

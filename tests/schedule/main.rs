@@ -15,15 +15,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::Stage;
+use common::faults::tried;
 use serde_json::{Value, json};
 
 /// What a test waits for at most; far more than it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Says that a fault (`reliability.md` 4) was tried this many times, and every time ended as promised.
-fn tried(fault: &str, times: usize) {
-    println!("fault {fault}: tried {times} times");
-}
 
 /// A few people: Ada has another photo in Entra ID than in ServiceNow, Bob has none in ServiceNow.
 fn small_stage() -> Stage {

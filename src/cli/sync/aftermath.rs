@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cli::brakes::Quarantined;
 use crate::cli::connect::store_paths;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -15,7 +16,7 @@ use crate::config::values::{NotifyValues, ScheduleValues};
 use crate::domain::ids::RunId;
 use crate::domain::run::Summary;
 use crate::domain::text::clean;
-use crate::notify::{Notice, Notifier, Occasion, Told};
+use crate::notify::{Notice, Notifier, Occasion, Told, impersonal};
 use crate::report::run::stop_sentence;
 use crate::schedule::{Health, State};
 use crate::store::{Access, host_name};
@@ -31,8 +32,10 @@ pub(super) struct Outcome {
     run: Option<RunId>,
     summary: Option<Summary>,
     people: Vec<String>,
-    is_quarantined: bool,
-    waits_for_approval: bool,
+    /// Why the profile waits for somebody to look at it, if it does.
+    quarantine: Option<String>,
+    /// Removals that wait for an approval.
+    removals_waiting: u64,
 }
 
 impl Outcome {
@@ -66,8 +69,8 @@ impl Outcome {
                 .iter()
                 .map(|(person, why)| format!("{} ({}): {why}", person.name.shown(), person.upn.shown()))
                 .collect(),
-            is_quarantined: false,
-            waits_for_approval: false,
+            quarantine: None,
+            removals_waiting: ending.waiting,
         }
     }
 
@@ -89,8 +92,11 @@ impl Outcome {
             run: None,
             summary: None,
             people: Vec::new(),
-            is_quarantined: false,
-            waits_for_approval: false,
+            quarantine: failure
+                .error
+                .downcast_ref::<Quarantined>()
+                .map(ToString::to_string),
+            removals_waiting: 0,
         }
     }
 
@@ -101,28 +107,42 @@ impl Outcome {
     }
 
     fn is_good(&self) -> bool {
-        self.code == exit::OK && !self.is_quarantined
+        self.code == exit::OK && self.quarantine.is_none()
     }
 
     /// What there is to tell, apart from a recovery.
     fn occasions(&self) -> Vec<Occasion> {
         let mut occasions = Vec::new();
         match self.code {
-            _ if self.is_quarantined => occasions.push(Occasion::Quarantine),
+            _ if self.quarantine.is_some() => occasions.push(Occasion::Quarantine),
             exit::OK => {}
             exit::BRAKE => occasions.push(Occasion::Brake),
             _ => occasions.push(Occasion::Failure),
         }
-        if self.waits_for_approval {
+        if self.removals_waiting > 0 {
             occasions.push(Occasion::ApprovalWanted);
         }
         occasions
     }
 
+    /// What is said about an occasion.
+    fn sentence(&self, occasion: Occasion) -> String {
+        match (occasion, &self.quarantine) {
+            (Occasion::Quarantine, Some(why)) if !self.sentence.starts_with(why.as_str()) => {
+                format!("{why}. The last run: {}", self.sentence)
+            }
+            (Occasion::ApprovalWanted, _) => {
+                format!("removals that wait for an approval: {}", self.removals_waiting)
+            }
+            _ => self.sentence.clone(),
+        }
+    }
+
     fn next_command(&self, occasion: Occasion, profile: &str) -> String {
         let command = match (occasion, &self.run, self.code) {
-            (Occasion::Brake | Occasion::ApprovalWanted, _, _) => "avatar-sync plan".to_owned(),
-            (Occasion::Quarantine, _, _) => "avatar-sync history".to_owned(),
+            (Occasion::Brake, _, _) => "avatar-sync plan".to_owned(),
+            (Occasion::ApprovalWanted, _, _) => "avatar-sync removals".to_owned(),
+            (Occasion::Quarantine, _, _) => "avatar-sync release quarantine".to_owned(),
             (_, _, exit::USAGE) => "avatar-sync config show --origin".to_owned(),
             (_, _, exit::NO_ACCESS) => "avatar-sync check".to_owned(),
             (_, Some(run), _) => format!("avatar-sync history {}", clean(run.as_str())),
@@ -186,8 +206,10 @@ impl<'a> Aftermath<'a> {
         let now = Timestamp::now();
         self.health.exit_code = Some(outcome.code);
         self.health.next_run = next_run;
-        self.health.sentence = clean(&outcome.sentence).into_owned();
-        self.health.run = outcome.run.as_ref().map(|run| run.as_str().to_owned());
+        self.health.sentence = clean(&impersonal(&outcome.sentence)).into_owned();
+        if let Some(run) = &outcome.run {
+            self.health.run = Some(run.as_str().to_owned());
+        }
         if outcome.counts() {
             if outcome.is_good() {
                 self.health.last_success = Some(now);
@@ -197,7 +219,7 @@ impl<'a> Aftermath<'a> {
             }
         }
         self.health.state = match self.health.failures_in_a_row {
-            _ if outcome.is_quarantined => State::Quarantined,
+            _ if outcome.quarantine.is_some() => State::Quarantined,
             0 => State::Sleeping,
             _ => State::Failing,
         };
@@ -273,7 +295,7 @@ impl<'a> Aftermath<'a> {
                 at: now,
                 run: outcome.run.clone(),
                 exit_code: outcome.code,
-                sentence: outcome.sentence.clone(),
+                sentence: outcome.sentence(occasion),
                 summary: outcome.summary,
                 next_command: outcome.next_command(occasion, &self.health.profile),
                 next_run,
@@ -291,7 +313,13 @@ impl<'a> Aftermath<'a> {
             // If nobody was told, it is tried again after the next run.
             if deliveries.iter().any(|delivery| delivery.result.is_ok()) {
                 match trouble {
-                    Some(trouble) => told.told(&trouble, now),
+                    Some(trouble) => {
+                        told.told(&trouble, now);
+                        // Waiting for an approval is no trouble that ends with the next good run.
+                        if occasion != Occasion::ApprovalWanted {
+                            told.owe_recovery();
+                        }
+                    }
                     None => told.told_recovery(),
                 }
             }

@@ -23,22 +23,31 @@ pub(super) async fn run<'a>(
     let clock = SystemClock::new();
     runner.output.talk(&format!("Runs {schedule}; Ctrl-C ends this."));
     let pacer = Pacer::new(schedule, jitter, first, clock.now());
-    let mut work = Scheduled { runner, aftermath };
+    let mut work = Scheduled::new(runner, aftermath);
     let code = repeat(pacer, &clock, &stop, &mut work).await;
     work.aftermath.over();
     Ok(code.unwrap_or(exit::INTERRUPTED))
 }
 
-struct Scheduled<'a, 'b> {
+pub(super) struct Scheduled<'a, 'b> {
     runner: &'a mut Runner<'b>,
     aftermath: &'a mut Aftermath<'b>,
+}
+
+impl<'a, 'b> Scheduled<'a, 'b> {
+    pub(super) fn new(runner: &'a mut Runner<'b>, aftermath: &'a mut Aftermath<'b>) -> Self {
+        Self { runner, aftermath }
+    }
 }
 
 #[async_trait(?Send)]
 impl Work for Scheduled<'_, '_> {
     async fn run(&mut self, before: Timestamp) -> After {
         self.aftermath.begun();
-        let ended = self.aftermath.touching(self.runner.run(Some(before))).await;
+        let ended = self
+            .aftermath
+            .touching(Box::pin(self.runner.run(Some(before))))
+            .await;
         let outcome = Outcome::of(&ended);
         match &ended {
             Err(failure) if failure.code == exit::LOCKED => {

@@ -148,7 +148,7 @@ impl Origin {
 
 impl Address {
     /// The whole address, for the wire.
-    pub(super) fn url(&self) -> &Url {
+    pub fn url(&self) -> &Url {
         &self.url
     }
 

@@ -156,7 +156,7 @@ impl Service {
 
     /// A transport that ends in this service, without sockets.
     pub fn transport(self: &Arc<Self>) -> Transport {
-        Transport::scripted(Arc::clone(self) as Arc<dyn Wire>)
+        Transport::over(Arc::clone(self) as Arc<dyn Wire>)
     }
 
     fn enter(&self, mut seen: Seen) -> Reply {

@@ -97,8 +97,8 @@ impl Transport {
             })
     }
 
-    #[cfg(test)]
-    pub(super) fn scripted(wire: Arc<dyn Wire>) -> Self {
+    /// A transport whose requests end in something else than the network: a practice world in memory, a script.
+    pub fn over(wire: Arc<dyn Wire>) -> Self {
         Self {
             wire,
             log: RequestLog::default(),
@@ -121,27 +121,36 @@ pub struct NoAnswer {
     pub may_pass: bool,
 }
 
-/// One attempt of a request, ready to go.
-pub(super) struct Outgoing {
+/// One attempt of a request, ready to go. It carries secrets, so it shows itself nowhere.
+pub struct Outgoing {
+    /// Method.
     pub method: Method,
+    /// Where it goes.
     pub address: Address,
+    /// Everything that is sent along, the authorization included.
     pub headers: HeaderMap,
+    /// Body.
     pub body: Bytes,
+    /// Bytes of an answer, expanded, that are accepted.
     pub body_cap: u64,
+    /// Without a byte for this long, it is given up.
     pub no_progress: Duration,
+    /// After this long, it is given up in any case.
     pub total: Duration,
 }
 
-/// Something that carries requests; the network, or a script in tests.
+/// Something that carries requests: the network, a practice world in memory, or a script.
 #[async_trait]
-pub(super) trait Wire: Send + Sync {
+pub trait Wire: Send + Sync {
+    /// Sends one request and brings its whole answer, or says why there is none.
     async fn exchange(&self, request: Outgoing) -> Result<Answer, Fault>;
 }
 
 /// Why no whole answer came.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{words}")]
-pub(super) struct Fault {
+pub struct Fault {
+    /// What that says about the request.
     pub kind: FaultKind,
     /// What happened, in words, cleaned; no address with its query.
     words: String,
@@ -149,7 +158,7 @@ pub(super) struct Fault {
 
 /// What a fault says about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FaultKind {
+pub enum FaultKind {
     /// The service could not be reached: nothing was sent.
     NotSent,
     /// It stood still or took too long.
@@ -167,6 +176,7 @@ pub(super) enum FaultKind {
 }
 
 impl Fault {
+    /// A fault, with what happened in words; they are cleaned here.
     pub fn new(kind: FaultKind, words: impl AsRef<str>) -> Self {
         Self {
             kind,

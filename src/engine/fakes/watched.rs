@@ -303,6 +303,16 @@ impl World {
         self.0.lock().create_record(&owner, Place::LIVE_PROFILE);
     }
 
+    /// The same, and of several profiles it is the one that counts.
+    pub(crate) fn create_profile_before(&self, name: &str) {
+        let owner = TargetId::new(format!("{name}-sys"));
+        let mut state = self.0.lock();
+        let id = state.create_record(&owner, Place::LIVE_PROFILE);
+        let at = state.records.iter().position(|record| record.id == id);
+        let record = state.records.remove(at.expect("just created"));
+        state.records.insert(0, record);
+    }
+
     /// Everything stored at a place, oldest first.
     pub(crate) fn rows(&self, name: &str, place: Place) -> Vec<StoredPicture> {
         let chain = self.chain(name);

@@ -3,8 +3,8 @@
 use crate::domain::ids::PictureId;
 use crate::domain::photo::{AvatarChain, AvatarRecord, Column, PictureForm, Scan, StoredPicture};
 
-use super::Work;
 use super::aim::{hash_of, is_named};
+use super::{PlaceWork, Work};
 
 /// What to do after a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +182,9 @@ pub(super) enum Settled {
     Good,
     /// Something has undone part of it; what, in words.
     Undone(String),
+    /// Another program has created the same record at the same moment, and that one counts: ours, at this position among
+    /// the places written, is one too many.
+    Doubled(usize),
     /// Somebody else has put another picture there; it stays.
     Foreign,
 }
@@ -205,6 +208,17 @@ pub(super) fn settled(work: &Work, chain: &AvatarChain, displayed: Option<&Pictu
         } else {
             Settled::Foreign
         };
+    }
+    let is_doubled = |place: &PlaceWork| {
+        let counts = chain.record(place.place).map(|record| &record.id);
+        let holds_shown = chain
+            .records
+            .iter()
+            .any(|record| Some(&record.id) == place.record.as_ref() && record.picture(shown).is_some());
+        place.is_created && counts != place.record.as_ref() && !holds_shown
+    };
+    if let Some(position) = work.places.iter().position(is_doubled) {
+        return Settled::Doubled(position);
     }
     for place in &work.places {
         let record = place

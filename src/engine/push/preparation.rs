@@ -88,7 +88,7 @@ impl Pushing {
         work.places = aims.into_iter().map(PlaceWork::new).collect();
         for stale in &stale_thumbnails {
             // A thumbnail is nobody's avatar: its copy is found by the hash in the journal, and never brought back.
-            self.store.vault().keep(stale.bytes.clone()).await?;
+            self.store.keep(stale.bytes.clone()).await?;
         }
         work.stale_thumbnails = stale_thumbnails;
         for place in &work.places {
@@ -286,7 +286,7 @@ impl Pushing {
                 if known.is_some_and(|known| known != Sha256::of(&bytes)) {
                     return Err(no_copy("was not served as it was stored"));
                 }
-                vault.keep(bytes).await?
+                self.store.keep(bytes).await?
             }
         };
         let displayed = chain.served.as_ref().map(|served| &served.picture);

@@ -105,6 +105,7 @@ impl Pushing {
             removed.push(PlaceWork {
                 place,
                 record: Some(record.id.clone()),
+                is_created: false,
                 picture: None,
                 uploaded: Vec::new(),
                 superseded: rows,

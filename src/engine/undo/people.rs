@@ -118,11 +118,6 @@ mod tests {
     use crate::engine::{Depth, Ignore, PastFace, RunControl, RunReport};
     use crate::store::{Access, Store, StorePaths};
 
-    const NO_LIMITS: Limits = Limits {
-        max_changes: None,
-        max_removals: None,
-    };
-
     /// Ada, Ben and Cleo have an avatar that differs from their photo, Dora has none, Eve is in sync.
     fn world() -> World {
         World::with([
@@ -165,7 +160,7 @@ mod tests {
         let (events, _listening) = mpsc::channel(1_000);
         let control = RunControl::new();
         engine
-            .apply(plan, &NO_LIMITS, &control, events)
+            .apply(plan, &Limits::NONE, &control, events)
             .await
             .expect("begun")
     }
@@ -173,7 +168,7 @@ mod tests {
     async fn carry_out(engine: &Engine, plan: TidyPlan) -> Summary {
         let (events, _listening) = mpsc::channel(1_000);
         let control = RunControl::new();
-        let report = engine.tidy(plan, &NO_LIMITS, &control, events).await;
+        let report = engine.tidy(plan, &Limits::NONE, &control, events).await;
         report.expect("begun").summary
     }
 
@@ -297,7 +292,7 @@ mod tests {
         let (events, _listening) = mpsc::channel(1_000);
         let stopped = bench
             .engine
-            .tidy(plan, &NO_LIMITS, &control, events)
+            .tidy(plan, &Limits::NONE, &control, events)
             .await
             .expect("begun");
         let left = bench

@@ -21,7 +21,7 @@ pub(super) fn people(paths: &StorePaths) -> Result<Vec<SourceId>, StoreError> {
     }
     let read = || -> rusqlite::Result<Vec<SourceId>> {
         let connection = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut people = connection.prepare("SELECT source FROM photos UNION SELECT source FROM absences")?;
+        let mut people = connection.prepare("SELECT DISTINCT source FROM photos")?;
         people
             .query_map([], |row| row.get::<_, String>(0).map(SourceId::new))?
             .collect()
@@ -66,10 +66,10 @@ fn clean(connection: &mut Connection, known: &Known) -> rusqlite::Result<u64> {
         }
     }
     let mut removed = 0;
-    for table in ["photos", "absences"] {
-        let rows = format!("DELETE FROM {table} WHERE {of_them}");
-        removed += transaction.execute(&rows, params_from_iter(&sources))?;
-    }
+    let rows = format!("DELETE FROM photos WHERE {of_them}");
+    removed += transaction.execute(&rows, params_from_iter(&sources))?;
+    // Of an older version; nothing reads it any more.
+    transaction.execute_batch("DROP TABLE IF EXISTS absences")?;
     for sha256 in &seen {
         for table in ["contents", "pictures"] {
             let rows = format!("DELETE FROM {table} WHERE sha256 = ?1");

@@ -93,6 +93,9 @@ pub(super) fn seek(
     wanted: &str,
 ) -> Result<Sought, StoreError> {
     let wanted = wanted.trim().to_lowercase();
+    if wanted.is_empty() {
+        return Ok(Sought::Nobody);
+    }
     let mut people = People::default();
     if let Some(journal) = journal {
         told_by(journal, &mut people).map_err(StoreError::database("read the journal"))?;
@@ -100,6 +103,12 @@ pub(super) fn seek(
     for person in last_scan(paths)? {
         people.in_scan.insert(person.source.clone());
         people.tell(person);
+    }
+    for person in super::standing::people(paths)? {
+        people.tell(person);
+    }
+    for source in super::standing::absent(paths)? {
+        people.pair(&source, None);
     }
     for source in super::memory::people(paths)? {
         people.pair(&source, None);
@@ -157,6 +166,7 @@ fn told_by(journal: &Connection, people: &mut People) -> rusqlite::Result<()> {
             people.tell(person);
         }
     }
+    crate::store::journal::planned::people(journal, |person| people.tell(person))?;
     for table in ["steps", "kept", "writes", "released"] {
         let mut ids = journal.prepare(&format!("SELECT DISTINCT source, target FROM {table}"))?;
         let rows = ids.query_map([], |row| {

@@ -324,7 +324,7 @@ fn pictures(deeds: &Deeds) -> (Option<PastPicture>, Option<PastPicture>) {
     let stored = done(WriteKind::Upload)
         .filter_map(|write| {
             let id = write.uploaded()?;
-            (!is_removed(&id)).then(|| PastPicture {
+            Some(id).filter(|id| !is_removed(id)).map(|id| PastPicture {
                 id: Some(id),
                 sha256: write.intent.sha256,
                 place: write.intent.place,
@@ -332,7 +332,7 @@ fn pictures(deeds: &Deeds) -> (Option<PastPicture>, Option<PastPicture>) {
         })
         .min_by_key(|picture| picture.place);
     let new = stored.or_else(|| {
-        let last = done(WriteKind::SetColumn).last()?;
+        let last = done(WriteKind::SetColumn).next_back()?;
         let id = last.intent.picture.clone().filter(|id| !is_removed(id))?;
         Some(PastPicture {
             id: Some(id),

@@ -14,8 +14,8 @@ use crate::domain::run::PersonRef;
 use crate::domain::text::RemoteText;
 use crate::domain::tidying::{Task, TidyKind};
 
-/// Steps of one portion: about a megabyte.
-pub(super) const PORTION: usize = 8_192;
+/// Steps of one portion: about four megabytes.
+pub(super) const PORTION: usize = 32_768;
 
 /// Tasks by their number; only ever appended to.
 const TASKS: [Task; 6] = [
@@ -86,6 +86,9 @@ pub(super) fn unpack(bytes: &[u8]) -> Option<Vec<PlannedStep>> {
     Some(steps)
 }
 
+/// A text that may not be there.
+struct Beside(Option<RemoteText>);
+
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -99,8 +102,8 @@ impl<'a> Rest<'a> {
         };
         let name = RemoteText::from(self.text()?);
         let upn = self.text()?;
-        let mail = self.text_beside(upn)?;
-        let user_name = self.text_beside(upn)?;
+        let mail = self.text_beside(upn)?.0;
+        let user_name = self.text_beside(upn)?.0;
         Some(PlannedStep {
             person: PersonRef {
                 name,
@@ -115,11 +118,11 @@ impl<'a> Rest<'a> {
         })
     }
 
-    fn text_beside(&mut self, upn: &str) -> Option<Option<RemoteText>> {
+    fn text_beside(&mut self, upn: &str) -> Option<Beside> {
         match self.byte()? {
-            NONE => Some(None),
-            SAME => Some(Some(upn.into())),
-            OTHER => Some(Some(self.text()?.into())),
+            NONE => Some(Beside(None)),
+            SAME => Some(Beside(Some(upn.into()))),
+            OTHER => Some(Beside(Some(self.text()?.into()))),
             _ => None,
         }
     }
@@ -182,6 +185,51 @@ pub(super) fn read(
             .for_each(&mut each);
     }
     Ok(())
+}
+
+/// Everybody in a plan that is not complete.
+pub(in crate::store) fn people(
+    connection: &Connection,
+    mut each: impl FnMut(PersonRef),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT steps FROM planned")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let steps = unpack(row.get_ref(0)?.as_blob()?).ok_or_else(not_understood)?;
+        steps.into_iter().for_each(|step| each(step.person));
+    }
+    Ok(())
+}
+
+/// Takes people out of all plans; answers how many steps that were.
+pub(in crate::store) fn forget_people(
+    connection: &Connection,
+    sources: &[SourceId],
+) -> rusqlite::Result<u64> {
+    let portions: Vec<i64> = connection
+        .prepare("SELECT id FROM planned")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut forgotten = 0;
+    for portion in portions {
+        let steps: Vec<u8> =
+            connection.query_row("SELECT steps FROM planned WHERE id = ?1", [portion], |row| {
+                row.get(0)
+            })?;
+        let mut steps = unpack(&steps).ok_or_else(not_understood)?;
+        let before = steps.len();
+        steps.retain(|step| !sources.contains(&step.person.source));
+        if steps.len() < before {
+            forgotten += (before - steps.len()) as u64;
+            let rest = pack(steps.iter().map(|step| StepToPlan {
+                person: &step.person,
+                task: step.task,
+                expected: &step.expected,
+            }));
+            connection.execute("UPDATE planned SET steps = ?2 WHERE id = ?1", (portion, rest))?;
+        }
+    }
+    Ok(forgotten)
 }
 
 fn not_understood() -> rusqlite::Error {

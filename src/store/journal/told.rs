@@ -108,6 +108,19 @@ fn left_beside(connection: &Connection, run: &RunId, runs: &[ToldRun]) -> rusqli
     }))
 }
 
+/// Whose turn never came, in the order of the plan, as long as it is kept.
+pub(super) fn not_reached(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<PlannedStep>> {
+    let told = told_beside(connection, run, &[])?;
+    let mut people = Vec::new();
+    planned::read(connection, run, |step| {
+        let source = &step.person.source;
+        if !told.begun.contains(source) && !told.endings.contains_key(source) {
+            people.push(step);
+        }
+    })?;
+    Ok(people)
+}
+
 /// Every run of which something is left to do, or may be, the newest first.
 pub(super) fn cut_short(connection: &Connection) -> rusqlite::Result<Vec<CutShort>> {
     let runs = told_runs(connection)?;

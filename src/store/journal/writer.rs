@@ -16,6 +16,7 @@ use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 use crate::store::StoreError;
 use crate::store::lock::Lock;
+use crate::store::patience::{Patience, is_without_room};
 
 /// How many entries may wait for the thread.
 const QUEUE: usize = 1024;
@@ -40,6 +41,9 @@ pub(super) enum Entry {
     Answer(IntentId, Timestamp, Answer),
     Kept(KeptPicture),
     Step(StepRecord),
+    /// How many pages the file may have.
+    #[cfg(test)]
+    Room(u32),
     /// Nothing; its commit says that everything before it is on the disk.
     Mark,
 }
@@ -53,23 +57,31 @@ struct Waiting {
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Waiting>>,
     thread: Option<JoinHandle<()>>,
+    patience: Arc<Patience>,
 }
 
 impl Writer {
     /// The lock lives as long as the thread, so that nobody else writes before the last entry is on the disk.
-    pub(super) fn start(connection: Connection, lock: Arc<Lock>) -> Self {
+    pub(super) fn start(connection: Connection, lock: Arc<Lock>, patience: Arc<Patience>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let shared = Arc::clone(&patience);
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
-                write_until_closed(connection, waiting);
+                write_until_closed(connection, waiting, &shared);
                 drop(lock);
             })
             .expect("the operating system starts a thread");
         Self {
             queue: Some(queue),
             thread: Some(thread),
+            patience,
         }
+    }
+
+    /// What is waited for when the disk is full.
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Writes an entry and waits until it is on the disk.
@@ -102,6 +114,8 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
+        // Whoever closes does not wait for room.
+        self.patience.give_up();
         if let Some(thread) = self.thread.take() {
             // A panic there has been answered with `Closed` to everybody who asked since.
             drop(thread.join());
@@ -109,20 +123,34 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Waiting>) {
+fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Waiting>, patience: &Patience) {
     let mut group: Vec<Waiting> = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
-        while group.len() < GROUP
-            && let Ok(next) = queue.try_recv()
-        {
-            group.push(next);
-        }
-        let is_marker_only = group.iter().all(|waiting| matches!(waiting.entry, Entry::Mark));
-        let outcome = if is_marker_only {
-            Ok(())
-        } else {
-            write(&mut connection, &group)
+        let outcome = loop {
+            while group.len() < GROUP
+                && let Ok(next) = queue.try_recv()
+            {
+                group.push(next);
+            }
+            #[cfg(test)]
+            make_room(&connection, &group);
+            let is_marker_only = group.iter().all(|waiting| matches!(waiting.entry, Entry::Mark));
+            if is_marker_only {
+                break Ok(());
+            }
+            match write(&mut connection, &group) {
+                Err(error) if is_without_room(&error) => {
+                    dismiss(&mut group, &error);
+                    if group.is_empty() || !patience.wait() {
+                        break Err(error);
+                    }
+                }
+                outcome => {
+                    patience.relax();
+                    break outcome;
+                }
+            }
         };
         match outcome {
             Ok(()) => {
@@ -149,6 +177,42 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
     {
         // The next start finds these writes without an answer and looks at the target.
         tracing::error!(%error, entries = group.len(), "the journal's last entries could not be written");
+    }
+}
+
+/// Before anything is written, as somebody would who clears a disk.
+#[cfg(test)]
+fn make_room(connection: &Connection, group: &[Waiting]) {
+    for waiting in group {
+        if let Entry::Room(pages) = waiting.entry {
+            connection
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .expect("set");
+        }
+    }
+}
+
+/// While there is no room, a run that has not begun does not begin, and whoever wants to read sees what is on the disk.
+fn dismiss(group: &mut Vec<Waiting>, error: &rusqlite::Error) {
+    let full = || StoreError::database("write the journal")(copy_of(error));
+    let mut carried = Vec::with_capacity(group.len());
+    for waiting in group.drain(..) {
+        match waiting.entry {
+            Entry::Mark => answer(waiting.reply, Ok(())),
+            Entry::Planned(..) | Entry::RunBegins(..) => answer(waiting.reply, Err(full())),
+            _ => carried.push(waiting),
+        }
+    }
+    *group = carried;
+}
+
+/// The part of an error that several can be told.
+fn copy_of(error: &rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, words) => {
+            rusqlite::Error::SqliteFailure(*failure, words.clone())
+        }
+        other => rusqlite::Error::ToSqlConversionFailure(other.to_string().into()),
     }
 }
 
@@ -191,6 +255,8 @@ fn forget_plans(connection: &Connection, run: &RunId) -> rusqlite::Result<()> {
 pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     match entry {
         Entry::Mark => Ok(()),
+        #[cfg(test)]
+        Entry::Room(_) => Ok(()),
         Entry::Planned(run, portion, steps) => plan(connection, run, *portion, steps),
         Entry::RunBegins(id, run, last) => {
             if let Some((portion, steps)) = last {

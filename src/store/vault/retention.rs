@@ -24,8 +24,8 @@ pub(in crate::store) const MIGRATION: &str = "
         PRIMARY KEY (run, source)) STRICT, WITHOUT ROWID;
     CREATE INDEX kept_by_picture ON kept (sha256);
     CREATE INDEX kept_by_age ON kept (at);
-    -- When the names left the steps of a run.
-    ALTER TABLE runs ADD COLUMN thinned TEXT;
+    -- Runs whose steps have lost their names.
+    CREATE TABLE thinned (run TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// What stands where a name was.
@@ -59,10 +59,15 @@ impl Vault {
             self.sweep(&journal, cutoff, until)?;
             thin(&mut journal, cutoff, until).map_err(StoreError::database("thin the journal"))?;
             let old = SystemTime::from(cutoff);
-            for (folder, begins) in [(paths.state(), "journal."), (paths.cache(), "memory.")] {
+            for (folder, begins) in [
+                (paths.state(), "journal."),
+                (paths.state(), "standing."),
+                (paths.cache(), "memory."),
+            ] {
                 remove_copies(&folder, begins, Some(old))?;
             }
             remove_if_old(&paths.snapshot(), old)?;
+            remove_if_old(&paths.stopped_plan(), old)?;
         }
         self.seal_some(until)
     }
@@ -227,13 +232,13 @@ fn all_named(journal: &Connection) -> rusqlite::Result<HashSet<Sha256>> {
         .collect()
 }
 
-/// Takes the names out of the steps of old runs, one run at a time.
+/// Takes the names out of the steps and plans of old runs, one run at a time.
 fn thin(journal: &mut Connection, cutoff: Timestamp, until: Instant) -> rusqlite::Result<()> {
     while Instant::now() < until {
         let transaction = journal.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let run: Option<String> = transaction
             .prepare_cached(
-                "SELECT id FROM runs WHERE started < ?1 AND thinned IS NULL
+                "SELECT id FROM runs WHERE started < ?1 AND id NOT IN (SELECT run FROM thinned)
                  AND id NOT IN (SELECT run FROM under_way) ORDER BY started LIMIT 1",
             )?
             .query_map([cutoff.to_string()], |row| row.get(0))?
@@ -241,8 +246,10 @@ fn thin(journal: &mut Connection, cutoff: Timestamp, until: Instant) -> rusqlite
             .transpose()?;
         let Some(run) = run else { return Ok(()) };
         transaction.execute(&format!("{NAMELESS} WHERE run = ?1"), [&run])?;
+        // Nobody goes on with a run of so long ago.
+        transaction.execute("DELETE FROM planned WHERE run = ?1", [&run])?;
         transaction.execute(
-            "UPDATE runs SET thinned = ?2 WHERE id = ?1",
+            "INSERT INTO thinned (run, at) VALUES (?1, ?2)",
             [&run, &Timestamp::now().to_string()],
         )?;
         transaction.commit()?;

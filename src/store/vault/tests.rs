@@ -7,7 +7,7 @@ const FACE: &[u8] = b"\xff\xd8\xff\xe0 a face";
 
 /// Opens a vault for writing in a folder, again and again if need be.
 fn try_open(folder: &tempfile::TempDir, settings: KeySettings) -> Result<(Vault, Vec<String>), StoreError> {
-    let (lock, _) = Lock::take(folder.path()).expect("free");
+    let (lock, _) = Lock::take(folder.path(), false).expect("free");
     let mut notes = Vec::new();
     let keys = Arc::new(Keys::new(settings, "prod"));
     let vault = Vault::open_for_writing(folder.path().join("vault"), Arc::new(lock), keys, &mut notes)?;
@@ -89,10 +89,7 @@ async fn a_damaged_copy_is_never_handed_out_and_keeping_it_again_mends_it() {
         let folder = folder();
         let vault = open(&folder, settings);
         let name = keep(&vault, FACE).await;
-        let path = match &vault.seal {
-            Some(key) => vault.shelves.sealed(key, &name),
-            None => vault.shelves.plain(&name),
-        };
+        let path = vault.path_of(&name);
         let mut bytes = std::fs::read(&path).expect("there");
         *bytes.last_mut().expect("not empty") ^= 1;
         std::fs::write(&path, bytes).expect("writable");
@@ -162,7 +159,7 @@ async fn switched_off_what_is_sealed_can_still_be_read_and_new_pictures_are_plai
     assert!(vault.holds(&old).await.expect("readable"));
     let size = vault.size().await.expect("readable");
     assert_eq!((size.pictures, size.sealed), (2, 1));
-    assert_eq!(vault.protection().expect("readable"), Protection::Off);
+    assert_eq!(vault.protection_now().expect("readable"), Protection::Off);
 }
 
 #[tokio::test]
@@ -173,7 +170,7 @@ async fn a_key_that_nobody_gave_is_kept_by_the_secret_store() {
     let vault = open(&folder, kept_in(&drawer));
     assert!(vault.holds(&name).await.expect("readable"));
     assert_eq!(drawer.entries().len(), 1, "the same key");
-    let Protection::Sealed { place, .. } = vault.protection().expect("readable") else {
+    let Protection::Sealed { place, .. } = vault.protection_now().expect("readable") else {
         panic!("it is sealed");
     };
     assert_eq!(place, Ok(KeyPlace::SecretStore("the drawer")));

@@ -113,13 +113,13 @@ fn the_limit_on_removals_is_about_people_and_does_not_stop_a_cleaning_but_that_o
         press(&mut state, "enter").len()
     };
     let none = Limits {
-        max_changes: None,
         max_removals: Some(0),
+        ..Limits::NONE
     };
     assert_eq!(limited(none), 1);
     let one = Limits {
         max_changes: Some(1),
-        max_removals: None,
+        ..Limits::NONE
     };
     assert_eq!(limited(one), 0);
 }

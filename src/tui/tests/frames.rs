@@ -274,7 +274,7 @@ fn plan_with_nothing_to_do() {
 fn plan_refused() {
     let limits = Limits {
         max_changes: Some(100),
-        max_removals: None,
+        ..Limits::NONE
     };
     let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
     scanned(&mut state, crowd(3_000, Verdict::Missing));

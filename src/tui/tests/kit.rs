@@ -180,10 +180,7 @@ pub fn setting() -> Setting {
         instance: "dev12345.service-now.com".into(),
         is_production: false,
         is_readonly: false,
-        limits: Limits {
-            max_changes: None,
-            max_removals: None,
-        },
+        limits: Limits::NONE,
         target_record: "https://dev12345.service-now.com/sys_user.do?sys_id=".into(),
         source_record: "https://entra.example/users/".into(),
         facts: vec![
@@ -760,6 +757,7 @@ pub fn candidate(name: &str, verdict: Verdict) -> Candidate {
         photo_is_unusable: false,
         push_would_change: true,
         suspicion: None,
+        parked: None,
         upload: Some(Sha256::of(&picture(name))),
         replaces: has_avatar.then(|| Sha256::of(&picture(&format!("{name}, of old")))),
         absence: Absence::Confirmed,

@@ -206,7 +206,7 @@ fn digits_are_nothing_special_where_no_number_is_wanted() {
 fn a_plan_outside_its_limits_is_refused_with_the_figures() {
     let limits = Limits {
         max_changes: Some(1),
-        max_removals: None,
+        ..Limits::NONE
     };
     let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
     scanned(&mut state, listing(&CAST));

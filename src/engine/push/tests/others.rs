@@ -201,6 +201,23 @@ async fn of_two_profiles_created_at_the_same_moment_the_later_one_is_taken_back(
 }
 
 #[tokio::test]
+async fn of_two_profiles_the_later_one_goes_even_if_that_shows_after_its_picture_was_stored() {
+    let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    scene.target.promise("ada", &[new()]);
+    // Of two records of the same second the other one happens to count.
+    scene.target.on(When::Before, "remove", 1, |world| {
+        world.create_profile_before("ada");
+        world.store_at("ada", PROFILE, new());
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert!(told.detail.contains("taken back"), "{}", told.detail);
+    assert_eq!(scene.world.chain("ada").records.len(), 2);
+    scene.assert_in_order(&new());
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
 async fn a_profile_that_may_not_be_taken_back_is_reported() {
     let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
     scene.target.on(When::Before, "create_record", 1, |world| {

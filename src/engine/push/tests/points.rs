@@ -292,6 +292,7 @@ async fn killed_at_every_fourth_point_and_going_on_in_both_ways() {
         tried += 1;
     }
     assert!(tried >= 25, "{tried}");
+    crate::tried("I1", 2 * tried);
 }
 
 #[tokio::test]
@@ -303,4 +304,5 @@ async fn killed_at_every_point_and_going_on_in_both_ways() {
         point.survived_by(Next::AnotherMachine).await;
     }
     println!("{} crash points, two ways each", points.len());
+    crate::tried("I1", 2 * points.len());
 }

@@ -300,7 +300,9 @@ fn follow(story: &[Happening]) -> Vec<Vec<(usize, Rest)>> {
                     for earlier in &mut runs[..run] {
                         earlier.is_over |= !earlier.takes_back;
                     }
-                    runs.iter_mut().for_each(|run| run.plan.clear());
+                    for run in &mut runs {
+                        run.plan.clear();
+                    }
                 }
                 let mut answered = Some(run);
                 while let Some(run) = answered {
@@ -323,8 +325,8 @@ fn follow(story: &[Happening]) -> Vec<Vec<(usize, Rest)>> {
         let of_run = run.plan.iter().filter_map(|who| Some((*who, rest(*who)?)));
         left.push(of_run.collect());
         if run.kind != RunKind::Clean {
-            for who in 0..PEOPLE {
-                passed[who] |= run.has_effect[who];
+            for (passed, has_effect) in passed.iter_mut().zip(run.has_effect) {
+                *passed |= has_effect;
             }
         }
     }
@@ -355,7 +357,10 @@ fn two_sets_of_rules_agree_on_what_is_outstanding_whatever_has_happened() {
     let connection = database::in_memory(&SCHEMA).expect("opens");
     let rests = std::cell::RefCell::new([0_u32; 3]);
     let mut runner = proptest::test_runner::TestRunner::new_with_rng(
-        ProptestConfig::with_cases(CASES),
+        ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(CASES)
+        },
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
     );
     runner

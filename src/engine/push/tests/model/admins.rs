@@ -276,6 +276,7 @@ fn plan_for(world: &World, who: usize, change: Change) -> Plan {
         profile: "default".into(),
         made_at: world.now(),
         complete: true,
+        in_scope: None,
         push_suspicious: true,
         steps: vec![Step {
             person: PersonRef {
