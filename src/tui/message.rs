@@ -148,6 +148,8 @@ pub enum Message {
         key: FaceKey,
         /// What is to be seen.
         face: PastFace,
+        /// What it is, in a few words.
+        words: &'static str,
     },
     /// Whether a run was cut short and has left something to do; at the start, and after each run.
     Unfinished {

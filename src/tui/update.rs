@@ -141,7 +141,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         Message::Planned { question, result } => plan::planned(state, question, result),
         Message::Runs { at, result } => history::runs(state, &at, result),
         Message::RunPeople { at, result } => past::people(state, &at, result),
-        Message::Face { key, face } => past::face(state, key, face),
+        Message::Face { key, face, words } => past::face(state, key, face, words),
         Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
         Message::RunEnded(result) => run::ended(state, result),
@@ -638,7 +638,8 @@ fn compare(state: &mut State) -> Effects {
         state.comparing = Comparing::Idle;
         state.say("stopped comparing; rows are still compared as you come to them");
         let mut effects = vec![Effect::StopComparing];
-        effects.extend(judge(state));
+        state.questions += 1;
+        effects.extend(state.people.judge(state.questions));
         return effects;
     }
     let undecided = state.people.undecided();

@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget, Wrap};
+use unicode_normalization::char::is_combining_mark;
 use unicode_width::UnicodeWidthStr;
 
 use super::dialogs::{self, Dialog};
@@ -447,7 +448,8 @@ pub fn harmless(text: &str) -> String {
             .nth(SHOWN_LIMIT)
             .map_or(rest.len(), |(end, _)| end);
         shown.push_str(&clean(&rest[..end]));
-        rest = &rest[end..];
+        // Marks belong to the letter before them, which has as many as it may have.
+        rest = rest[end..].trim_start_matches(is_combining_mark);
     }
     shown
 }

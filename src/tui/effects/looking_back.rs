@@ -10,11 +10,12 @@ use crate::connector::Priority;
 use crate::domain::ids::RunId;
 use crate::domain::outstanding::Rest;
 use crate::domain::plan::Plan;
+use crate::domain::run::Outcome;
 use crate::domain::text::clean;
-use crate::domain::tidying::TidyPlan;
+use crate::domain::tidying::{Task, TidyKind, TidyPlan};
 use crate::engine::{Engine, Ignore, PastFace, ResumeError, Resumption, ScanObserver, UndoError, in_words};
 use crate::store::StoreError;
-use crate::store::journal::{PeopleCursor, PeopleFilter, RunCursor};
+use crate::store::journal::{PastStep, PeopleCursor, PeopleFilter, RunCursor};
 use crate::tui::faces::FaceQuestion;
 use crate::tui::mailbox::Mailbox;
 use crate::tui::message::{CutShort, Message, Trouble, Undo, Unfinished};
@@ -80,24 +81,43 @@ pub async fn fetch_faces(engine: Arc<Engine>, mailbox: Mailbox, wanted: Vec<Face
         .for_each_concurrent(AT_ONCE, |question| {
             let (engine, mailbox) = (Arc::clone(&engine), mailbox.clone());
             async move {
-                let faces: Vec<PastFace> = match &question {
-                    FaceQuestion::Past(past) => {
-                        let faces = engine.past_faces(past, Priority::Foreground).await;
-                        vec![faces.old, faces.new]
-                    }
+                let faces: Vec<(PastFace, &'static str)> = match &question {
+                    FaceQuestion::Past(past) => both_faces(&engine, past).await.into(),
                     FaceQuestion::Now(person) => {
-                        vec![engine.face_now(person, Priority::Foreground).await]
+                        let face = engine.face_now(person, Priority::Foreground).await;
+                        vec![(face, "displayed now")]
                     }
                     FaceQuestion::Again(step) => {
-                        vec![engine.face_again(step, Priority::Foreground).await]
+                        let face = engine.face_again(step, Priority::Foreground).await;
+                        vec![(face, "comes back")]
                     }
                 };
-                for (key, face) in question.keys().into_iter().zip(faces) {
-                    mailbox.post(Message::Face { key, face });
+                for (key, (face, words)) in question.keys().into_iter().zip(faces) {
+                    mailbox.post(Message::Face { key, face, words });
                 }
             }
         })
         .await;
+}
+
+/// Before and after a step, with words for both. Where a run has set nothing, what is displayed now stands for it.
+async fn both_faces(engine: &Engine, past: &PastStep) -> [(PastFace, &'static str); 2] {
+    let faces = engine.past_faces(past, Priority::Foreground).await;
+    let has_changed = matches!(past.step.outcome, Outcome::Updated | Outcome::Removed);
+    let is_cleaning = past.step.change == Task::Tidy(TidyKind::Clean);
+    let old = match faces.old {
+        PastFace::None if is_cleaning => (PastFace::None, "nobody saw what went"),
+        PastFace::None if !has_changed => (PastFace::None, "nothing was replaced"),
+        old => (old, "before this run"),
+    };
+    let new = match faces.new {
+        PastFace::None => {
+            let now = engine.face_now(&past.step.person, Priority::Foreground).await;
+            (now, "displayed now")
+        }
+        new => (new, "set by this run"),
+    };
+    [old, new]
 }
 
 /// What would take something back.

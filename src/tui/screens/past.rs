@@ -6,7 +6,7 @@ use crossterm::event::KeyCode;
 
 use crate::domain::run::Outcome;
 use crate::engine::PastFace;
-use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunKind};
+use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter};
 use crate::tui::faces::{FaceKey, FaceQuestion, side_of};
 use crate::tui::intent::Intent;
 use crate::tui::keymap::Key;
@@ -46,12 +46,6 @@ impl PastScreen {
     pub fn count(&self, outcome: Option<Outcome>) -> u64 {
         let endings = self.run.as_ref().map(|run| run.endings).unwrap_or_default();
         outcome.map_or(endings.selected, |outcome| endings.of(outcome))
-    }
-
-    /// True if a cleaning changed nothing that anybody sees.
-    pub fn is_cleaning(&self) -> bool {
-        let kind = self.run.as_ref().map(|run| run.record.start.kind);
-        kind == Some(RunKind::Clean)
     }
 }
 
@@ -156,13 +150,7 @@ pub fn people(
 }
 
 /// A face is there.
-pub fn face(state: &mut State, key: FaceKey, face: PastFace) -> Effects {
-    let words = match &key {
-        FaceKey::Before(..) => "before this run",
-        FaceKey::After(..) => "set by this run",
-        FaceKey::Now(_) => "displayed now",
-        FaceKey::Again(..) => "comes back",
-    };
+pub fn face(state: &mut State, key: FaceKey, face: PastFace, words: &str) -> Effects {
     state.faces.put(key, side_of(face, words));
     match state.screen {
         Screen::Past => paint_around(state),

@@ -174,7 +174,14 @@ fn past(state: &mut State, name: &str) {
         update(state, Message::Rested(moves));
         let key = FaceKey::Before(RunId::new(name), id(name));
         let face = PastFace::Failed(name.into());
-        update(state, Message::Face { key, face });
+        update(
+            state,
+            Message::Face {
+                key,
+                face,
+                words: "before this run",
+            },
+        );
         check(&cells(state, width, height));
         drop(effects);
         press(state, "u");

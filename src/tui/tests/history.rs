@@ -176,7 +176,14 @@ fn a_face_that_comes_late_stays_with_its_own_name() {
     press(&mut state, "j");
     for key in fetched {
         let face = PastFace::Failed("this is Alex".into());
-        update(&mut state, Message::Face { key, face });
+        update(
+            &mut state,
+            Message::Face {
+                key,
+                face,
+                words: "before this run",
+            },
+        );
     }
     assert!(!frame(&mut state, 120, 40).contains("this is Alex"));
     press(&mut state, "k");
@@ -206,7 +213,7 @@ fn a_picture_that_is_not_kept_any_more_or_is_damaged_is_said_to_be_so() {
         (PastFace::NotKept, "picture is not kept"),
         (
             PastFace::Failed("the kept copy 1f2e is damaged".into()),
-            "1f2e is damaged",
+            "damaged",
         ),
         (PastFace::None, "no picture"),
     ] {
@@ -215,7 +222,14 @@ fn a_picture_that_is_not_kept_any_more_or_is_damaged_is_said_to_be_so() {
         let moves = state.pictures.moves;
         update(&mut state, Message::Rested(moves));
         let key = FaceKey::Before(run.clone(), id("Adele Vance"));
-        update(&mut state, Message::Face { key, face });
+        update(
+            &mut state,
+            Message::Face {
+                key,
+                face,
+                words: "before this run",
+            },
+        );
         let text = frame(&mut state, 120, 40);
         assert!(text.contains(words), "{words}:\n{text}");
     }

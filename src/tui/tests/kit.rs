@@ -710,7 +710,13 @@ pub fn serve(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                 .flat_map(FaceQuestion::keys)
                 .flat_map(|key| {
                     let face = PastFace::Bytes(picture(&face_words(&key)));
-                    update(state, Message::Face { key, face })
+                    let words = match key {
+                        FaceKey::Before(..) => "before this run",
+                        FaceKey::After(..) => "set by this run",
+                        FaceKey::Now(_) => "displayed now",
+                        FaceKey::Again(..) => "comes back",
+                    };
+                    update(state, Message::Face { key, face, words })
                 })
                 .collect(),
             Effect::Paint { key, .. } => {

@@ -238,7 +238,10 @@ fn a_run_that_cannot_begin_says_so_and_keeps_the_marks() {
 #[test]
 fn what_a_run_has_changed_is_kept_for_the_next_start() {
     let mut state = begun();
-    assert_eq!(told(&ended(&mut state, None)), ["keep 10 people"]);
+    assert_eq!(
+        told(&ended(&mut state, None)),
+        ["keep 10 people", "look for unfinished runs"]
+    );
 }
 
 #[test]

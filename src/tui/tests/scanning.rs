@@ -258,7 +258,7 @@ fn face(shades: u8) -> Faces {
     Faces {
         source: Some(crate::domain::suspicion::Face::of(
             &crate::domain::picture::Fingerprint {
-                bits: u64::from(shades),
+                bits: u64::from(shades).wrapping_mul(0x0123_4567_89ab_cdef),
                 colours: [[shades; 3]; 16],
                 shades,
             },

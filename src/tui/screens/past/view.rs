@@ -27,11 +27,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
     let areas = layout::people(state.size);
     tabs(state, buffer, areas.tabs);
     table(state, buffer, areas.table);
-    let titles = if state.past.is_cleaning() {
-        ["Cleared away", "Displayed"]
-    } else {
-        ["Before", "After"]
-    };
+    let titles = ["Before", "After"];
     let keys = past::keys(state);
     for (position, (area, title)) in [areas.source, areas.target].into_iter().zip(titles).enumerate() {
         let inner = framed(state, buffer, area, title);
