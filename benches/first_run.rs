@@ -163,6 +163,8 @@ impl Stage {
             .env("AVATAR_SYNC_CONFIG_DIR", folder("config"))
             .env("AVATAR_SYNC_STATE_DIR", folder("state"))
             .env("AVATAR_SYNC_CACHE_DIR", folder("cache"))
+            // The machine's secret store is not asked.
+            .env("AVATAR_SYNC_VAULT_KEY", "5ea1ed0f".repeat(8))
             .env("AVATAR_SYNC_ENTRA_TENANT", self.text("tenant_id"))
             .env("AVATAR_SYNC_ENTRA_CLIENT_ID", self.text("client_id"))
             .env("AVATAR_SYNC_ENTRA_CLIENT_SECRET", self.text("client_secret"))

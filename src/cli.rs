@@ -1,6 +1,8 @@
 //! The command line: one file a command; they drive the engine and print through `report`.
 
 mod apply;
+mod audit;
+mod brakes;
 mod check;
 mod clean;
 mod completions;
@@ -10,12 +12,20 @@ mod demo;
 pub mod exit;
 mod explain;
 mod failure;
+mod forget;
+mod health;
 mod history;
 mod info;
+mod interrupt;
+mod notify;
 mod output;
+mod parked;
 mod plan;
 mod push;
+mod release;
+mod removals;
 mod report;
+mod resume;
 pub mod sandbox;
 mod screen;
 mod show;
@@ -105,14 +115,31 @@ enum Command {
     Apply(apply::ApplyArguments),
     /// Bring some people's photos into ServiceNow.
     Push(push::PushArguments),
-    /// A full run: scan, plan, apply.
+    /// A full run: scan, plan, apply. Once, or again and again with --every or --cron.
     Sync(sync::SyncArguments),
+    /// Say if a program that repeats runs is well, for probes: ends with 0 or 1.
+    Health(health::HealthArguments),
+    /// Notifications by e-mail and webhook.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Clear away stored pictures that nobody sees; what people see stays.
     Clean(clean::CleanArguments),
+    /// Go on with a run that was stopped or cut off: whom it has not reached is planned anew.
+    Resume(resume::ResumeArguments),
     /// Take back a run, or the last change to a person.
     Undo(undo::UndoArguments),
+    /// List people whom runs pass over for a while because they keep failing.
+    Parked(parked::ParkedArguments),
+    /// Try people at once who are parked, or end a quarantine.
+    Release(release::ReleaseArguments),
+    /// List avatars that are to be removed and wait for approval; approve or reject them.
+    Removals(removals::RemovalsArguments),
     /// List past runs, or one of them person by person.
     History(history::HistoryArguments),
+    /// Every write with who, when, whom and what: JSON lines or a table; or a proof that none was changed.
+    Audit(audit::AuditArguments),
+    /// Remove a person, or everything, from what is kept on this machine.
+    Forget(forget::ForgetArguments),
     /// Settings in force.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
@@ -143,9 +170,20 @@ pub struct WriteArguments {
     /// Stop if the plan changes more people.
     #[arg(long, value_name = "N")]
     pub max_changes: Option<u32>,
+    /// Stop if the plan changes more of the people in scope.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub max_change_share: Option<u8>,
     /// Stop if the plan removes more avatars.
     #[arg(long, value_name = "N")]
     pub max_removals: Option<u32>,
+    /// Stop if the plan removes the avatars of more of the people in scope.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub max_removal_share: Option<u8>,
+}
+
+/// The command line as it is declared: commands, flags and their help.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Runs the program with these arguments and says how it ends.
@@ -174,7 +212,10 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
     match arguments.command {
         Some(Command::Completions(arguments)) => completions::run(&arguments),
         Some(Command::Config(command)) => configuration::run(output, &global, &command),
+        Some(Command::Audit(arguments)) => audit::run(output, &global, &arguments),
         Some(Command::Info(arguments)) => info::run(output, &global, &arguments),
+        Some(Command::Health(arguments)) => health::run(output, &arguments),
+        Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -197,10 +238,13 @@ async fn dispatch_async(
         return screen::run(output, global).await;
     };
     match command {
-        Command::Demo(arguments) => demo::run(output, global, arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(output, global, arguments)).await,
         Command::Sandbox(arguments) => sandbox::run(arguments)
             .await
             .map_err(|error| Failure::new(exit::USAGE, error)),
+        Command::Parked(arguments) => parked::run(output, global, &arguments).await,
+        Command::Release(arguments) => release::run(output, global, &arguments).await,
+        Command::Removals(arguments) => removals::run(output, global, &arguments).await,
         Command::History(arguments) => history::run(output, global, &arguments).await,
         Command::Check(arguments) => check::run(output, global, &arguments).await,
         Command::Status(arguments) => status::run(output, global, &arguments).await,
@@ -210,10 +254,17 @@ async fn dispatch_async(
         Command::Plan(arguments) => plan::run(output, global, &arguments).await,
         Command::Apply(arguments) => apply::run(output, global, &arguments).await,
         Command::Push(arguments) => push::run(output, global, &arguments).await,
-        Command::Sync(arguments) => sync::run(output, global, &arguments).await,
+        Command::Sync(arguments) => Box::pin(sync::run(output, global, &arguments)).await,
+        Command::Notify(command) => notify::run(output, global, &command).await,
         Command::Clean(arguments) => clean::run(output, global, &arguments).await,
+        Command::Resume(arguments) => resume::run(output, global, &arguments).await,
         Command::Undo(arguments) => undo::run(output, global, &arguments).await,
-        Command::Completions(_) | Command::Config(_) | Command::Info(_) => {
+        Command::Completions(_)
+        | Command::Config(_)
+        | Command::Info(_)
+        | Command::Audit(_)
+        | Command::Health(_)
+        | Command::Forget(_) => {
             unreachable!("commands without a runtime are dispatched before")
         }
     }

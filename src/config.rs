@@ -180,9 +180,7 @@ pub fn load(
     }
     let mut from_environment = false;
     for setting in SETTINGS {
-        let name = setting.environment_name();
-        if let Some(text) = environment(&name).filter(|text| !text.is_empty()) {
-            let origin = Origin::Environment(name);
+        if let Some((text, origin)) = from_environment_or_file(setting, environment)? {
             let value = setting
                 .parse(&text)
                 .map_err(|message| ConfigurationError::Value {
@@ -215,6 +213,34 @@ pub fn load(
         values,
         opt_outs,
     })
+}
+
+/// A setting's text from its environment variable; a secret's also from the file that `…_FILE` names, which on Unix can
+/// be a file descriptor: `/dev/fd/3`.
+fn from_environment_or_file(
+    setting: &Setting,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<(String, Origin)>, ConfigurationError> {
+    let given = |name: &str| environment(name).filter(|text| !text.is_empty());
+    let name = setting.environment_name();
+    if let Some(text) = given(&name) {
+        return Ok(Some((text, Origin::Environment(name))));
+    }
+    let twin = format!("{name}_FILE");
+    let is_taken = SETTINGS.iter().any(|other| other.environment_name() == twin);
+    if setting.kind != Kind::Secret || is_taken {
+        return Ok(None);
+    }
+    let Some(path) = given(&twin) else { return Ok(None) };
+    let origin = Origin::Environment(twin);
+    match file::read_secret(std::path::Path::new(&path)) {
+        Ok(text) => Ok(Some((text, origin))),
+        Err(message) => Err(ConfigurationError::Value {
+            setting: setting.key,
+            origin,
+            message,
+        }),
+    }
 }
 
 /// A profile's name becomes a folder's name, so it is kept simple (`reliability.md` L5).
@@ -432,6 +458,47 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("own file");
         assert!(ConfigurationFile::read(&path).is_ok());
         crate::tried("M1", 1);
+    }
+
+    #[test]
+    fn a_secret_can_come_from_a_file_that_the_environment_names() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("secret");
+        fs::write(&path, "canary-of-a-file\n").expect("writable");
+        let named = path.to_string_lossy().into_owned();
+        let pairs = [("AVATAR_SYNC_ENTRA_CLIENT_SECRET_FILE", named.as_str())];
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("own file");
+            let error = load_file("", &pairs, None).err().expect("refused");
+            assert!(
+                error.contains("chmod 600") && !error.contains("canary"),
+                "{error}"
+            );
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).expect("own file");
+        }
+        let configuration = load_file("", &pairs, None).expect("loads");
+        assert_eq!(text(&configuration, "entra.client_secret"), "canary-of-a-file");
+        // The variable itself comes first, and what is no secret has no such twin.
+        let both = [
+            pairs[0],
+            ("AVATAR_SYNC_ENTRA_CLIENT_SECRET", "canary-of-a-variable"),
+        ];
+        let configuration = load_file("", &both, None).expect("loads");
+        assert_eq!(
+            text(&configuration, "entra.client_secret"),
+            "canary-of-a-variable"
+        );
+        let configuration = load_file("", &[("AVATAR_SYNC_ENTRA_TENANT_FILE", "/x")], None).expect("loads");
+        assert!(!configuration.values.contains_key("entra.tenant"));
+        let missing = [("AVATAR_SYNC_SERVICENOW_PASSWORD_FILE", "/nonexistent/secret")];
+        let error = load_file("", &missing, None).err().expect("refused");
+        assert!(
+            error.starts_with("servicenow.password from environment"),
+            "{error}"
+        );
+        crate::tried("M2", 1);
     }
 
     #[test]

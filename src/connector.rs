@@ -176,6 +176,17 @@ pub trait AvatarTarget: Send + Sync {
         picture: Option<&PictureId>,
     ) -> Result<Column, ConnectorError>;
 
+    /// Deletes a record that this account has created a moment ago and that holds nothing. Already gone is success.
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        Err(ConnectorError {
+            system: self.name(),
+            operation: format!("delete {place} {record}"),
+            kind: ErrorKind::Refused,
+            hint: None,
+            source: None,
+        })
+    }
+
     /// Removes a stored picture. Already gone is success.
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError>;
 
@@ -366,7 +377,7 @@ pub enum ProbeResult {
 /// The traffic of one lane: requests that share limits and pauses (`reliability.md` 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneState {
-    /// "sign-in", "directory", "photos", "ServiceNow".
+    /// "sign-in", "directory", "photos", "ServiceNow"; "disk" while there is no room on it.
     pub name: &'static str,
     /// Requests on the wire.
     pub in_flight: usize,
@@ -391,6 +402,8 @@ pub enum PauseReason {
     Throttled,
     /// Too many failures in a row; one probe follows.
     CircuitOpen,
+    /// There is no room on this machine's disk to write down what would be sent.
+    DiskFull,
 }
 
 /// A request that did not bring what was asked for.

@@ -4,12 +4,14 @@
 //! arguments, so every rule can be tried with plain values.
 
 pub mod anatomy;
+pub mod brake;
 pub mod comparison;
 pub mod explanation;
 pub mod filter;
 pub mod ids;
 pub mod listing;
 pub mod litter;
+pub mod outstanding;
 pub mod packing;
 pub mod pairing;
 pub mod person;

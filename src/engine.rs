@@ -10,28 +10,35 @@
 //! look      a few people anew, with both pictures, for the screen
 //! explain   one person ─► why their picture is what it is
 //! pictures  both sides' bytes of one person
+//! brakes    what is remembered between runs: quarantine, parked people, staged removals
 //! apply     a plan ─► push by push, with brakes; the order of a push is in `push`
 //! clean     litter ─► a plan of what can go without anybody seeing a difference
 //! undo      a run of the journal ─► a plan that takes it back
 //! tidy      such a plan, carried out
 //! recover   what an interrupted run has left ─► finished or taken back
+//! resume    what is left of a run that was cut short ─► a plan made anew
+//! past      the pictures of what was done before
 //! check     harmless probes
 //! ```
 
 mod apply;
+mod brakes;
 mod check;
 mod clean;
 mod decoding;
 mod explain;
 mod find;
+mod history;
 mod load;
 mod look;
 mod memory;
 mod packed;
+mod past;
 mod pictures;
 mod planning;
 mod push;
 mod recover;
+mod resume;
 mod roster;
 mod scan;
 mod settle;
@@ -51,7 +58,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::connector::{AvatarTarget, ConnectorError, ErrorKind, LaneState, PhotoSource};
+use crate::connector::{AvatarTarget, ConnectorError, ErrorKind, LaneState, PauseReason, PhotoSource};
 use crate::domain::comparison::{Content, Judgement, SourceContent};
 use crate::domain::listing::{Listed, Particulars};
 use crate::domain::pairing::{Ambiguity, MatchRule};
@@ -64,13 +71,19 @@ use crate::domain::suspicion::{Face, Faces, Suspicions};
 use crate::store::Store;
 
 pub use apply::{ApplyError, RunControl, RunReport};
+pub use brakes::Staging;
 pub use find::{FindError, Found, FoundCandidate};
 pub use look::Look;
+pub use past::{PastFace, PastFaces};
 pub use pictures::{SidePicture, SidePictures};
 pub use planning::Candidates;
 pub use recover::RecoverError;
+pub use resume::{Outstanding, ResumeError, Resumption};
 pub use scan::{Ignore, ScanEvent, ScanObserver};
 pub use undo::UndoError;
+
+/// The lane that everything waits in while there is no room on the disk.
+pub const DISK: &str = "disk";
 
 /// Tells the time; a test brings its own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -135,11 +148,31 @@ impl Engine {
         &self.settings
     }
 
-    /// How the traffic to both services is doing right now, the source's lanes first.
+    /// How the traffic to both services is doing right now, the source's lanes first; and the disk, while it keeps
+    /// everything waiting.
     pub fn lanes(&self) -> Vec<LaneState> {
         let mut lanes = self.source.lanes();
         lanes.extend(self.target.lanes());
+        lanes.extend(self.store.without_room().map(|remaining| LaneState {
+            name: DISK,
+            in_flight: 0,
+            limit: 0,
+            waiting: 0,
+            paused: Some((remaining, PauseReason::DiskFull)),
+            requests: 0,
+            retries: 0,
+            throttled: 0,
+        }));
         lanes
+    }
+
+    /// What was found odd while the store was opened, and who else writes under this profile; in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.store.notes().to_vec();
+        notes.extend(self.store.other_writer().map(|holder| {
+            format!("{holder} is writing under this profile; what it has under way is seen as it is now")
+        }));
+        notes
     }
 
     fn now(&self) -> Timestamp {
@@ -252,8 +285,12 @@ pub struct EngineSettings {
     pub opt_outs: Vec<OptOut>,
     /// What a run may do.
     pub policy: Policy,
-    /// How far apart two sightings of an absence must be before an avatar is removed.
+    /// How far apart the first and the last sighting of an absence must be before an avatar is removed.
     pub absence_hours: u32,
+    /// In how many complete scans an absence must have been seen; two at least, whatever is set.
+    pub absence_scans: u32,
+    /// Whether a run that nobody confirms removes only what somebody has approved.
+    pub removals_need_approval: bool,
     /// How many pushes are under way at once; the gates decide how many requests that means.
     pub pushes_in_flight: usize,
     /// The longest side of a converted picture, in pixels.
@@ -273,6 +310,8 @@ impl EngineSettings {
             opt_outs: Vec::new(),
             policy: Policy::default(),
             absence_hours: 24,
+            absence_scans: 2,
+            removals_need_approval: true,
             pushes_in_flight: 8,
             picture_side: 360,
         }

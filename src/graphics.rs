@@ -22,7 +22,7 @@ mod probe;
 pub use canvas::{Canvas, Drawable, EncodeError};
 pub use contrast::{CIRCLES, circles, circles_size, difference};
 pub use detect::{Detected, Surroundings, Wish, detect};
-pub use inline::{Drawn, compose, print_inline};
+pub use inline::{Drawn, compose, compose_row, print_inline};
 pub use late::LateAnswers;
 pub use painter::{Painter, Placements};
 pub use probe::{Ground, Terminal, probe};

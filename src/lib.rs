@@ -9,9 +9,14 @@ pub mod config;
 pub mod connector;
 pub mod domain;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graphics;
+pub mod notify;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod store;
 pub mod tui;
 

@@ -3,6 +3,7 @@
 //! Standard output carries data, standard error carries talk; what is shown of remote text has passed
 //! [`crate::domain::text::clean`].
 
+pub mod audit;
 pub mod explanation;
 pub mod export;
 pub mod failure;

@@ -1,5 +1,5 @@
 //! What stays on this machine: the journal (what was done), the vault (what was replaced), the memory (what need not
-//! be asked again) and the last scan.
+//! be asked again), the standing (what brakes know and what somebody has decided) and the last scan.
 //!
 //! The journal and the vault are the safety of a push and live in the state folder; a push without them is refused.
 //! The memory and the snapshot live in the cache folder; losing them costs requests and nothing else. Everything holds
@@ -7,20 +7,34 @@
 
 mod database;
 mod files;
+pub mod forget;
 pub mod journal;
+pub mod keys;
 mod lock;
 pub mod memory;
+mod past;
+mod patience;
+mod place;
 pub mod snapshot;
+pub mod standing;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use files::PartialFile;
+pub use files::{PartialFile, create_folder};
 pub use journal::Journal;
 pub use lock::{Holder, host_name, os_user};
 pub use memory::Memory;
+pub use past::{PastPeople, PastPerson};
+use patience::Patience;
+pub use standing::Standing;
 pub use vault::Vault;
+
+use keys::{KeyError, KeySettings, Keys};
+pub use vault::Retention;
 
 use crate::domain::listing::Listed;
 use crate::domain::photo::Sha256;
@@ -57,6 +71,16 @@ impl StorePaths {
         self.state().join("vault")
     }
 
+    /// The file of what brakes know.
+    pub fn standing(&self) -> PathBuf {
+        self.state().join("standing.sqlite")
+    }
+
+    /// The plan that limits have stopped last; it names people.
+    pub fn stopped_plan(&self) -> PathBuf {
+        self.state().join("stopped-plan.json")
+    }
+
     /// The last scan's file.
     pub fn snapshot(&self) -> PathBuf {
         self.cache().join("last-scan")
@@ -86,15 +110,34 @@ pub enum Access {
     Read,
 }
 
+/// How the vault keeps pictures, and for how long. The default keeps them as they are and for ever.
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// Who knows the key; `None` keeps pictures as they are.
+    pub keys: Option<Arc<Keys>>,
+    /// How long personal data is kept.
+    pub retention: Retention,
+}
+
+impl StoreOptions {
+    fn keys(&self) -> Arc<Keys> {
+        let plain = || Arc::new(Keys::new(KeySettings::default(), ""));
+        self.keys.clone().unwrap_or_else(plain)
+    }
+}
+
 /// A profile's local data.
 #[derive(Clone)]
 pub struct Store {
     journal: Journal,
     vault: Vault,
     memory: Memory,
+    standing: Standing,
     snapshot: PathBuf,
     access: Access,
     notes: Arc<[String]>,
+    patience: Arc<Patience>,
+    state: PathBuf,
 }
 
 impl Store {
@@ -106,27 +149,59 @@ impl Store {
     /// has been here; [`StoreError::Files`] or [`StoreError::Database`] if the state folder cannot be used. A damaged
     /// file is no error: it is moved aside and a fresh one begun, which [`Store::notes`] says.
     pub fn open(paths: &StorePaths, access: Access) -> Result<Self, StoreError> {
+        Self::open_with(paths, access, &StoreOptions::default())
+    }
+
+    /// The same with keys for the vault and an age limit. Blocks for seconds where a secret store does.
+    ///
+    /// # Errors
+    ///
+    /// Beside those of [`Store::open`]: [`StoreError::Key`] if a writer must seal and has no key, or another one than
+    /// the pictures are sealed with. A reader needs none before it asks for a sealed picture.
+    pub fn open_with(paths: &StorePaths, access: Access, options: &StoreOptions) -> Result<Self, StoreError> {
+        let keys = options.keys();
         let mut notes = Vec::new();
-        let (journal, lock) = match access {
+        let patience = Arc::new(Patience::default());
+        let (journal, vault) = match access {
             Access::Write => {
-                files::create_folder(&paths.state())?;
-                let (lock, left_over) = lock::Lock::take(&paths.state())?;
+                create_folder(&paths.state())?;
+                let shared = place::of(&paths.state());
+                let (lock, left_over) = lock::Lock::take(&paths.state(), shared.is_some())?;
                 notes.extend(left_over);
+                notes.extend(shared.map(|shared| {
+                    format!(
+                        "{} is {shared}: two machines must not write there at once, and a power cut there can cost \
+                         more than on a disk of this machine; move it with AVATAR_SYNC_STATE_DIR",
+                        paths.state().display()
+                    )
+                }));
                 let lock = Arc::new(lock);
-                let journal = Journal::open_for_writing(&paths.journal(), Arc::clone(&lock), &mut notes)?;
-                (journal, Some(lock))
+                // Before the journal is touched: without a key nothing is.
+                let vault = Vault::open_for_writing(paths.vault(), Arc::clone(&lock), keys, &mut notes)?;
+                let journal =
+                    Journal::open_for_writing(&paths.journal(), lock, Arc::clone(&patience), &mut notes)?;
+                if let Err(error) = vault.tend(paths, options.retention) {
+                    notes.push(format!("what is old could not be removed: {}", error.sentence()));
+                }
+                (journal, vault)
             }
-            Access::Read => (Journal::open_for_reading(&paths.journal())?, None),
+            Access::Read => {
+                let journal = Journal::open_for_reading(&paths.journal())?;
+                (journal, Vault::open_for_reading(paths.vault(), keys))
+            }
         };
-        let vault = Vault::open(paths.vault(), lock)?;
         let memory = Memory::open(&paths.cache(), &mut notes);
+        let standing = Standing::open(&paths.standing(), access, &mut notes)?;
         Ok(Self {
             journal,
             vault,
             memory,
+            standing,
             snapshot: paths.snapshot(),
             access,
             notes: notes.into(),
+            patience,
+            state: paths.state(),
         })
     }
 
@@ -145,15 +220,58 @@ impl Store {
         &self.memory
     }
 
+    /// What brakes know: failing runs, parked people, absences seen, removals that wait for somebody's word.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     /// What it was opened for.
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Which other process writes under this profile, as far as can be told by looking.
+    pub fn other_writer(&self) -> Option<Holder> {
+        lock::writer_beside(&self.state)
     }
 
     /// What was found odd while opening, in sentences: a file moved aside, a lock left over by a crash, a cache that
     /// cannot be written.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Keeps a picture in the vault and answers its name. Waits for room while the disk is full, like everything that is
+    /// written before a request is sent; see [`Store::without_room`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::keep`]; for want of room only after somebody gave up waiting.
+    pub async fn keep(&self, picture: bytes::Bytes) -> Result<Sha256, StoreError> {
+        loop {
+            match self.vault.keep(picture.clone()).await {
+                Err(error) if patience::has_no_room(&error) => {
+                    if !self.patience.rest().await {
+                        return Err(error);
+                    }
+                }
+                kept => {
+                    self.patience.relax();
+                    return kept;
+                }
+            }
+        }
+    }
+
+    /// How long until the disk is tried again that has no room for the journal or the vault; `None` while all is well.
+    /// Nothing is sent meanwhile.
+    pub fn without_room(&self) -> Option<std::time::Duration> {
+        self.patience.remaining()
+    }
+
+    /// Whoever waits for room on the disk is told at once that there is none; so until the next run begins.
+    pub fn stop_waiting_for_room(&self) {
+        self.patience.give_up();
     }
 
     /// Remembers a scan for an instant first screen, replacing the one before.
@@ -220,6 +338,9 @@ pub enum StoreError {
         /// Which.
         Sha256,
     ),
+    /// The vault cannot be sealed or read without its key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Opened with [`Access::Read`].
     #[error("the local data was opened for reading only")]
     ReadOnly,
@@ -229,7 +350,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn files(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Files {
             operation,

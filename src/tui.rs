@@ -12,6 +12,7 @@
 
 mod dialogs;
 mod effects;
+mod faces;
 mod input;
 pub mod intent;
 pub mod keymap;
@@ -20,6 +21,7 @@ mod looked;
 mod mailbox;
 mod message;
 mod mouse;
+mod paged;
 mod pen;
 mod pictures;
 mod screens;
@@ -133,9 +135,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     for key in input::keys_in(&typed) {
         mailbox.post(Message::Key(key));
     }
-    if !state.setting.is_readonly {
-        effects.settle_left_over();
-    }
+    effects.look_for_unfinished(!state.setting.is_readonly);
     let input = input::listen(!answered)?;
     let mut app = App {
         state,

@@ -40,6 +40,7 @@ pub async fn run(
     let limits = Limits {
         max_changes: session.limits.max_changes,
         max_removals: arguments.write.max_removals.map(u64::from),
+        ..Limits::NONE
     };
     writing::carry_out_tidying(output, &session, plan, &limits, &arguments.write).await
 }

@@ -3,15 +3,14 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::interrupt::on_interrupt;
 use super::output::Output;
 use super::{GlobalArguments, exit};
-use crate::config::values::{EntraValues, ServiceNowValues, SignIn};
+use crate::config::values::{EntraValues, ServiceNowValues, SignIn, VaultValues};
 use crate::config::{self, Configuration, FlagValues, Values};
 use crate::connector::ErrorKind;
 use crate::connector::entra::{Concurrency, EntraSettings, EntraSource, PhotoSize};
@@ -24,12 +23,13 @@ use crate::domain::plan::{Limits, Plan};
 use crate::domain::text::clean;
 use crate::domain::tidying::TidyPlan;
 use crate::engine::{
-    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Scan, ScanEvent, ScanObserver,
-    ScanSink, Scanned,
+    Depth, Engine, EngineError, EngineSettings, FindError, FoundCandidate, Outstanding, ResumeError,
+    Resumption, Scan, ScanEvent, ScanObserver, ScanSink, Scanned,
 };
 use crate::report::progress::{self, Progress};
 use crate::report::text::Look;
-use crate::store::{Access, Store, StoreError, StorePaths};
+use crate::store::keys::{self, Encryption, KeySettings, Keys};
+use crate::store::{Access, Retention, Store, StoreError, StoreOptions, StorePaths};
 
 /// Reads the configuration with the process's environment.
 pub fn configuration(global: &GlobalArguments, flags: FlagValues) -> Result<Configuration, Failure> {
@@ -47,13 +47,43 @@ pub fn store_paths(configuration: &Configuration) -> StorePaths {
     }
 }
 
-/// Opens a profile's local data.
-pub fn open_store(configuration: &Configuration, access: Access) -> Result<Store, Failure> {
-    Store::open(&store_paths(configuration), access).map_err(store_failure)
+/// How a profile's local data is kept. Nothing is read or asked before a store is opened with it.
+pub fn store_options(configuration: &Configuration) -> StoreOptions {
+    let VaultValues {
+        encryption,
+        key,
+        key_file,
+        retention_days,
+    } = VaultValues::of(configuration);
+    let settings = KeySettings {
+        encryption: match encryption.as_str() {
+            "required" => Encryption::Required,
+            "off" => Encryption::Off,
+            _ => Encryption::Auto,
+        },
+        key: key.map(|key| key.expose().to_owned().into()),
+        key_file,
+        secret_store: Some(keys::native()),
+    };
+    StoreOptions {
+        keys: Some(Arc::new(Keys::new(settings, configuration.profile.as_str()))),
+        retention: Retention { days: retention_days },
+    }
 }
 
-fn store_failure(error: StoreError) -> Failure {
+/// Opens a profile's local data.
+pub fn open_store(configuration: &Configuration, access: Access) -> Result<Store, Failure> {
+    Store::open_with(&store_paths(configuration), access, &store_options(configuration))
+        .map_err(store_failure)
+}
+
+/// Local data that cannot be used, with what to do.
+pub fn store_failure(error: StoreError) -> Failure {
     match error {
+        StoreError::Key(error) => {
+            let hint = error.hint();
+            Failure::usage(error).with_hint(hint)
+        }
         StoreError::Locked { .. } => Failure::new(exit::LOCKED, error)
             .with_hint("wait for it, or look on with --dry-run, `status` or `plan`, which need no lock"),
         error => Failure::new(exit::UNEXPECTED, error),
@@ -84,11 +114,12 @@ struct Parts {
     settings: EngineSettings,
     account: String,
     paths: StorePaths,
+    options: StoreOptions,
 }
 
 impl Parts {
     fn engine(&self, access: Access) -> Result<Engine, StoreError> {
-        let store = Store::open(&self.paths, access)?;
+        let store = Store::open_with(&self.paths, access, &self.options)?;
         for note in store.notes() {
             tracing::warn!(note);
         }
@@ -100,9 +131,22 @@ impl Parts {
     }
 }
 
-impl Session {
+/// Connections and settings without local data: sessions that follow one another share gates, tokens and pauses, and a
+/// password that was refused is not tried again.
+pub struct Connection {
+    limits: Limits,
+    tenant: String,
+    instance: String,
+    requests: Vec<RequestLog>,
+    profile: String,
+    parts: Parts,
+    /// A password that is refused too often locks its account.
+    signs_in_with_password: bool,
+}
+
+impl Connection {
     /// Puts the parts together; nothing is sent yet.
-    pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
+    pub fn new(configuration: &Configuration) -> Result<Self, Failure> {
         let values = Values::of(configuration)?;
         let mut requests = Vec::new();
         let source = {
@@ -120,32 +164,74 @@ impl Session {
             requests.push(transport.log().clone());
             ServiceNowTarget::new(servicenow, &transport).map_err(connector_failure)?
         };
+        let signs_in_with_password = !matches!(values.servicenow.sign_in, SignIn::Client { .. });
         let account = match &values.servicenow.sign_in {
             SignIn::Client { id, .. } => id.clone(),
             SignIn::PasswordGrant { username, .. } | SignIn::Basic { username, .. } => username.clone(),
         };
-        let parts = Parts {
-            source: Arc::new(source),
-            target: Arc::new(target),
-            settings: values.engine,
-            account,
-            paths: store_paths(configuration),
-        };
         Ok(Self {
-            engine: Arc::new(parts.engine(access).map_err(store_failure)?),
             limits: values.limits,
             tenant: clean(&values.entra.tenant).into_owned(),
             instance,
             requests,
             profile: configuration.profile.clone(),
-            parts,
+            parts: Parts {
+                source: Arc::new(source),
+                target: Arc::new(target),
+                settings: values.engine,
+                account,
+                paths: store_paths(configuration),
+                options: store_options(configuration),
+            },
+            signs_in_with_password,
         })
+    }
+
+    /// Forgets that a sign-in was refused, so that the next session tries again. A password stays refused: further
+    /// tries could lock its account.
+    pub fn forget_refusals(&mut self, configuration: &Configuration) -> Result<(), Failure> {
+        let mut fresh = Self::new(configuration)?;
+        // A key that came through a file descriptor can be read only once.
+        fresh.parts.options = self.parts.options.clone();
+        if self.signs_in_with_password {
+            self.parts.source = fresh.parts.source;
+            // Entra's log comes first.
+            self.requests.splice(..1, fresh.requests.into_iter().take(1));
+        } else {
+            *self = fresh;
+        }
+        Ok(())
+    }
+
+    /// Opens the local data.
+    pub fn session(&self, access: Access) -> Result<Session, Failure> {
+        Ok(Session {
+            engine: Arc::new(self.parts.engine(access).map_err(store_failure)?),
+            limits: self.limits,
+            tenant: self.tenant.clone(),
+            instance: self.instance.clone(),
+            requests: self.requests.clone(),
+            profile: self.profile.clone(),
+            parts: self.parts.clone(),
+        })
+    }
+}
+
+impl Session {
+    /// Puts the parts together and opens the local data; nothing is sent yet.
+    pub fn open(configuration: &Configuration, access: Access) -> Result<Self, Failure> {
+        Connection::new(configuration)?.session(access)
     }
 
     /// Another engine over the same connections, for writing: takes the profile's lock. Blocks for milliseconds.
     pub fn writer(&self) -> impl Fn() -> Result<Arc<Engine>, StoreError> + Send + Sync + use<> {
         let parts = self.parts.clone();
         move || parts.engine(Access::Write).map(Arc::new)
+    }
+
+    /// Where the profile's local data is.
+    pub fn paths(&self) -> &StorePaths {
+        &self.parts.paths
     }
 
     /// Which systems, under which profile.
@@ -250,8 +336,33 @@ impl Session {
         planned
     }
 
-    /// Finishes what a run that was cut off has left, before anything new is sent.
+    /// A new plan for those of a run who are outstanding, with progress; Ctrl-C ends it.
+    pub async fn resumption(
+        &self,
+        output: &Output,
+        outstanding: &Outstanding,
+    ) -> Result<Resumption, ResumeError> {
+        let progress = output.progress(true);
+        let cancel = CancellationToken::new();
+        let interrupt = on_interrupt({
+            let cancel = cancel.clone();
+            move || cancel.cancel()
+        });
+        let is_ascii = output.look.is_ascii;
+        let observer = |event: ScanEvent<'_>| show(&progress, &event, is_ascii);
+        let looking = self.engine.resumption(outstanding, &observer, &cancel);
+        // A scan is under way in there, which is more than belongs on a stack.
+        let planned = Box::pin(self.watching_waits(&progress, is_ascii, looking)).await;
+        interrupt.abort();
+        progress.finish();
+        planned
+    }
+
+    /// Says what is odd about the local data, and finishes what a run that was cut off has left, before anything new is sent.
     pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
+        for note in self.engine.notes() {
+            output.talk(&format!("note: {}", clean(&note)));
+        }
         let recovered = self
             .engine
             .recover()
@@ -471,38 +582,4 @@ fn candidate_lines(candidates: &[FoundCandidate]) -> String {
         })
         .collect();
     lines.join("\n")
-}
-
-/// Calls `stop` on the first Ctrl-C (or SIGTERM, SIGHUP on Unix); the second one ends the program at once.
-pub fn on_interrupt(stop: impl Fn() + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let is_second = AtomicBool::new(false);
-        loop {
-            if next_signal().await.is_err() {
-                return;
-            }
-            if is_second.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(exit::INTERRUPTED));
-            }
-            anstream::eprintln!("stopping after what is under way; once more to stop at once");
-            stop();
-        }
-    })
-}
-
-#[cfg(unix)]
-async fn next_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn next_signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
 }

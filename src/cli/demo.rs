@@ -17,6 +17,7 @@ use crate::report::status::{self, Listing, Status};
 use crate::sandbox::{self, Sandbox, SandboxOptions};
 use crate::store::Access;
 use crate::store::journal::RunKind;
+use crate::store::keys::VaultKey;
 
 /// How large the practice tenant is.
 #[derive(Debug, Args)]
@@ -116,7 +117,7 @@ impl Drop for TemporaryFolder {
 }
 
 /// The defaults, pointed at the sandbox; files and environment are not looked at.
-fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration {
+pub(super) fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration {
     let ready = sandbox.ready_line();
     let text = |key: &str| Value::Text(ready[key].as_str().unwrap_or_default().to_owned());
     let mut values: BTreeMap<&'static str, Effective> = SETTINGS
@@ -141,6 +142,11 @@ fn configuration_for(sandbox: &Sandbox, home: &std::path::Path) -> Configuration
         ("servicenow.instance", text("servicenow_url")),
         ("servicenow.client_id", text("servicenow_client_id")),
         ("servicenow.client_secret", text("servicenow_client_secret")),
+        // It goes with the folder; nothing is left in the system's secret store.
+        (
+            "vault.key",
+            Value::Text(VaultKey::generate().to_text().to_string()),
+        ),
     ] {
         values.insert(
             key,

@@ -7,7 +7,7 @@ use clap::Args;
 use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
-use super::{GlobalArguments, exit, writing};
+use super::{GlobalArguments, brakes, exit, writing};
 use crate::engine::Depth;
 use crate::report;
 use crate::store::Access;
@@ -55,6 +55,7 @@ pub async fn run(
         output.data(|out| report::json::line(out, &plan))?;
     } else {
         output.data(|out| report::plan::write_human(out, output.look, &plan, arguments.all))?;
+        brakes::tell_of_removals(output, global, &session, &plan).await?;
         if let Some(path) = &arguments.output {
             writing::save_plan(path, &plan)?;
             output.talk(&format!(

@@ -9,8 +9,9 @@ use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
-use super::connect::{self, Session, engine_failure, on_interrupt};
+use super::connect::{self, Session, engine_failure};
 use super::failure::Failure;
+use super::interrupt::on_interrupt;
 use super::output::Output;
 use super::{GlobalArguments, exit};
 use crate::connector::Priority;

@@ -58,7 +58,8 @@ pub async fn open(
     let services = Services {
         engine: Arc::clone(&session.engine),
         writer: writer(&session),
-        limits: session.limits,
+        // Whoever confirms a large plan on the screen types its number.
+        limits: session.limits.without_change_share(),
         requests: session.requests.clone(),
         store: store_paths(configuration),
     };
@@ -68,7 +69,7 @@ pub async fn open(
         instance: host(&session.instance).to_owned(),
         is_production: values.is_production,
         is_readonly: global.readonly,
-        limits: session.limits,
+        limits: session.limits.without_change_share(),
         target_record: format!("{}/sys_user.do?sys_id=", session.instance),
         source_record: "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserProfileMenuBlade/~/overview/userId/".into(),
         facts: facts(configuration, &session),
@@ -86,7 +87,7 @@ pub async fn open(
         wish: Wish::from_code(graphics).unwrap_or(Wish::Auto),
         has_mouse: values.has_mouse,
     };
-    match tui::open(opening).await {
+    match Box::pin(tui::open(opening)).await {
         Ok(Ending::Quit) => Ok(exit::OK),
         Ok(Ending::Terminated) => Ok(exit::INTERRUPTED),
         Err(error) => Err(Failure::new(exit::UNEXPECTED, error).with_hint(
@@ -101,6 +102,7 @@ fn writer(session: &Session) -> Arc<dyn Fn() -> Result<Arc<crate::engine::Engine
         open().map_err(|error| {
             let hint = match &error {
                 StoreError::Locked { .. } => "wait until it is done, then push again",
+                StoreError::Key(error) => error.hint(),
                 _ => "make the folder writable, or choose another one with AVATAR_SYNC_STATE_DIR",
             };
             Trouble {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::connect::{self, Session};
 use super::failure::Failure;
 use super::output::Output;
-use super::{GlobalArguments, exit};
+use super::{GlobalArguments, brakes, exit};
 use crate::domain::filter::Filter;
 use crate::engine::Depth;
 use crate::report::status::{self, Listing, Selection};
@@ -60,6 +60,7 @@ pub async fn run(
         }
         status::write_human(out, output.look, &session.headline(output.look), &status)
     })?;
+    brakes::talk(output, &session).await;
     Ok(if arguments.exit_code && status.has_differences() {
         exit::DIFFERENCES
     } else {

@@ -35,7 +35,7 @@ pub async fn run(
     writing::carry_out_tidying(output, &session, plan, &session.limits, &arguments.write).await
 }
 
-fn failure_of(error: UndoError) -> Failure {
+pub(super) fn failure_of(error: UndoError) -> Failure {
     match &error {
         UndoError::Unknown(_) => Failure::usage(error).with_hint(
             "`avatar-sync history` lists runs; a person is named by a sign-in name, e-mail address or id of either side",

@@ -7,21 +7,25 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::connect::{Session, on_interrupt};
+use super::brakes::{self, Braked};
+use super::connect::Session;
 use super::failure::Failure;
+use super::interrupt::on_interrupt;
 use super::output::Output;
 use super::{GlobalArguments, WriteArguments, exit};
 use crate::config::{FlagValues, Value};
 use crate::domain::plan::{Limits, PLAN_SCHEMA, Plan};
-use crate::domain::run::{RunEvent, StopReason};
+use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason};
 use crate::domain::tidying::TidyPlan;
-use crate::engine::{ApplyError, RunControl, RunReport};
+use crate::engine::{ApplyError, DISK, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
 use crate::store::journal::RunKind;
 
 /// The largest plan file that is read, in bytes.
 const PLAN_FILE_LIMIT: u64 = 1 << 30;
+/// The most people who failed that are kept for a notification.
+const SHOWN_FAILURES: usize = crate::notify::NAMED;
 /// Events that may wait for the printer.
 const EVENT_QUEUE: usize = 1_024;
 
@@ -49,6 +53,20 @@ pub fn flags(arguments: &WriteArguments) -> FlagValues {
             "--max-removals",
             Value::Number(number.into()),
         ));
+    }
+    for (key, flag, percent) in [
+        (
+            "limits.max_change_share",
+            "--max-change-share",
+            arguments.max_change_share,
+        ),
+        (
+            "limits.max_removal_share",
+            "--max-removal-share",
+            arguments.max_removal_share,
+        ),
+    ] {
+        flags.extend(percent.map(|percent| (key, flag, Value::Number(percent.into()))));
     }
     flags
 }
@@ -116,6 +134,29 @@ pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
+/// How a plan ended.
+pub struct Ending {
+    /// The program's exit code.
+    pub code: u8,
+    /// The run, if it came to one.
+    pub report: Option<RunReport>,
+    /// The first people who failed, and why; at most [`SHOWN_FAILURES`].
+    pub failed: Vec<(PersonRef, String)>,
+    /// How many removals wait for approval.
+    pub waiting: u64,
+}
+
+impl Ending {
+    fn without_run(code: u8) -> Self {
+        Self {
+            code,
+            report: None,
+            failed: Vec::new(),
+            waiting: 0,
+        }
+    }
+}
+
 /// Shows the plan, asks where somebody can answer, applies it and reports.
 pub async fn carry_out(
     output: &Output,
@@ -124,12 +165,37 @@ pub async fn carry_out(
     kind: RunKind,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
-    plan.check(&session.limits).map_err(|breach| {
-        Failure::new(exit::BRAKE, breach)
-            .with_hint("look at the plan with --dry-run; raise the limit if it is right")
-    })?;
+    let control = RunControl::new().of_kind(kind);
+    Ok(carry_through(output, session, plan, control, arguments)
+        .await?
+        .code)
+}
+
+/// The same as [`carry_out`] for a run that goes on with another one, or a caller who has more to say about the end.
+pub async fn carry_through(
+    output: &Output,
+    session: &Session,
+    plan: Plan,
+    control: RunControl,
+    arguments: &WriteArguments,
+) -> Result<Ending, Failure> {
+    let Braked {
+        plan,
+        limits,
+        breach,
+        waiting,
+    } = brakes::before(output, session, plan, arguments).await?;
     if arguments.dry_run {
-        return dry_run(output, &plan, arguments.json);
+        dry_run(output, &plan, arguments.json)?;
+    }
+    if let Some(breach) = breach {
+        return Err(breach);
+    }
+    if arguments.dry_run {
+        return Ok(Ending::without_run(exit::OK));
+    }
+    if !plan.steps.is_empty() && !arguments.yes && !output.can_ask {
+        return Err(nobody_to_ask());
     }
     let asks = !arguments.yes && output.can_ask && !plan.steps.is_empty();
     if asks {
@@ -145,26 +211,32 @@ pub async fn carry_out(
         );
         if !output.confirm(&question, number)? {
             output.talk("Nothing was changed.");
-            return Ok(exit::OK);
+            return Ok(Ending::without_run(exit::OK));
         }
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new().of_kind(kind);
-    let run = session.engine.apply(plan, &session.limits, &control, events);
-    follow(output, session, run, &control, received, steps, arguments.json).await
+    let run = session.engine.apply(plan, &limits, &control, events);
+    let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
+    Ok(Ending { waiting, ..ending })
 }
 
-fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<u8, Failure> {
-    output.data(|out| {
-        if is_json {
-            report::json::line(out, plan)
-        } else {
-            report::plan::write_human(out, output.look, plan, false)?;
-            writeln!(out, "\nDry run: nothing was written.")
-        }
-    })?;
-    Ok(exit::OK)
+fn nobody_to_ask() -> Failure {
+    Failure::usage("there is nobody to ask")
+        .with_hint("look at the plan with --dry-run, then carry it out with --yes")
+}
+
+fn dry_run(output: &Output, plan: &Plan, is_json: bool) -> Result<(), Failure> {
+    output
+        .data(|out| {
+            if is_json {
+                report::json::line(out, plan)
+            } else {
+                report::plan::write_human(out, output.look, plan, false)?;
+                writeln!(out, "\nDry run: nothing was written.")
+            }
+        })
+        .map(drop)
 }
 
 /// The same as [`carry_out`] for a tidying, which has limits of its own.
@@ -173,6 +245,18 @@ pub async fn carry_out_tidying(
     session: &Session,
     plan: TidyPlan,
     limits: &Limits,
+    arguments: &WriteArguments,
+) -> Result<u8, Failure> {
+    carry_out_tidying_with(output, session, plan, limits, RunControl::new(), arguments).await
+}
+
+/// The same for a run that goes on with another one.
+pub async fn carry_out_tidying_with(
+    output: &Output,
+    session: &Session,
+    plan: TidyPlan,
+    limits: &Limits,
+    control: RunControl,
     arguments: &WriteArguments,
 ) -> Result<u8, Failure> {
     plan.check(limits).map_err(|breach| {
@@ -192,8 +276,7 @@ pub async fn carry_out_tidying(
     }
     if !plan.steps.is_empty() && !arguments.yes {
         if !output.can_ask {
-            return Err(Failure::usage("there is nobody to ask")
-                .with_hint("look at the plan with --dry-run, then carry it out with --yes"));
+            return Err(nobody_to_ask());
         }
         let mut err = anstream::stderr().lock();
         report::tidying::write_human(&mut err, output.look, &plan)?;
@@ -209,9 +292,9 @@ pub async fn carry_out_tidying(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let control = RunControl::new();
     let run = session.engine.tidy(plan, limits, &control, events);
-    follow(output, session, run, &control, received, steps, arguments.json).await
+    let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
+    Ok(ending.code)
 }
 
 /// Follows a run to its end and reports.
@@ -223,7 +306,7 @@ async fn follow(
     mut received: mpsc::Receiver<RunEvent>,
     steps: u64,
     is_json: bool,
-) -> Result<u8, Failure> {
+) -> Result<Ending, Failure> {
     let started = Instant::now();
     let interrupt = on_interrupt({
         let control = control.clone();
@@ -232,6 +315,7 @@ async fn follow(
     let progress = output.progress(true);
     tokio::pin!(run);
     let mut done = 0;
+    let mut failed = Vec::new();
     let mut ended: Option<Result<RunReport, ApplyError>> = None;
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(250));
     loop {
@@ -243,6 +327,11 @@ async fn follow(
                     {
                         done += 1;
                         progress.measured("writing", done.min(steps), steps.max(1), output.look.is_ascii);
+                    }
+                    if let RunEvent::Step { person, outcome: Outcome::Failed, detail, .. } = &event
+                        && failed.len() < SHOWN_FAILURES
+                    {
+                        failed.push((person.clone(), detail.clone()));
                     }
                     progress.suspended(|| print_event(output, &event, is_json))?;
                 }
@@ -274,10 +363,18 @@ async fn follow(
             )
         })?;
     }
-    Ok(code(&report))
+    Ok(Ending {
+        code: code(&report),
+        report: Some(report),
+        failed,
+        waiting: 0,
+    })
 }
 
 fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
+    if let RunEvent::Waiting { lane: DISK, .. } = event {
+        output.talk("there is no room on the disk for the journal: nothing is sent until there is");
+    }
     if is_json {
         output.data(|out| report::run::write_json(out, event))?;
         return Ok(());

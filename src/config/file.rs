@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -61,6 +61,32 @@ impl FileProfile {
             .filter(|setting| setting.kind == Kind::Secret)
             .any(|setting| self.values.contains_key(setting.key))
     }
+}
+
+/// The most that is read of a secret's file.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
+/// Reads a secret; the error is a sentence without it. A file that every account can read is refused
+/// (`reliability.md` M1); containers mount secrets for a group, which is not everybody.
+pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let file = fs::File::open(path).map_err(unreadable)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.is_file() && metadata.permissions().mode() & 0o007 != 0 {
+            return Err(format!(
+                "{} can be read by every account of this machine; run: chmod 600 {0}",
+                path.display()
+            ));
+        }
+    }
+    let mut text = String::new();
+    file.take(LONGEST_SECRET)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    Ok(text)
 }
 
 #[cfg(unix)]

@@ -55,6 +55,9 @@ const PHOTO_SIZES: &[&str] = &[
 const CLOUDS: &[&str] = &["global", "us_government_l4", "us_government_l5", "china"];
 const GRAPHICS: &[&str] = &["auto", "kitty", "sixel", "iterm2", "blocks", "off"];
 const THEMES: &[&str] = &["auto", "dark", "light", "sixteen", "plain"];
+const OCCASIONS: &[&str] = &["failure", "brake", "quarantine", "recovery", "approval"];
+const SMTP_TLS: &[&str] = &["starttls", "implicit", "none"];
+const WEBHOOKS: &[&str] = &["generic", "teams", "slack"];
 const WRITE_TARGETS: &[&str] = &["both", "live-profile", "sys-user", "effective", "seed-article"];
 
 /// Every setting, section by section.
@@ -258,7 +261,19 @@ pub const SETTINGS: &[Setting] = &[
         "policy.absence_hours",
         Kind::Number { min: 0, max: 8_760 },
         "24",
-        "how far apart two sightings of a missing photo must be before its avatar is removed",
+        "how far apart the first and the last sighting of a missing photo must be before its avatar is removed",
+    ),
+    setting(
+        "policy.absence_scans",
+        Kind::Number { min: 2, max: 100 },
+        "2",
+        "in how many complete scans a photo must be missing before its avatar is removed",
+    ),
+    setting(
+        "policy.removal_approval",
+        Kind::Choice(&["required", "automatic"]),
+        "required",
+        "whether runs that nobody confirms remove an avatar only after `avatar-sync removals approve`",
     ),
     setting(
         "limits.max_changes",
@@ -270,6 +285,12 @@ pub const SETTINGS: &[Setting] = &[
         "a run that would change more people stops; empty is no limit",
     ),
     setting(
+        "limits.max_change_share",
+        Kind::Number { min: 0, max: 100 },
+        "50",
+        "a run that would change more than this percentage of the people in scope stops; not asked of a first run",
+    ),
+    setting(
         "limits.max_removals",
         Kind::Number {
             min: 0,
@@ -279,10 +300,121 @@ pub const SETTINGS: &[Setting] = &[
         "a run that would remove more avatars stops",
     ),
     setting(
+        "limits.max_removal_share",
+        Kind::Number { min: 0, max: 100 },
+        "5",
+        "a run that would remove the avatars of more than this percentage of the people in scope stops",
+    ),
+    setting(
         "limits.pushes_in_flight",
         Kind::Number { min: 1, max: 512 },
         "128",
         "people pushed side by side; their reads share requests",
+    ),
+    setting(
+        "vault.encryption",
+        Kind::Choice(&["auto", "required", "off"]),
+        "auto",
+        "seal replaced pictures: wherever there is a key, only with one, or never",
+    ),
+    setting(
+        "vault.key",
+        Kind::Secret,
+        "",
+        "key of the vault (32 bytes in base64), instead of one in the system's secret store",
+    ),
+    setting(
+        "vault.key_file",
+        Kind::Text,
+        "",
+        "file with that key; /dev/fd/3 reads it from file descriptor 3",
+    ),
+    setting(
+        "vault.retention_days",
+        Kind::Number { min: 0, max: 3_650 },
+        "30",
+        "days after which replaced pictures and the names in the history leave this machine; 0 keeps them",
+    ),
+    setting(
+        "schedule.time_zone",
+        Kind::Text,
+        "",
+        "time zone of `sync --cron` (Europe/Berlin); empty is this machine's",
+    ),
+    setting(
+        "schedule.jitter",
+        Kind::Text,
+        "",
+        "how much later than due a run begins at most (0, 5m); empty is a tenth of the interval, at most 5m",
+    ),
+    setting(
+        "schedule.if_locked",
+        Kind::Choice(&["skip", "wait"]),
+        "skip",
+        "what a sync does while another run holds the profile",
+    ),
+    setting(
+        "schedule.health_file",
+        Kind::Text,
+        "",
+        "JSON file that says how `sync` is doing, for probes",
+    ),
+    setting(
+        "notify.on",
+        Kind::Choices(OCCASIONS),
+        "failure,brake,quarantine,recovery,approval",
+        "what is told after a sync",
+    ),
+    setting(
+        "notify.names",
+        Kind::Flag,
+        "false",
+        "name the people concerned; without it a notification holds numbers alone",
+    ),
+    setting(
+        "notify.email_to",
+        Kind::List,
+        "",
+        "addresses that are told by e-mail",
+    ),
+    setting("notify.email_from", Kind::Text, "", "the sender's address"),
+    setting("notify.smtp_host", Kind::Text, "", "mail server"),
+    setting(
+        "notify.smtp_port",
+        Kind::Number { min: 1, max: 65_535 },
+        "",
+        "its port; empty is 587, with implicit TLS 465, without any 25",
+    ),
+    setting(
+        "notify.smtp_tls",
+        Kind::Choice(SMTP_TLS),
+        "starttls",
+        "how the connection to it is encrypted; none is for a server on this machine alone",
+    ),
+    setting(
+        "notify.smtp_username",
+        Kind::Text,
+        "",
+        "account at the mail server; empty signs in nowhere",
+    ),
+    setting("notify.smtp_password", Kind::Secret, "", "its password"),
+    setting(
+        "notify.webhook_url",
+        Kind::Secret,
+        "",
+        "address that is told by HTTPS POST; whoever knows it can post, so it is kept like a password",
+    ),
+    setting(
+        "notify.webhook_kind",
+        Kind::Choice(WEBHOOKS),
+        "generic",
+        "what the address understands: plain JSON, a Teams workflow, a Slack app",
+    ),
+    setting(
+        "notify.ca_file",
+        Kind::Text,
+        "",
+        "PEM file with a certificate authority to trust besides the system's",
     ),
     setting(
         "screen.production",

@@ -24,6 +24,32 @@ pub struct Values {
     pub screen: ScreenValues,
 }
 
+/// How replaced pictures are kept. Complete by itself: local data is looked at without any service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultValues {
+    /// Whether pictures are sealed: a word of `vault.encryption`.
+    pub encryption: String,
+    /// The key, as text.
+    pub key: Option<Secret>,
+    /// A file that holds it.
+    pub key_file: Option<PathBuf>,
+    /// Days; 0 for ever.
+    pub retention_days: u32,
+}
+
+impl VaultValues {
+    /// Gives a configuration its meaning.
+    pub fn of(configuration: &Configuration) -> Self {
+        let read = Reader { configuration };
+        Self {
+            encryption: read.text("vault.encryption").unwrap_or_default(),
+            key: read.secret("vault.key"),
+            key_file: read.text("vault.key_file").map(PathBuf::from),
+            retention_days: read.number_or("vault.retention_days", 30) as u32,
+        }
+    }
+}
+
 /// How the screen looks and which keys it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScreenValues {
@@ -37,6 +63,84 @@ pub struct ScreenValues {
     pub has_mouse: bool,
     /// Actions with other keys, in the order in which they are configured.
     pub keys: Vec<(String, Vec<String>)>,
+}
+
+/// When and how `sync` repeats itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleValues {
+    /// Name of the zone that patterns are read in; `None` for this machine's.
+    pub time_zone: Option<String>,
+    /// The most a run begins later than due, as it was written.
+    pub jitter: Option<String>,
+    /// Wait for another run that holds the profile, instead of leaving this one out.
+    pub waits_for_lock: bool,
+    /// Where to write how it is doing.
+    pub health_file: Option<PathBuf>,
+}
+
+impl ScheduleValues {
+    /// Gives the section its meaning.
+    pub fn of(configuration: &Configuration) -> Self {
+        let read = Reader { configuration };
+        Self {
+            time_zone: read.text("schedule.time_zone"),
+            jitter: read.text("schedule.jitter"),
+            waits_for_lock: read.text("schedule.if_locked").as_deref() == Some("wait"),
+            health_file: read.text("schedule.health_file").map(PathBuf::from),
+        }
+    }
+}
+
+/// Who is told of what.
+#[derive(Clone, Debug)]
+pub struct NotifyValues {
+    /// Words of `notify.on`.
+    pub on: Vec<String>,
+    /// Name people.
+    pub names: bool,
+    /// Recipients.
+    pub email_to: Vec<String>,
+    /// Sender.
+    pub email_from: Option<String>,
+    /// Mail server.
+    pub smtp_host: Option<String>,
+    /// Its port.
+    pub smtp_port: Option<u16>,
+    /// A word of `notify.smtp_tls`.
+    pub smtp_tls: String,
+    /// Account.
+    pub smtp_username: Option<String>,
+    /// Its password.
+    pub smtp_password: Option<Secret>,
+    /// Where to post.
+    pub webhook_url: Option<Secret>,
+    /// A word of `notify.webhook_kind`.
+    pub webhook_kind: String,
+    /// A further certificate authority.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl NotifyValues {
+    /// Gives the section its meaning; it needs no other one to be complete.
+    pub fn of(configuration: &Configuration) -> Self {
+        let read = Reader { configuration };
+        Self {
+            on: read.list("notify.on"),
+            names: read.flag("notify.names"),
+            email_to: read.list("notify.email_to"),
+            email_from: read.text("notify.email_from"),
+            smtp_host: read.text("notify.smtp_host"),
+            smtp_port: read
+                .number("notify.smtp_port")
+                .and_then(|port| u16::try_from(port).ok()),
+            smtp_tls: read.text("notify.smtp_tls").unwrap_or_default(),
+            smtp_username: read.text("notify.smtp_username"),
+            smtp_password: read.secret("notify.smtp_password"),
+            webhook_url: read.secret("notify.webhook_url"),
+            webhook_kind: read.text("notify.webhook_kind").unwrap_or_default(),
+            ca_file: read.text("notify.ca_file").map(PathBuf::from),
+        }
+    }
 }
 
 /// How to reach the tenant.
@@ -208,7 +312,9 @@ impl Values {
             engine: read.engine(),
             limits: Limits {
                 max_changes: read.number("limits.max_changes"),
+                max_change_share: read.percent("limits.max_change_share"),
                 max_removals: read.number("limits.max_removals"),
+                max_removal_share: read.percent("limits.max_removal_share"),
             },
             screen: read.screen(),
         })
@@ -264,6 +370,12 @@ impl Reader<'_> {
 
     fn number_or(&self, key: &str, otherwise: u64) -> u64 {
         self.number(key).unwrap_or(otherwise)
+    }
+
+    /// A share; all of everybody is no limit.
+    fn percent(&self, key: &str) -> Option<u8> {
+        let number = self.number(key)?;
+        u8::try_from(number).ok().filter(|percent| *percent < 100)
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -400,6 +512,8 @@ impl Reader<'_> {
                 repair: self.flag("policy.repair"),
             },
             absence_hours: self.number_or("policy.absence_hours", 24) as u32,
+            absence_scans: self.number_or("policy.absence_scans", 2) as u32,
+            removals_need_approval: self.text("policy.removal_approval").as_deref() != Some("automatic"),
             pushes_in_flight: self.number_or("limits.pushes_in_flight", 64) as usize,
             picture_side: self.photo_size().map_or(648, u32::from),
         }

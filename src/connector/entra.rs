@@ -6,6 +6,8 @@
 mod check;
 mod colleagues;
 mod details;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod outcome;
 mod people;
 mod photos;

@@ -15,6 +15,8 @@
 mod call;
 mod caller;
 mod classify;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod lane;
 mod log;
 mod origin;
@@ -36,4 +38,4 @@ pub use self::secret::Secret;
 pub use self::token::{BasicLogin, Token, TokenCache, TokenSource};
 pub(in crate::connector) use self::wait::back_off;
 pub use self::wait::retry_after;
-pub use self::wire::{Fault, FaultKind, Outgoing, Transport, TransportSettings, Wire};
+pub use self::wire::{Fault, FaultKind, NoAnswer, Outgoing, Transport, TransportSettings, Wire};

@@ -7,6 +7,8 @@
 mod chain;
 mod client;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod instance;
 mod probes;
 mod query;
@@ -223,6 +225,17 @@ impl AvatarTarget for ServiceNowTarget {
         Ok(self.client.set_column(record, place, picture).await?)
     }
 
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        if place == Place::LIVE_PROFILE {
+            return Ok(self.client.delete_profile(record).await?);
+        }
+        let reason = Nonsense(format!(
+            "records of {place} are people, which are not deleted here"
+        ));
+        let operation = format!("delete a record in {place}");
+        Err(Failure::because(SYSTEM, operation, ErrorKind::Refused, reason).into())
+    }
+
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {
         Ok(self.client.remove(picture).await?)
     }
@@ -246,7 +259,7 @@ impl AvatarTarget for ServiceNowTarget {
     }
 
     async fn named(&self, pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {
-        Ok(strays::named(&self.client, pictures).await?)
+        Ok(self.reads.named(pictures).await?)
     }
 
     fn upload_limit(&self) -> u64 {

@@ -246,24 +246,23 @@ impl Builder {
 
     /// The listing, with what is suspicious about people's photos.
     pub fn finish(self) -> Listing {
-        let mut listing = self.listing;
-        let row = |position: usize| Row(position as u32);
-        let suspicions = self
-            .gallery
-            .suspicions(|position| folded(listing.entry(row(position)).raw_name()).into());
-        drop(self.gallery);
-        for (position, suspicion) in suspicions {
-            let sentence = suspicion.sentence(|other| listing.entry(row(other)).name());
-            listing.set_suspicion(row(position), Some(&sentence));
-        }
+        self.finish_with_faces().0
+    }
+
+    /// The same, with everybody's pictures in the order of its rows: for judging again when more has been seen.
+    pub fn finish_with_faces(self) -> (Listing, Gallery) {
+        let (mut listing, mut gallery) = (self.listing, self.gallery);
+        let suspicions = listing.judged(&gallery);
+        listing.set_suspicions(suspicions);
         let order = listing.order(Column::Name);
         if order.is_sorted() {
             listing.shrink();
         } else {
             listing.arrange(&order);
+            gallery = gallery.arranged(order.iter().map(|row| row.position()));
         }
         listing.is_by_name = true;
-        listing
+        (listing, gallery)
     }
 }
 
@@ -371,6 +370,34 @@ impl Listing {
         self.person_reasons.set(row.position(), number);
         if self.reasons.len() > 2 * self.len() + 1000 {
             self.drop_unused_reasons();
+        }
+    }
+
+    /// Whose photo is probably not their own and why, as these pictures tell; they are in the order of the rows.
+    pub fn judged(&self, gallery: &Gallery) -> Vec<(Row, String)> {
+        let row = |position: usize| Row(position as u32);
+        let name = |position: usize| self.get(row(position));
+        gallery
+            .suspicions(|position| {
+                let entry = name(position);
+                entry
+                    .map_or_else(String::new, |entry| folded(entry.raw_name()))
+                    .into()
+            })
+            .into_iter()
+            .map(|(position, suspicion)| {
+                let sentence = suspicion
+                    .sentence(|other| name(other).map_or_else(|| "somebody".into(), |entry| entry.name()));
+                (row(position), sentence)
+            })
+            .collect()
+    }
+
+    /// Notes whose photo is probably not their own; of everybody else nothing is suspicious any more.
+    pub fn set_suspicions(&mut self, suspicions: impl IntoIterator<Item = (Row, String)>) {
+        self.suspicions.clear();
+        for (row, sentence) in suspicions {
+            self.set_suspicion(row, Some(&sentence));
         }
     }
 

@@ -352,3 +352,15 @@ impl AvatarChain {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ChainStamp(Box<str>);
+
+impl ChainStamp {
+    /// As it is written down.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A stamp that was written down.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.into())
+    }
+}

@@ -2,10 +2,14 @@
 //!
 //! A dry run is a plan that nobody applied; nothing below the command line knows a "dry run".
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use super::brake::limits::{Breach, Extent, Limits};
 use super::comparison::{Judgement, Verdict};
+use super::ids::SourceId;
 use super::photo::{ChainStamp, PhotoStamp, Sha256};
 use super::run::{Outcome, PersonRef};
 use super::suspicion::held_back;
@@ -123,6 +127,10 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// False if a listing was cut short: then nothing is ever removed (`reliability.md` E6).
     pub complete: bool,
+    /// How many people are in scope, if the plan was made after a look at everybody: what shares are of
+    /// ([`Limits`]). `None` for people who were named one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_scope: Option<u64>,
     /// True if somebody has confirmed photos that are probably not the person's own ([`Policy::push_suspicious`]);
     /// otherwise a push looks at each photo itself, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -153,6 +161,8 @@ pub struct Candidate {
     pub push_would_change: bool,
     /// Why the photo is probably not the person's own, if so.
     pub suspicion: Option<String>,
+    /// Why a run passes this person over for a while ([`parking`](super::brake::parking)), if it does.
+    pub parked: Option<String>,
     /// SHA-256 of what would be uploaded.
     pub upload: Option<Sha256>,
     /// SHA-256 of what would be replaced.
@@ -192,6 +202,13 @@ pub fn plan(
                 reason: held_back(&candidate.suspicion.unwrap_or_default()),
                 is_held_back,
             }),
+            Decision::Do(..) if candidate.parked.is_some() => skips.push(Skip {
+                person: candidate.person,
+                verdict: candidate.judgement.verdict,
+                outcome: Outcome::Skipped,
+                reason: candidate.parked.unwrap_or_default(),
+                is_held_back: false,
+            }),
             Decision::Do(change, expected) => steps.push(Step {
                 person: candidate.person,
                 change,
@@ -215,6 +232,7 @@ pub fn plan(
         profile: profile.into(),
         made_at,
         complete,
+        in_scope: None,
         push_suspicious: policy.push_suspicious,
         steps,
         skips,
@@ -289,44 +307,6 @@ fn decide(candidate: &Candidate, policy: Policy, complete: bool) -> Decision {
     }
 }
 
-/// The administrator's limits; `None` is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most steps.
-    pub max_changes: Option<u64>,
-    /// The most removals.
-    pub max_removals: Option<u64>,
-}
-
-/// A plan outside its limits.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Breach {
-    /// Too many steps.
-    #[error("the plan changes {planned} people; the limit is {limit} (--max-changes)")]
-    Changes {
-        /// Steps planned.
-        planned: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// Too many removals.
-    #[error("the plan removes {planned} avatars; the limit is {limit} (--max-removals)")]
-    Removals {
-        /// Removals planned.
-        planned: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// Too much is cleared away.
-    #[error("the plan clears away {planned} stored pictures; the limit is {limit} (--max-removals)")]
-    Clearing {
-        /// Pictures.
-        planned: u64,
-        /// The limit.
-        limit: u64,
-    },
-}
-
 /// A plan that changes more people than this wants its number typed (`reliability.md` N1).
 const TYPED_COUNT: u64 = 1_000;
 /// So does one that changes a larger share of everybody, in percent.
@@ -346,6 +326,36 @@ impl Plan {
         number_to_type(self.steps.len() as u64, everybody)
     }
 
+    /// Leaves out whoever has been changed in the target since an earlier plan was made: what that plan has not seen is
+    /// not overwritten (`reliability.md` N3). Whoever was not in it stays, and whoever was and is as before.
+    pub fn drop_changed_since(&mut self, earlier: &Self) {
+        let seen: HashMap<&SourceId, &ChainStamp> = earlier
+            .steps
+            .iter()
+            .map(|step| (&step.person.source, &step.expected))
+            .collect();
+        let has_changed = |step: &Step| {
+            seen.get(&step.person.source)
+                .is_some_and(|expected| **expected != step.expected)
+        };
+        let (changed, steps) = std::mem::take(&mut self.steps)
+            .into_iter()
+            .partition::<Vec<Step>, _>(has_changed);
+        self.steps = steps;
+        self.skips.extend(changed.into_iter().map(|step| Skip {
+            person: step.person,
+            verdict: match step.change {
+                Change::Add => Verdict::Missing,
+                Change::Replace => Verdict::Differs,
+                Change::Repair => Verdict::Broken,
+                Change::Remove => Verdict::OnlyInTarget,
+            },
+            outcome: Outcome::ChangedMeanwhile,
+            reason: "in ServiceNow, after the plan was made; it stays".into(),
+            is_held_back: false,
+        }));
+    }
+
     /// Everybody the plan speaks of.
     pub fn selected(&self) -> u64 {
         (self.steps.len() + self.skips.len()) as u64
@@ -358,31 +368,18 @@ impl Plan {
 
     /// Refuses a plan outside its limits; run again just before it is applied.
     pub fn check(&self, limits: &Limits) -> Result<(), Breach> {
-        let removals = self.count(Change::Remove);
-        match limits {
-            Limits {
-                max_changes: Some(limit),
-                ..
-            } if self.steps.len() as u64 > *limit => Err(Breach::Changes {
-                planned: self.steps.len() as u64,
-                limit: *limit,
-            }),
-            Limits {
-                max_removals: Some(limit),
-                ..
-            } if removals > *limit => Err(Breach::Removals {
-                planned: removals,
-                limit: *limit,
-            }),
-            _ => Ok(()),
-        }
+        limits.check(Extent {
+            changes: self.steps.len() as u64,
+            removals: self.count(Change::Remove),
+            in_scope: self.in_scope,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{SourceId, TargetId};
+    use crate::domain::ids::TargetId;
 
     fn candidate(verdict: Verdict) -> Candidate {
         let paired = !matches!(
@@ -416,6 +413,7 @@ mod tests {
             photo_is_unusable: false,
             push_would_change: true,
             suspicion: None,
+            parked: None,
             upload: None,
             replaces: matches!(verdict, Verdict::Differs | Verdict::SamePicture).then(|| Sha256::of(b"old")),
             absence: Absence::Confirmed,
@@ -555,6 +553,41 @@ mod tests {
     }
 
     #[test]
+    fn somebody_parked_is_skipped_with_the_reason_and_only_if_there_was_something_to_do() {
+        let parked = |verdict| Candidate {
+            parked: Some("parked: has failed in 3 runs".into()),
+            ..candidate(verdict)
+        };
+        let mirror = Policy {
+            mirror_removals: true,
+            ..Policy::default()
+        };
+        for verdict in [
+            Verdict::Missing,
+            Verdict::Differs,
+            Verdict::Broken,
+            Verdict::OnlyInTarget,
+        ] {
+            let made = plan(
+                vec![parked(verdict)],
+                mirror,
+                "default",
+                Timestamp::UNIX_EPOCH,
+                true,
+            );
+            let [skip] = &made.skips[..] else {
+                panic!("{verdict:?}")
+            };
+            assert_eq!((skip.outcome, skip.verdict), (Outcome::Skipped, verdict));
+            assert!(skip.reason.contains("3 runs"), "{}", skip.reason);
+        }
+        assert_eq!(
+            planned(parked(Verdict::InSync), mirror, true),
+            Err(Outcome::Unchanged)
+        );
+    }
+
+    #[test]
     fn damage_without_a_usable_photo_is_left_alone() {
         let no_photo = Candidate {
             photo: None,
@@ -577,6 +610,28 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_a_large_plan_has_to_be_typed() {
+        let cases = [
+            // Steps, everybody, whether a plain yes is enough.
+            (1, 1, true),
+            (50, 50, true),
+            (51, 100, false),
+            (51, 255, true),
+            (51, 254, false),
+            (200, 1_000, true),
+            (201, 1_000, false),
+            (1_000, 100_000, true),
+            (1_001, 100_000, false),
+            (300_000, 300_000, false),
+        ];
+        for (steps, everybody, is_plain) in cases {
+            let wanted = (!is_plain).then_some(steps);
+            assert_eq!(number_to_type(steps, everybody), wanted, "{steps} of {everybody}");
+        }
+        crate::tried("N1", cases.len());
+    }
+
+    #[test]
     fn a_plan_outside_its_limits_is_refused_with_the_figures() {
         let all = vec![candidate(Verdict::Missing), candidate(Verdict::OnlyInTarget)];
         let mirror = Policy {
@@ -588,6 +643,7 @@ mod tests {
             made.check(&Limits {
                 max_changes,
                 max_removals,
+                ..Limits::NONE
             })
         };
         assert_eq!(check(None, None), Ok(()));
@@ -600,5 +656,41 @@ mod tests {
             check(None, Some(0)),
             Err(Breach::Removals { planned: 1, limit: 0 })
         );
+    }
+
+    #[test]
+    fn a_plan_made_again_leaves_out_whoever_was_changed_since_the_one_before() {
+        let of =
+            |people: Vec<Candidate>| plan(people, Policy::default(), "default", Timestamp::UNIX_EPOCH, true);
+        let named = |name: &str, state: ChainStamp| {
+            let mut somebody = candidate(Verdict::Differs);
+            somebody.person.source = SourceId::new(name);
+            somebody.expected = Some(state);
+            somebody
+        };
+        let moved = || {
+            crate::domain::photo::AvatarChain {
+                records: vec![crate::domain::photo::AvatarRecord {
+                    place: crate::domain::photo::Place::LIVE_PROFILE,
+                    id: crate::domain::ids::RecordId::new("r"),
+                    column: crate::domain::photo::Column::Empty,
+                    pictures: vec![],
+                }],
+                served: None,
+                findings: vec![],
+            }
+            .stamp()
+        };
+        let before = of(vec![named("as before", stamp()), named("changed", stamp())]);
+        let mut now = of(vec![
+            named("as before", stamp()),
+            named("changed", moved()),
+            named("new", moved()),
+        ]);
+        now.drop_changed_since(&before);
+        let steps: Vec<&str> = now.steps.iter().map(|step| step.person.source.as_str()).collect();
+        assert_eq!(steps, ["as before", "new"]);
+        assert_eq!(now.skips[0].outcome, Outcome::ChangedMeanwhile);
+        assert_eq!(now.selected(), 3, "nobody is lost");
     }
 }

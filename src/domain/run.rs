@@ -186,6 +186,12 @@ impl Summary {
         *self.slot(outcome) += 1;
     }
 
+    /// Counts some people who ended alike.
+    pub fn count_many(&mut self, outcome: Outcome, people: u64) {
+        self.selected += people;
+        *self.slot(outcome) += people;
+    }
+
     /// Counts everybody whom another summary counts.
     pub fn add(&mut self, other: &Self) {
         self.selected += other.selected;
@@ -254,6 +260,8 @@ pub enum RunEvent {
         selected: u64,
         /// Pushes and removals among them.
         steps: u64,
+        /// The run that was cut short and that this one goes on with.
+        continues: Option<RunId>,
     },
     /// One person is done.
     Step {
@@ -266,9 +274,9 @@ pub enum RunEvent {
         /// What to do about a failure, where we know.
         hint: Option<String>,
     },
-    /// A service asked us to wait; nothing is lost.
+    /// A service asked us to wait, or there is no room on the disk; nothing is lost.
     Waiting {
-        /// Which lane.
+        /// Which lane; "disk" for the disk.
         lane: &'static str,
         /// For how long at least.
         remaining: Duration,

@@ -5,7 +5,7 @@
 //! detail of the verdict, and a push of it waits until somebody has confirmed it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::ids::SourceId;
 use super::picture::Fingerprint;
@@ -197,6 +197,11 @@ impl Suspicions {
         self.0.get(person).map(|sentence| &**sentence)
     }
 
+    /// Everybody who is suspected, and why, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&SourceId, &str)> {
+        self.0.iter().map(|(person, sentence)| (person, &**sentence))
+    }
+
     /// How many people are suspected.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -233,6 +238,64 @@ impl Gallery {
         source.copy_from_slice(&Face::to_bytes(faces.source));
         target.copy_from_slice(&Face::to_bytes(faces.target));
         self.faces.push(bytes);
+    }
+
+    /// The same people in another order: `order` names, for each position to come, the one of now.
+    #[must_use]
+    pub fn arranged(self, order: impl ExactSizeIterator<Item = usize>) -> Self {
+        let mut to_come = vec![NONE; self.everybody as usize];
+        for (position, now) in order.enumerate() {
+            if let Some(place) = to_come.get_mut(now) {
+                *place = position as u32;
+            }
+        }
+        let mut known: Vec<(u32, usize)> = self
+            .people
+            .iter()
+            .enumerate()
+            .map(|(known, now)| (to_come[*now as usize], known))
+            .filter(|(position, _)| *position != NONE)
+            .collect();
+        known.sort_unstable();
+        Self {
+            everybody: self.everybody,
+            faces: known.iter().map(|(_, known)| self.faces[*known]).collect(),
+            people: known.into_iter().map(|(position, _)| position).collect(),
+        }
+    }
+
+    /// The same with what has been seen of some people since, by position. A side that was not seen again stays as it
+    /// is; people who were not added stay unknown.
+    #[must_use]
+    pub fn with(&self, seen: &BTreeMap<u32, Faces>) -> Self {
+        let mut both = Self {
+            everybody: self.everybody,
+            ..Self::default()
+        };
+        let mut known = self.people.iter().zip(&self.faces).peekable();
+        for (position, faces) in seen.iter().filter(|(position, _)| **position < self.everybody) {
+            while let Some((person, bytes)) = known.next_if(|(person, _)| *person < position) {
+                both.people.push(*person);
+                both.faces.push(*bytes);
+            }
+            let before = known.next_if(|(person, _)| *person == position);
+            let mut bytes = before.map_or([0; 2 * Face::SIZE], |(_, bytes)| *bytes);
+            let (source, target) = bytes.split_at_mut(Face::SIZE);
+            for (place, face) in [(source, faces.source), (target, faces.target)] {
+                if face.is_some() {
+                    place.copy_from_slice(&Face::to_bytes(face));
+                }
+            }
+            if before.is_some() || *faces != Faces::default() {
+                both.people.push(*position);
+                both.faces.push(bytes);
+            }
+        }
+        for (person, bytes) in known {
+            both.people.push(*person);
+            both.faces.push(*bytes);
+        }
+        both
     }
 
     /// A picture's hash, which is all that sorting needs; nonsense where there is no picture.

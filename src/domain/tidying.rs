@@ -27,6 +27,8 @@ pub enum Purpose {
         /// Which one.
         RunId,
     ),
+    /// The last change to each of some people is taken back, whichever run it was.
+    UndoLast,
 }
 
 /// The two kinds of tidying.
@@ -44,7 +46,7 @@ impl Purpose {
     pub fn kind(&self) -> TidyKind {
         match self {
             Self::Clean => TidyKind::Clean,
-            Self::Undo(_) => TidyKind::Undo,
+            Self::Undo(_) | Self::UndoLast => TidyKind::Undo,
         }
     }
 }
@@ -240,7 +242,9 @@ impl TidyPlan {
     pub fn removals(&self) -> u64 {
         match self.purpose {
             Purpose::Clean => self.steps.iter().map(|step| step.removes().count() as u64).sum(),
-            Purpose::Undo(_) => self.steps.iter().filter(|step| step.shows.is_none()).count() as u64,
+            Purpose::Undo(_) | Purpose::UndoLast => {
+                self.steps.iter().filter(|step| step.shows.is_none()).count() as u64
+            }
         }
     }
 
@@ -262,7 +266,7 @@ impl TidyPlan {
                     planned: removals,
                     limit,
                 },
-                Purpose::Undo(_) => Breach::Removals {
+                Purpose::Undo(_) | Purpose::UndoLast => Breach::Removals {
                     planned: removals,
                     limit,
                 },

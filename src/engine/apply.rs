@@ -1,6 +1,6 @@
 //! A plan, carried out: many people at once, one report, brakes, pause and stop.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,26 +9,22 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::brakes::Lessons;
 use super::memory::Learning;
 use super::push::{Ended, Guard, Pushing, Turn};
 use super::{Engine, RecoverError};
 use crate::connector::LaneState;
+use crate::domain::brake::failures::FailureBrake;
+use crate::domain::brake::parking::{Failure, Situation};
 use crate::domain::ids::RunId;
 use crate::domain::plan::{Breach, Change, Limits, PLAN_SCHEMA, Plan, Step};
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason, Summary};
-use crate::store::journal::{Actor, Planned, RunKind, RunStart};
+use crate::store::journal::{Actor, Planned, RunKind, RunStart, StepToPlan};
 use crate::store::{StoreError, host_name, os_user};
 
 /// How many people may be under way for each that works: most of a push is waiting for a virus scan and for rules
 /// that act a moment later. A bound on memory and on what a crash leaves to settle.
 const UNDER_WAY_PER_SLOT: usize = 32;
-
-/// Missing rights in a row that stop a run (`reliability.md` 3).
-const DENIED_IN_A_ROW: usize = 20;
-/// Of so many people in a row …
-const WINDOW: usize = 100;
-/// … so many failures stop a run.
-const FAILED_IN_WINDOW: usize = 50;
 
 /// Steers a run from outside; clones steer the same one.
 #[derive(Clone, Debug)]
@@ -36,6 +32,8 @@ pub struct RunControl {
     cancelled: CancellationToken,
     paused: Arc<watch::Sender<bool>>,
     kind: RunKind,
+    continues: Option<RunId>,
+    undoes: Option<RunId>,
 }
 
 impl RunControl {
@@ -45,6 +43,8 @@ impl RunControl {
             cancelled: CancellationToken::new(),
             paused: Arc::new(watch::Sender::new(false)),
             kind: RunKind::Sync,
+            continues: None,
+            undoes: None,
         }
     }
 
@@ -52,6 +52,20 @@ impl RunControl {
     #[must_use]
     pub fn of_kind(mut self, kind: RunKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// The same for a run that goes on with one that was cut short; the history shows it.
+    #[must_use]
+    pub fn continuing(mut self, run: RunId) -> Self {
+        self.continues = Some(run);
+        self
+    }
+
+    /// The same for a run that takes another one back.
+    #[must_use]
+    pub(super) fn undoing(mut self, run: RunId) -> Self {
+        self.undoes = Some(run);
         self
     }
 
@@ -191,20 +205,26 @@ impl Engine {
         let run = self
             .store
             .journal()
-            .begin_run(RunStart {
-                profile: self.settings.profile.clone(),
-                kind: control.kind,
-                started,
-                actor: self.actor(),
-                planned,
-            })
+            .begin_planned_run(
+                RunStart {
+                    profile: self.settings.profile.clone(),
+                    kind: control.kind,
+                    started,
+                    actor: self.actor(),
+                    planned,
+                    continues: control.continues.clone(),
+                    undoes: control.undoes.clone(),
+                },
+                turns.iter().map(TakesTurn::planned),
+            )
             .await?;
         let mut running = Running {
             events,
             summary: Summary::default(),
-            brakes: Brakes::default(),
+            brake: FailureBrake::default(),
             stopped: None,
             learning: Learning::new(self),
+            lessons: Lessons::new(self.store.standing().failing().await?),
             paused_lanes: HashMap::new(),
         };
         running
@@ -213,10 +233,11 @@ impl Engine {
                 at: started,
                 selected: (done.len() + turns.len()) as u64,
                 steps: turns.len() as u64,
+                continues: control.continues.clone(),
             })
             .await;
         for (person, ended) in done {
-            running.end(person, ended).await;
+            running.end(person, ended, None).await;
         }
         let pushing = Pushing {
             guard,
@@ -229,10 +250,20 @@ impl Engine {
             summary,
             mut stopped,
             learning,
+            lessons,
             ..
         } = running;
         problems.extend(learning.finish().await.err());
         let finished = self.now();
+        let kept = lessons
+            .keep(self, control.kind, &summary, stopped.as_ref(), finished)
+            .await;
+        if let Err(error) = kept {
+            problems.push(format!(
+                "how this run ended could not be kept for the next ones: {}",
+                error.sentence()
+            ));
+        }
         let written = self
             .store
             .journal()
@@ -325,11 +356,12 @@ impl Engine {
         let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
         let mut waiting = steps.into_iter();
         let mut tasks: JoinSet<Ended> = JoinSet::new();
-        let mut people: HashMap<Id, PersonRef> = HashMap::new();
+        let mut people: HashMap<Id, (PersonRef, Option<Situation>)> = HashMap::new();
         let mut next_turn = None;
         let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
         loop {
             if control.is_cancelled() {
+                self.store.stop_waiting_for_room();
                 running.stopped.get_or_insert(StopReason::Cancelled);
             }
             let may_begin = running.stopped.is_none() && waiting.len() > 0 && tasks.len() < most;
@@ -340,8 +372,9 @@ impl Engine {
                 biased;
                 Some(joined) = tasks.join_next_with_id() => {
                     let (id, ended) = ended_of(joined);
-                    let person = people.remove(&id).expect("every task was begun for somebody");
-                    running.end(person, ended).await;
+                    let (person, situation) = people.remove(&id).expect("every task was begun for somebody");
+                    let attempt = situation.map(|situation| (situation, &pushing.run, self.now()));
+                    running.end(person, ended, attempt).await;
                 }
                 () = control.cancelled(), if running.stopped.is_none() => {}
                 turn = next_turn_of(&pushing, control), if may_begin && next_turn.is_none() => {
@@ -353,7 +386,7 @@ impl Engine {
                 && let Some(turn) = next_turn.take()
                 && let Some(step) = waiting.next()
             {
-                let person = step.person().clone();
+                let person = (step.person().clone(), step.situation());
                 let pushing = Arc::clone(&pushing);
                 let task = tasks.spawn(async move { step.take(&pushing, turn).await });
                 people.insert(task.id(), person);
@@ -362,7 +395,7 @@ impl Engine {
         for step in waiting {
             let why = "not reached before the run stopped";
             running
-                .end(step.person().clone(), Ended::new(Outcome::Skipped, why))
+                .end(step.person().clone(), Ended::new(Outcome::Skipped, why), None)
                 .await;
         }
     }
@@ -373,6 +406,14 @@ pub(super) trait TakesTurn: Send + Sync + 'static {
     /// Whose turn it is.
     fn person(&self) -> &PersonRef;
 
+    /// What it was decided on, if it is tried again in every run.
+    fn situation(&self) -> Option<Situation> {
+        None
+    }
+
+    /// What it sets out to do.
+    fn planned(&self) -> StepToPlan<'_>;
+
     /// Takes it to its end and writes that down.
     fn take(&self, pushing: &Pushing, turn: Turn) -> impl Future<Output = Ended> + Send;
 }
@@ -380,6 +421,21 @@ pub(super) trait TakesTurn: Send + Sync + 'static {
 impl TakesTurn for Step {
     fn person(&self) -> &PersonRef {
         &self.person
+    }
+
+    fn situation(&self) -> Option<Situation> {
+        Some(Situation {
+            photo: self.photo.clone(),
+            expected: self.expected.clone(),
+        })
+    }
+
+    fn planned(&self) -> StepToPlan<'_> {
+        StepToPlan {
+            person: &self.person,
+            task: self.change.into(),
+            expected: &self.expected,
+        }
     }
 
     async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {
@@ -423,9 +479,10 @@ fn planned(plan: &Plan) -> Planned {
 struct Running<'a> {
     events: mpsc::Sender<RunEvent>,
     summary: Summary,
-    brakes: Brakes,
+    brake: FailureBrake,
     stopped: Option<StopReason>,
     learning: Learning<'a>,
+    lessons: Lessons,
     /// Lanes that pause, and until when somebody has been told.
     paused_lanes: HashMap<&'static str, Instant>,
 }
@@ -436,15 +493,32 @@ impl Running<'_> {
         drop(self.events.send(event).await);
     }
 
-    async fn end(&mut self, person: PersonRef, ended: Ended) {
+    /// Somebody is done. `attempt` says on what, in which run and when, for whoever had a turn.
+    async fn end(
+        &mut self,
+        person: PersonRef,
+        ended: Ended,
+        attempt: Option<(Situation, &RunId, Timestamp)>,
+    ) {
         self.summary.count(ended.outcome);
+        match attempt {
+            Some((situation, run, at)) if ended.is_own_failure() => self.lessons.failed(Failure {
+                person: person.clone(),
+                run: run.clone(),
+                at,
+                why: ended.detail.clone(),
+                situation,
+            }),
+            _ => self.lessons.ended(&person.source, ended.outcome),
+        }
         if let Some(lesson) = ended.lesson {
             self.learning.add(lesson).await;
         }
         if self.stopped.is_none() {
-            self.stopped = ended
-                .stop
-                .or_else(|| self.brakes.count(ended.outcome, ended.denied.as_deref()));
+            self.stopped = ended.stop.or_else(|| {
+                self.brake
+                    .count(ended.outcome, &ended.detail, ended.denied.as_deref())
+            });
         }
         self.tell(RunEvent::Step {
             person,
@@ -472,52 +546,6 @@ impl Running<'_> {
                 .await;
             }
         }
-    }
-}
-
-/// Stops a run in which too much goes wrong.
-#[derive(Debug, Default)]
-struct Brakes {
-    denied_in_a_row: usize,
-    /// Of the last people: whether they failed, and whether for want of a right.
-    last: VecDeque<(bool, bool)>,
-}
-
-impl Brakes {
-    /// Counts somebody who had a turn; answers a reason to stop.
-    fn count(&mut self, outcome: Outcome, denied: Option<&str>) -> Option<StopReason> {
-        if matches!(outcome, Outcome::Skipped | Outcome::NoPhoto) {
-            return None;
-        }
-        let is_failure = outcome == Outcome::Failed;
-        self.denied_in_a_row = if denied.is_some() {
-            self.denied_in_a_row + 1
-        } else {
-            0
-        };
-        self.last.push_back((is_failure, denied.is_some()));
-        if self.last.len() > WINDOW {
-            self.last.pop_front();
-        }
-        let is_full = self.last.len() == WINDOW;
-        let failures = self.last.iter().filter(|(is_failure, _)| *is_failure).count();
-        let denials = self.last.iter().filter(|(_, is_denied)| *is_denied).count();
-        if let Some(needs) = denied {
-            let in_a_row = self.denied_in_a_row >= DENIED_IN_A_ROW;
-            if in_a_row || (is_full && denials >= FAILED_IN_WINDOW) {
-                let figures = if in_a_row {
-                    format!("{DENIED_IN_A_ROW} people in a row were refused")
-                } else {
-                    format!("{denials} of the last {WINDOW} people were refused")
-                };
-                return Some(StopReason::Refused {
-                    is_access: true,
-                    message: format!("{figures}; the account needs {needs}"),
-                });
-            }
-        }
-        (is_full && failures >= FAILED_IN_WINDOW)
-            .then(|| StopReason::Brake(format!("{failures} of the last {WINDOW} people failed")))
     }
 }
 

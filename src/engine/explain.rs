@@ -291,6 +291,7 @@ impl Engine {
         let cancel = CancellationToken::new();
         let looking = Looking {
             depth: Depth::Deep,
+            is_everybody: false,
             priority,
             progress: &Ignore,
             problems: &problems,

@@ -12,6 +12,7 @@
 //! Everybody is on both sides unless told otherwise: `ada` is source id `ada-id`, signs in as `ada@x.example` and is
 //! the target's user `ada-sys` with the same sign-in name and address.
 
+mod gate;
 mod watched;
 
 use std::collections::HashMap;
@@ -25,7 +26,8 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Engine, EngineSettings};
-pub(crate) use watched::{Watched, When};
+pub(crate) use gate::Gate;
+pub(crate) use watched::{Watched, When, dangling};
 
 use crate::connector::{
     AvatarTarget, ConnectorError, ErrorKind, FetchedPhoto, LaneState, Naming, PeopleToAsk, PhotoSource,
@@ -437,6 +439,8 @@ impl World {
             opt_outs: Vec::new(),
             policy: Policy::default(),
             absence_hours: 24,
+            absence_scans: 2,
+            removals_need_approval: true,
             pushes_in_flight: 8,
             picture_side: 360,
         };
@@ -543,6 +547,23 @@ impl World {
             bytes,
             unreadable: None,
         };
+    }
+
+    /// Somebody's photo in the source.
+    pub(crate) fn photo_of(&self, name: &str) -> Option<Bytes> {
+        let id = format!("{name}-id");
+        let state = self.0.lock();
+        let found = state.sources.iter().find(|(person, _)| person.id.as_str() == id);
+        found.and_then(|(_, photo)| photo.bytes.clone())
+    }
+
+    /// Takes somebody out of the source's listing.
+    pub(crate) fn leaves_source(&self, name: &str) {
+        let id = format!("{name}-id");
+        self.0
+            .lock()
+            .sources
+            .retain(|(person, _)| person.id.as_str() != id);
     }
 
     /// Renames the version of somebody's photo, bytes unchanged.
@@ -669,6 +690,34 @@ impl State {
             record,
         });
         id
+    }
+
+    /// Profiles come before the person's own record, the oldest first.
+    fn create_record(&mut self, owner: &TargetId, place: Place) -> RecordId {
+        self.next_id += 1;
+        let id = RecordId::new(format!("{owner}-profile-{}", self.next_id));
+        let own = self
+            .records
+            .iter()
+            .position(|record| &record.owner == owner && record.place == Place::SYS_USER);
+        self.records.insert(
+            own.unwrap_or(0),
+            Record {
+                place,
+                id: id.clone(),
+                owner: owner.clone(),
+                column: Column::Empty,
+            },
+        );
+        id
+    }
+
+    fn point(&mut self, record: &RecordId, place: Place, picture: Option<&PictureId>) {
+        for found in &mut self.records {
+            if &found.id == record && found.place == place {
+                found.column = picture.cloned().map_or(Column::Empty, Column::Names);
+            }
+        }
     }
 
     /// `servicenow.md` 9.3: profiles first, in each record the column before the rows, the oldest row first.
@@ -1033,16 +1082,7 @@ impl AvatarTarget for World {
 
     async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
         self.begin("target.create_record")?;
-        let id = RecordId::new(format!("{}-profile", person.id));
-        self.0.lock().records.insert(
-            0,
-            Record {
-                place,
-                id: id.clone(),
-                owner: person.id.clone(),
-                column: Column::Empty,
-            },
-        );
+        let id = self.0.lock().create_record(&person.id, place);
         self.answer("target.create_record", id)
     }
 
@@ -1141,15 +1181,18 @@ impl AvatarTarget for World {
         picture: Option<&PictureId>,
     ) -> Result<Column, ConnectorError> {
         self.begin("target.set_column")?;
+        self.0.lock().point(record, place, picture);
         let column = picture.cloned().map_or(Column::Empty, Column::Names);
-        let mut state = self.0.lock();
-        for found in &mut state.records {
-            if &found.id == record && found.place == place {
-                found.column = column.clone();
-            }
-        }
-        drop(state);
         self.answer("target.set_column", column)
+    }
+
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        self.begin("target.withdraw_record")?;
+        self.0
+            .lock()
+            .records
+            .retain(|known| &known.id != record || known.place != place);
+        self.answer("target.withdraw_record", ())
     }
 
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {

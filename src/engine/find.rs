@@ -108,6 +108,7 @@ impl Engine {
         let cancel = CancellationToken::new();
         let looking = Looking {
             depth,
+            is_everybody: false,
             priority: Priority::Foreground,
             progress: &Ignore,
             problems: &problems,
@@ -128,19 +129,18 @@ impl Engine {
             among_them.push_with(&person.particulars(), person.faces());
         }
         let mut suspicions = among_them.finish().suspicions();
-        match self.store.load_snapshot().await {
-            Ok(Some(last)) => {
-                for person in people {
-                    if let Some(row) = last.listing.find(&person.source.id)
-                        && let Some(sentence) = last.listing.entry(row).suspicion()
-                    {
-                        suspicions.add(person.source.id.clone(), sentence);
-                    }
+        let wanted = people.iter().map(|person| person.source.id.clone()).collect();
+        match self.store.memory().suspicions(wanted).await {
+            Ok(found) => {
+                for (person, sentence) in found.iter() {
+                    suspicions.add(person.clone(), sentence);
                 }
             }
-            Ok(None) => {}
             // It can be made again, and the push itself looks at every photo.
-            Err(error) => tracing::debug!(error = error.sentence(), "the last scan cannot be read"),
+            Err(error) => tracing::debug!(
+                error = error.sentence(),
+                "what the last scan suspected cannot be read"
+            ),
         }
         suspicions
     }

@@ -47,7 +47,7 @@ impl Engine {
         sink: S,
     ) -> Result<(Seen, S), EngineError> {
         let roster = Arc::new(roster);
-        let handing = Handing::new(sink, self.store.memory().absent().await);
+        let handing = Handing::new(sink, self.store.standing().absent().await);
         let (with_stamps, portions) = mpsc::unbounded_channel();
         let loading = Box::pin(async {
             tokio::try_join!(
@@ -75,7 +75,9 @@ impl Engine {
             target_only: roster.target_only,
         };
         let Handing { sink, sightings } = handing;
-        self.record_sightings(sightings, scanned_at, looking).await;
+        let is_evidence = looking.is_everybody && seen.complete;
+        self.record_sightings(sightings, is_evidence, scanned_at, looking)
+            .await;
         Ok((seen, sink))
     }
 

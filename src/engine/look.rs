@@ -15,6 +15,7 @@ use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict, judg
 use crate::domain::ids::{SourceId, TargetId};
 use crate::domain::photo::{AvatarChain, Sha256, SourcePhoto};
 use crate::domain::run::PersonRef;
+use crate::domain::suspicion::{Face, Faces};
 
 /// What a fresh look at one person has found.
 #[derive(Clone, Debug)]
@@ -36,6 +37,18 @@ pub struct Look {
 }
 
 impl Look {
+    /// What the wrong-face guard is told about this person.
+    pub fn faces(&self) -> Faces {
+        let face = |content: &Content| match content {
+            Content::Sound(facts) => Some(Face::of(&facts.fingerprint)),
+            Content::Unseen | Content::Unsound(_) => None,
+        };
+        Faces {
+            source: face(&self.content.original),
+            target: face(&self.displayed),
+        }
+    }
+
     /// False if a picture could not be downloaded: then a verdict that is known already may be worth more than this one.
     pub fn is_whole(&self) -> bool {
         let has_failed = |side: &SidePicture| matches!(side, SidePicture::Failed(_));
@@ -56,6 +69,7 @@ impl Engine {
         let cancel = CancellationToken::new();
         let looking = Looking {
             depth: Depth::Deep,
+            is_everybody: false,
             priority,
             progress: &Ignore,
             problems: &problems,

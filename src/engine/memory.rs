@@ -245,14 +245,25 @@ impl Engine {
     }
 
     /// Remembers who was seen without a photo, for those whose avatar might be removed for it one day, and forgets it
-    /// of those who have one again.
-    pub(super) async fn record_sightings(&self, sightings: Sightings, at: Timestamp, looking: &Looking<'_>) {
+    /// of those who have one again. Only a complete look at everybody is evidence of an absence (`reliability.md` E6);
+    /// a photo that was seen is one in any case.
+    pub(super) async fn record_sightings(
+        &self,
+        sightings: Sightings,
+        is_evidence: bool,
+        at: Timestamp,
+        looking: &Looking<'_>,
+    ) {
         let recorded = async {
-            let (without, with) = sightings.into_lists()?;
-            if without.is_empty() && with.is_empty() {
+            let (mut without, with) = sightings.into_lists()?;
+            if !is_evidence {
+                without.clear();
+            }
+            let standing = self.store.standing();
+            if without.is_empty() && with.is_empty() || !standing.is_begun() {
                 return Ok(());
             }
-            self.store.memory().see_absences(at, without, with).await
+            standing.see_absences(at, without, with).await
         };
         if let Err(error) = recorded.await {
             let error: StoreError = error;
@@ -263,30 +274,17 @@ impl Engine {
         }
     }
 
-    /// Since when these people have been seen without a photo, each sighting since then agreeing.
-    pub(super) async fn first_sightings(
-        &self,
-        people: &[SourceId],
-    ) -> Result<HashMap<SourceId, Timestamp>, String> {
-        if people.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let mut known = self
-            .store
-            .memory()
-            .absences()
-            .await
-            .map_err(|error| error.sentence())?;
-        Ok(people
-            .iter()
-            .filter_map(|person| known.remove_entry(person))
-            .map(|(person, sighting)| (person, sighting.first))
-            .collect())
-    }
-
     /// Keeps a scan of everybody for the next first screen. The error says in words that it could not be kept.
-    pub(super) async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
-        let saved = self.store.save_snapshot(listed).await;
+    ///
+    /// # Errors
+    ///
+    /// Why the next first screen will not show it, in words.
+    pub async fn remember_scan(&self, listed: Arc<Listed>) -> Result<(), String> {
+        let suspicions = listed.listing.suspicions();
+        let saved = match self.store.save_snapshot(listed).await {
+            Ok(()) => self.store.memory().remember_suspicions(suspicions).await,
+            Err(error) => Err(error),
+        };
         saved.map_err(|error| {
             format!(
                 "the scan could not be kept for the next first screen: {}",
@@ -303,7 +301,16 @@ impl Engine {
     /// Whether what a run must keep can be kept.
     pub(super) async fn check_store(&self) -> Probe {
         let vault = self.store.vault();
-        let result = match (vault.size().await, self.store.notes()) {
+        let seen = match vault.size().await {
+            Ok(size) => vault.protection().await.map(|protection| (size, protection)),
+            Err(error) => Err(error),
+        };
+        let result = match (seen, self.store.notes()) {
+            (Err(StoreError::Key(error)), _) => ProbeResult::Failed {
+                kind: crate::connector::ErrorKind::Configuration,
+                seen: error.to_string(),
+                hint: error.hint().into(),
+            },
             (Err(error), _) => ProbeResult::Failed {
                 kind: crate::connector::ErrorKind::Configuration,
                 seen: error.sentence(),
@@ -313,7 +320,11 @@ impl Engine {
                 seen: note.clone(),
                 hint: "nothing is lost; see the folders with `avatar-sync info`".into(),
             },
-            (Ok(size), []) => {
+            (Ok((size, protection)), []) => {
+                if let Some((seen, hint)) = protection.concern() {
+                    let hint = hint.into();
+                    return keeping(ProbeResult::Warning { seen, hint });
+                }
                 let access = match self.store.access() {
                     Access::Write => "journal and vault can be written",
                     Access::Read => "opened for reading only",
@@ -325,10 +336,14 @@ impl Engine {
                 ))
             }
         };
-        Probe {
-            what: "keep journal and replaced pictures on this machine".into(),
-            result,
-        }
+        keeping(result)
+    }
+}
+
+fn keeping(result: ProbeResult) -> Probe {
+    Probe {
+        what: "keep journal and replaced pictures on this machine".into(),
+        result,
     }
 }
 

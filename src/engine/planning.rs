@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::push::aim::{self, Learned, Wanted};
 use super::{Engine, PersonState, Scan, ScanSink};
 use crate::connector::AvatarTarget;
+use crate::domain::brake::parking::Situation;
+use crate::domain::brake::removal::{EvidenceRule, Sightings, StagedRemoval, rejection};
 use crate::domain::comparison::{Content, Verdict};
 use crate::domain::ids::SourceId;
 use crate::domain::photo::{AvatarChain, Finding, Sha256, SourcePhoto, StoredPicture};
@@ -17,7 +19,8 @@ use crate::domain::plan::{Absence, Candidate, Plan, Policy, plan};
 use crate::domain::suspicion::Suspicions;
 
 impl Engine {
-    /// What a run would do with these people. Asks no service and writes nothing.
+    /// What a run would do with these people. Asks no service and writes nothing. Whoever is named is tried, even if
+    /// runs pass them over for a while.
     ///
     /// Whoever is still *undecided* is skipped, so make plans from scans of [`Depth::Settled`](super::Depth::Settled)
     /// or deeper.
@@ -41,7 +44,7 @@ impl Engine {
     pub(super) async fn plan_by(&self, scan: &Scan, policy: Policy) -> Plan {
         let mut candidates = Candidates {
             policy,
-            ..self.candidates()
+            ..self.candidates().even_parked()
         };
         for (position, state) in (0..).zip(&scan.people) {
             candidates.consider(position, state);
@@ -56,6 +59,8 @@ impl Engine {
             target: Arc::clone(&self.target),
             policy: self.settings.policy,
             only: None,
+            passes_over_parked: true,
+            in_scope: None,
             people: Vec::new(),
         }
     }
@@ -68,36 +73,74 @@ impl Engine {
         complete: bool,
         suspicions: &Suspicions,
     ) -> Plan {
-        let policy = candidates.policy;
-        let mut people = candidates.people;
+        let Candidates {
+            policy,
+            passes_over_parked,
+            in_scope,
+            mut people,
+            ..
+        } = candidates;
         people.sort_by_key(|(position, _)| *position);
         let mut people: Vec<Candidate> = people.into_iter().map(|(_, candidate)| candidate).collect();
-        let absences = self.absences(&people).await;
+        let absences = self.absences(policy).await;
         for candidate in people.iter_mut().filter(|candidate| may_be_removed(candidate)) {
-            candidate.absence = absences.of(&candidate.person.source, scanned_at);
+            absences.judge(candidate, scanned_at);
         }
         for candidate in &mut people {
             candidate.suspicion = suspicions.of(&candidate.person.source).map(str::to_owned);
         }
-        plan(people, policy, &self.settings.profile, self.now(), complete)
+        if passes_over_parked {
+            self.pass_over_parked(&mut people).await;
+        }
+        Plan {
+            in_scope,
+            ..plan(people, policy, &self.settings.profile, self.now(), complete)
+        }
     }
 
-    /// Since when the people who would lose their avatar have been seen without a photo.
-    async fn absences(&self, people: &[Candidate]) -> Absences {
-        if !self.settings.policy.mirror_removals {
+    /// Notes who has failed in run after run and is not to be tried today.
+    async fn pass_over_parked(&self, people: &mut [Candidate]) {
+        let failing = match self.store.standing().failing().await {
+            Ok(failing) => failing,
+            Err(error) => {
+                // Whoever is tried once more than need be costs requests and nothing else.
+                tracing::warn!(error = error.sentence(), "who keeps failing cannot be read");
+                return;
+            }
+        };
+        let now = self.now();
+        if failing.is_empty() {
+            return;
+        }
+        for candidate in people {
+            if let Some(series) = failing.get(&candidate.person.source)
+                && let Some(expected) = &candidate.expected
+            {
+                let situation = Situation {
+                    photo: candidate.photo.clone(),
+                    expected: expected.clone(),
+                };
+                candidate.parked = series.parked_in(&situation, now).map(|parked| parked.sentence());
+            }
+        }
+    }
+
+    /// What has been seen of people without a photo, and what somebody has said about removing their avatars.
+    async fn absences(&self, policy: Policy) -> Absences {
+        if !policy.mirror_removals {
             return Absences::NotAsked;
         }
-        let people: Vec<SourceId> = people
-            .iter()
-            .filter(|candidate| may_be_removed(candidate))
-            .map(|candidate| candidate.person.source.clone())
-            .collect();
-        match self.first_sightings(&people).await {
-            Ok(since) => Absences::Known {
-                since,
-                apart: SignedDuration::from_hours(i64::from(self.settings.absence_hours)),
+        let standing = self.store.standing();
+        match tokio::try_join!(standing.absences(), standing.staged_removals()) {
+            Ok((seen, staged)) => Absences::Known {
+                seen,
+                staged,
+                rule: EvidenceRule {
+                    scans: self.settings.absence_scans,
+                    apart: SignedDuration::from_hours(i64::from(self.settings.absence_hours)),
+                },
             },
-            Err(why) => Absences::Unknown(why),
+            Err(error) => Absences::Unknown(error.sentence()),
         }
     }
 }
@@ -108,6 +151,9 @@ pub struct Candidates {
     policy: Policy,
     /// Nobody else, if set.
     only: Option<HashSet<SourceId>>,
+    passes_over_parked: bool,
+    /// How many of everybody are in scope, once anybody has been handed on.
+    in_scope: Option<u64>,
     people: Vec<(u32, Candidate)>,
 }
 
@@ -126,6 +172,19 @@ impl Candidates {
         self
     }
 
+    /// Whoever keeps failing is tried, too.
+    #[must_use]
+    pub fn even_parked(mut self) -> Self {
+        self.passes_over_parked = false;
+        self
+    }
+
+    /// What lies behind a right picture is put in order too ([`Policy::repair`]).
+    pub(super) fn repairing(mut self) -> Self {
+        self.policy.repair = true;
+        self
+    }
+
     fn consider(&mut self, position: u32, state: &PersonState) {
         if self
             .only
@@ -140,6 +199,8 @@ impl Candidates {
 
 impl ScanSink for Candidates {
     fn take(&mut self, position: u32, person: PersonState) {
+        let is_in_scope = person.judgement.verdict != Verdict::Excluded;
+        *self.in_scope.get_or_insert(0) += u64::from(is_in_scope);
         self.consider(position, &person);
     }
 }
@@ -191,6 +252,7 @@ fn candidate(target: &dyn AvatarTarget, state: &PersonState, policy: Policy) -> 
         }),
         // Known once everybody has been seen, both.
         suspicion: None,
+        parked: None,
         absence: Absence::Unconfirmed(String::new()),
     }
 }
@@ -199,40 +261,52 @@ fn candidate(target: &dyn AvatarTarget, state: &PersonState, policy: Policy) -> 
 enum Absences {
     /// Nothing is removed, so it does not matter.
     NotAsked,
-    /// Since when each person's photo has been seen to be absent, without a sighting of a photo in between.
+    /// What has been seen, and what was said about it.
     Known {
-        since: HashMap<SourceId, Timestamp>,
-        apart: SignedDuration,
+        seen: HashMap<SourceId, Sightings>,
+        staged: HashMap<SourceId, StagedRemoval>,
+        rule: EvidenceRule,
     },
     /// It cannot be read, in words.
     Unknown(String),
 }
 
 impl Absences {
-    fn of(&self, person: &SourceId, now: Timestamp) -> Absence {
-        match self {
+    /// Whether somebody's avatar may go, with the evidence in the reason.
+    fn judge(&self, candidate: &mut Candidate, now: Timestamp) {
+        let Candidate {
+            person,
+            judgement,
+            expected,
+            absence,
+            ..
+        } = candidate;
+        *absence = match self {
             Self::NotAsked => Absence::Unconfirmed("removing avatars is not switched on".into()),
             Self::Unknown(why) => Absence::Unconfirmed(format!(
                 "whether the photo was absent before cannot be read, so the avatar stays: {why}"
             )),
-            Self::Known { since, apart } => {
-                let Some(first) = since.get(person) else {
-                    return Absence::Unconfirmed(format!(
-                        "the photo is seen to be absent for the first time; the avatar is removed if that is so in {} hours",
-                        apart.as_hours()
-                    ));
-                };
-                if now.duration_since(*first) >= *apart && now > *first {
-                    Absence::Confirmed
-                } else {
-                    Absence::Unconfirmed(format!(
-                        "the photo has been absent since {} only; the avatar is removed after {} hours",
-                        first.strftime("%Y-%m-%d %H:%M UTC"),
-                        apart.as_hours()
-                    ))
+            Self::Known { seen, staged, rule } => {
+                let seen = seen.get(&person.source).copied();
+                let rejected = expected
+                    .as_ref()
+                    .and_then(|expected| rejection(staged, &person.source, expected));
+                match (rule.judge(seen, now), rejected) {
+                    (Absence::Confirmed, Some(why)) => Absence::Unconfirmed(why),
+                    (absence, _) => {
+                        if let (Absence::Confirmed, Some(seen)) = (&absence, seen) {
+                            judgement.reason = format!(
+                                "{}; absent since {} in {} complete scans",
+                                judgement.reason,
+                                seen.first.strftime("%Y-%m-%d %H:%M UTC"),
+                                seen.scans
+                            );
+                        }
+                        absence
+                    }
                 }
             }
-        }
+        };
     }
 }
 

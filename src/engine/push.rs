@@ -107,6 +107,8 @@ struct Work {
     is_committed: bool,
     /// Announced writes of which nobody knows how they went.
     open: usize,
+    /// Rows that stay because columns of other people's records name them.
+    spared: Vec<PictureId>,
     /// Rows whose deletion failed.
     left: Vec<PictureId>,
     /// Why, for the first of them.
@@ -133,6 +135,7 @@ impl Work {
             stale_thumbnails: Vec::new(),
             is_committed: false,
             open: 0,
+            spared: Vec::new(),
             left: Vec::new(),
             why_left: None,
         }
@@ -143,6 +146,8 @@ impl Work {
 struct PlaceWork {
     place: Place,
     record: Option<RecordId>,
+    /// True if this push has created the record.
+    is_created: bool,
     /// The row that counts: kept, stored, or somebody else's with the same bytes.
     picture: Option<PictureId>,
     /// Rows that this push has stored.
@@ -160,6 +165,7 @@ impl PlaceWork {
         Self {
             place: aim.place,
             record: aim.record,
+            is_created: false,
             picture: aim.picture,
             uploaded: Vec::new(),
             superseded: aim.superseded,
@@ -241,6 +247,10 @@ impl Pushing {
                     );
                     ended.stop = unseen.stop;
                     return ended;
+                }
+                Ok((Settled::Doubled(position), stamp)) => {
+                    ended.after = Some(stamp);
+                    return self.give_up_record(work, position, ended).await;
                 }
                 Ok((Settled::Good, stamp)) => {
                     ended.after = Some(stamp);
@@ -449,7 +459,7 @@ impl Pushing {
         let (chain, displayed) =
             futures::future::join(self.chain(&work.target), self.displayed(&work.target)).await;
         let (chain, displayed) = (chain?, displayed?);
-        let settled = observation::settled(work, &chain, displayed.as_ref(), &work.left);
+        let settled = observation::settled(work, &chain, displayed.as_ref());
         Ok((settled, chain.stamp()))
     }
 

@@ -11,7 +11,7 @@ use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RunControl};
 use crate::connector::{ConnectorError, Priority};
 use crate::domain::ids::PictureId;
-use crate::domain::photo::{AvatarChain, AvatarRecord, PictureForm, StoredPicture};
+use crate::domain::photo::{AvatarChain, PictureForm, Place, Sha256, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, StopReason};
 use crate::domain::tidying::Task;
@@ -43,27 +43,36 @@ enum Decision {
     StepBack,
 }
 
-/// Decides from what was announced and what is there now. Pure.
-fn decide(person: &Unfinished, chain: &AvatarChain) -> Decision {
+/// Decides from what was announced and what is there now, at the places that the write mode writes. Pure.
+fn decide(person: &Unfinished, chain: &AvatarChain, places: &[Place]) -> Decision {
     if person.change == Task::Push(Change::Remove) {
         // Columns go before rows, so every state on the way is sound; the next plan decides afresh.
         return Decision::Nothing;
     }
     let ours = rows_of_ours(person, chain);
     let kept: HashSet<&PictureId> = person.kept.iter().map(|kept| &kept.stored.id).collect();
+    let wanted: HashSet<Sha256> = person
+        .writes
+        .iter()
+        .filter(|write| write.intent.kind == WriteKind::Upload)
+        .filter_map(|write| write.intent.sha256)
+        .collect();
+    // At a place that held the wanted bytes already nothing was stored and nothing kept.
     let is_foreign = |row: &StoredPicture| {
-        row.form == PictureForm::ImageField && !ours.contains(&row.id) && !kept.contains(&row.id)
+        row.form == PictureForm::ImageField
+            && !ours.contains(&row.id)
+            && !kept.contains(&row.id)
+            && row.sha256.is_none_or(|sha256| !wanted.contains(&sha256))
     };
-    let written = |record: &&AvatarRecord| record.pictures.iter().any(|row| ours.contains(&row.id));
     if ours.is_empty() {
         Decision::Nothing
-    } else if chain
-        .records
+    } else if places
         .iter()
-        .filter(written)
+        .filter_map(|place| chain.record(*place))
         .flat_map(|record| &record.pictures)
         .any(is_foreign)
     {
+        // Chosen by somebody since, even if in the one record our row went with it.
         Decision::StepBack
     } else {
         Decision::Finish
@@ -165,7 +174,7 @@ impl Engine {
                 "this person is gone from the target",
             ));
         };
-        match decide(person, &chain) {
+        match decide(person, &chain, &self.target.places_to_write(&chain)) {
             Decision::Nothing => Ok(Ended::new(Outcome::Skipped, "nothing of it was left behind")),
             Decision::StepBack => self.step_back(pushing, person, &chain).await,
             Decision::Finish => {

@@ -28,7 +28,7 @@ use crate::domain::packing::SeenIds;
 use crate::domain::pairing::{MatchRule, pair};
 use crate::domain::person::{SourcePerson, TargetPerson};
 use crate::domain::scope::SourceScope;
-use crate::domain::suspicion::Suspicions;
+use crate::domain::suspicion::{Gallery, Suspicions};
 
 /// Something a scan has got done. Plain values; a page's people are lent.
 #[derive(Debug)]
@@ -130,9 +130,33 @@ impl Engine {
         progress: &dyn ScanObserver,
         cancel: &CancellationToken,
     ) -> Result<(Scanned, S), EngineError> {
+        let (scanned, _, sink) = self.scan_all(depth, sink, progress, cancel).await?;
+        Ok((scanned, sink))
+    }
+
+    /// The same for whoever goes on comparing: with the pictures that were seen, in the order of the listing. See
+    /// [`Listing::judged`].
+    pub async fn scan_with_faces(
+        &self,
+        depth: Depth,
+        progress: &dyn ScanObserver,
+        cancel: &CancellationToken,
+    ) -> Result<(Scanned, Gallery), EngineError> {
+        let (scanned, gallery, ()) = self.scan_all(depth, (), progress, cancel).await?;
+        Ok((scanned, gallery))
+    }
+
+    async fn scan_all<S: ScanSink>(
+        &self,
+        depth: Depth,
+        sink: S,
+        progress: &dyn ScanObserver,
+        cancel: &CancellationToken,
+    ) -> Result<(Scanned, Gallery, S), EngineError> {
         let problems = Problems::new(progress);
         let looking = Looking {
             depth,
+            is_everybody: true,
             priority: Priority::Background,
             progress,
             problems: &problems,
@@ -152,10 +176,11 @@ impl Engine {
         let (seen, AndListing { sink, listing }) = self
             .look_at(roster, complete, &looking, AndListing { sink, listing })
             .await?;
+        let (listing, gallery) = in_background(move || listing.finish_with_faces()).await;
         let listed = Arc::new(Listed {
             scanned_at: seen.scanned_at,
             complete: seen.complete,
-            listing: in_background(move || listing.finish()).await,
+            listing,
         });
         if let Err(problem) = self.remember_scan(Arc::clone(&listed)).await {
             problems.note(problem);
@@ -165,7 +190,7 @@ impl Engine {
             problems: problems.into_list(),
             target_only: seen.target_only,
         };
-        Ok((scanned, sink))
+        Ok((scanned, gallery, sink))
     }
 
     /// Everybody on both sides, and who is in scope: all listings side by side.
@@ -259,6 +284,8 @@ impl Engine {
 #[derive(Clone, Copy)]
 pub(super) struct Looking<'a> {
     pub depth: Depth,
+    /// True for a look at everybody, which alone is evidence of an absence.
+    pub is_everybody: bool,
     pub priority: Priority,
     pub progress: &'a dyn ScanObserver,
     pub problems: &'a Problems<'a>,

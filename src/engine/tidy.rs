@@ -7,8 +7,8 @@ use super::apply::{ApplyError, RunControl, RunReport, TakesTurn};
 use super::push::{Ended, Pushing, Turn};
 use crate::domain::plan::Limits;
 use crate::domain::run::{PersonRef, RunEvent};
-use crate::domain::tidying::{TIDY_SCHEMA, TidyKind, TidyPlan, TidyStep};
-use crate::store::journal::{Planned, RunKind};
+use crate::domain::tidying::{Purpose, TIDY_SCHEMA, Task, TidyKind, TidyPlan, TidyStep};
+use crate::store::journal::{Planned, RunKind, StepToPlan};
 
 struct Part {
     step: TidyStep,
@@ -18,6 +18,14 @@ struct Part {
 impl TakesTurn for Part {
     fn person(&self) -> &PersonRef {
         &self.step.person
+    }
+
+    fn planned(&self) -> StepToPlan<'_> {
+        StepToPlan {
+            person: &self.step.person,
+            task: Task::Tidy(self.kind),
+            expected: &self.step.expected,
+        }
     }
 
     async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {
@@ -44,10 +52,11 @@ impl Engine {
         plan.check(limits)?;
         self.recover().await?;
         let kind = plan.purpose.kind();
-        let control = control.clone().of_kind(match kind {
-            TidyKind::Clean => RunKind::Clean,
-            TidyKind::Undo => RunKind::Undo,
-        });
+        let control = match &plan.purpose {
+            Purpose::Clean => control.clone().of_kind(RunKind::Clean),
+            Purpose::Undo(run) => control.clone().of_kind(RunKind::Undo).undoing(run.clone()),
+            Purpose::UndoLast => control.clone().of_kind(RunKind::Undo),
+        };
         let steps = plan.steps.len() as u64;
         let emptied = plan.steps.iter().filter(|step| step.shows.is_none()).count() as u64;
         let planned = match kind {

@@ -4,6 +4,8 @@
 //! Nothing here knows whether the run was a push, a cleaning or itself an undo: the journal tells what was written, and
 //! that is what is reversed.
 
+mod people;
+
 use std::collections::HashSet;
 
 use super::push::stored_by;
@@ -17,7 +19,10 @@ use crate::domain::tidying::{
     Left, Names, Purpose, StoredForm, Subject, TIDY_SCHEMA, TidyPlan, TidyStep, Write, chain_after,
 };
 use crate::store::StoreError;
-use crate::store::journal::{Answer, Deeds, KeptPicture, RunRecord, StepRecord, WriteKind, WriteRecord};
+use crate::store::journal::{
+    Answer, Deeds, KeptPicture, Released, RunRecord, StepRecord, WriteKind, WriteRecord,
+};
+use crate::store::vault::Why;
 
 /// People whose part of the journal is read at once.
 const CHUNK: usize = 150;
@@ -171,17 +176,31 @@ impl Engine {
             let why = format!("the records in {target} were changed since; they stay as they are");
             return Ok(Err((Outcome::ChangedMeanwhile, why)));
         }
+        if let Some(Released { why, at }) = deeds.released {
+            let at = at.strftime("%Y-%m-%d");
+            let why = match why {
+                Why::Age => {
+                    format!("the picture of before left the vault on {at}, when it had reached the age limit")
+                }
+                Why::Forgotten => format!("the picture of before was forgotten on {at}, as somebody asked"),
+            };
+            return Ok(Err((Outcome::Skipped, format!("{why}; nothing can be put back"))));
+        }
         let writes = match reversed(deeds, chain) {
             Ok(writes) => writes,
             Err(why) => return Ok(Err((Outcome::Skipped, why))),
         };
         for write in &writes {
-            if let Write::Store { sha256, .. } = write
-                && !self.store.vault().holds(sha256).await?
-            {
-                let why = "the copy of the picture of before is not in the vault any more".to_owned();
-                return Ok(Err((Outcome::Failed, why)));
-            }
+            let Write::Store { sha256, .. } = write else {
+                continue;
+            };
+            // One copy that cannot be read is no reason to leave the others.
+            let why = match self.store.vault().get(sha256).await {
+                Ok(Some(_)) => continue,
+                Ok(None) => "the copy of the picture of before is not in the vault any more".to_owned(),
+                Err(error) => error.sentence(),
+            };
+            return Ok(Err((Outcome::Failed, why)));
         }
         let shows = match self.shown_after(chain, &writes).await {
             Ok(shows) => shows,
@@ -247,7 +266,8 @@ fn has_effect(deeds: &Deeds) -> bool {
             .rfind(|write| write.intent.record.as_ref() == Some(&record));
         last.is_some_and(|write| write.intent.picture != before)
     });
-    has_removed || has_stored || has_set
+    // What has left the vault since was removed from the target before.
+    has_removed || has_stored || has_set || deeds.released.is_some()
 }
 
 /// The columns that were set, with what they named before.
@@ -331,3 +351,6 @@ fn reversed(deeds: &Deeds, chain: &AvatarChain) -> Result<Vec<Write>, String> {
     }
     Ok(writes)
 }
+
+#[cfg(test)]
+mod tests;

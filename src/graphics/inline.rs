@@ -37,6 +37,24 @@ pub fn compose(left: Option<&DynamicImage>, right: Option<&DynamicImage>) -> Rgb
     canvas
 }
 
+/// Puts any number of pictures in a row on one transparent canvas, all at the same height. A missing one leaves an empty
+/// frame.
+pub fn compose_row(pictures: &[Option<DynamicImage>]) -> RgbaImage {
+    let each: Vec<RgbaImage> = pictures
+        .iter()
+        .map(|picture| picture.as_ref().map_or_else(empty_frame, scaled))
+        .collect();
+    let gaps = GAP * (each.len().saturating_sub(1) as u32);
+    let width = each.iter().map(RgbaImage::width).sum::<u32>() + gaps;
+    let mut canvas = RgbaImage::from_pixel(width.max(1), HEIGHT, Rgba([0, 0, 0, 0]));
+    let mut x = 0;
+    for picture in &each {
+        imageops::overlay(&mut canvas, picture, i64::from(x), 0);
+        x += picture.width() + GAP;
+    }
+    canvas
+}
+
 fn scaled(picture: &DynamicImage) -> RgbaImage {
     let width = u64::from(picture.width()) * u64::from(HEIGHT) / u64::from(picture.height().max(1));
     let width = (width as u32).clamp(HEIGHT / 3, HEIGHT * 2);
@@ -124,6 +142,15 @@ mod tests {
         let small = DynamicImage::new_rgb8(48, 48);
         let canvas = compose(Some(&wide), Some(&small));
         assert_eq!(canvas.dimensions(), (720 + GAP + 360, HEIGHT));
+    }
+
+    #[test]
+    fn faces_stand_in_a_row_with_a_frame_for_one_that_is_missing() {
+        let face = DynamicImage::new_rgb8(48, 48);
+        let canvas = compose_row(&[Some(face.clone()), None, Some(face)]);
+        assert_eq!(canvas.dimensions(), (3 * HEIGHT + 2 * GAP, HEIGHT));
+        assert_eq!(canvas.get_pixel(HEIGHT + GAP, 0).0, [128, 128, 128, 255]);
+        assert_eq!(compose_row(&[]).dimensions(), (1, HEIGHT));
     }
 
     #[test]

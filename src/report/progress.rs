@@ -136,6 +136,7 @@ pub fn waiting(lanes: &[LaneState]) -> Option<String> {
     let why = match reason {
         PauseReason::Throttled => "asked us to slow down",
         PauseReason::CircuitOpen => "does not answer; trying again",
+        PauseReason::DiskFull => "is full; nothing is sent until there is room",
     };
     Some(format!("{} {why}, {} s left", lane.name, remaining.as_secs() + 1))
 }

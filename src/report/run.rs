@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::json;
 use super::status::whole_seconds;
 use super::text::{Look, number, outcome_style, people};
+use crate::domain::ids::RunId;
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason, Summary};
 
 /// Writes one event as one line of JSON (`cli.md`, JSON).
@@ -23,6 +24,8 @@ enum JsonEvent<'a> {
         at: String,
         selected: u64,
         steps: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        continues: Option<&'a str>,
     },
     Step {
         person: &'a PersonRef,
@@ -52,7 +55,9 @@ impl<'a> JsonEvent<'a> {
                 at,
                 selected,
                 steps,
+                continues,
             } => Self::Started {
+                continues: continues.as_ref().map(RunId::as_str),
                 run: run.as_str(),
                 at: whole_seconds(*at),
                 selected: *selected,
@@ -95,6 +100,17 @@ pub fn stop_sentence(reason: &StopReason) -> String {
         StopReason::Brake(figures) => format!("a brake stopped the run: {figures}"),
         StopReason::Refused { message, .. } => format!("the run stopped: {message}"),
         StopReason::Storage(message) => format!("the run stopped, nothing more was sent: {message}"),
+    }
+}
+
+/// The stable code of why a run ended early.
+pub fn stop_code(reason: &StopReason) -> &'static str {
+    match reason {
+        StopReason::Cancelled => "cancelled",
+        StopReason::Brake(_) => "brake",
+        StopReason::Refused { is_access: true, .. } => "access",
+        StopReason::Refused { .. } => "refused",
+        StopReason::Storage(_) => "storage",
     }
 }
 

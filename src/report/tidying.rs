@@ -13,12 +13,18 @@ const NAMED: usize = 20;
 pub fn write_human(out: &mut dyn Write, look: Look, plan: &TidyPlan) -> io::Result<()> {
     match &plan.purpose {
         Purpose::Clean => write_cleaning(out, plan)?,
-        Purpose::Undo(run) => {
+        purpose @ (Purpose::Undo(_) | Purpose::UndoLast) => {
             let steps = plan.steps.len() as u64;
+            let what = undone(purpose);
             if steps == 0 {
-                writeln!(out, "Nothing of run {run} can be taken back.")?;
+                writeln!(out, "Nothing of {what} can be taken back.")?;
             } else {
-                writeln!(out, "Run {run} would be taken back for {}:", people(steps))?;
+                writeln!(
+                    out,
+                    "{} would be taken back for {}:",
+                    capitalised(&what),
+                    people(steps)
+                )?;
                 let emptied = plan.removals();
                 if steps > emptied {
                     writeln!(
@@ -102,10 +108,20 @@ pub fn question(plan: &TidyPlan, instance: &str) -> String {
             "\nRemove {} stored pictures in {instance}? Copies are kept.",
             number(plan.removals())
         ),
-        Purpose::Undo(run) => format!(
-            "\nTake run {run} back for {} in {instance}?",
+        purpose @ (Purpose::Undo(_) | Purpose::UndoLast) => format!(
+            "\nTake {} back for {} in {instance}?",
+            undone(purpose),
             people(plan.steps.len() as u64)
         ),
+    }
+}
+
+/// What an undo takes back: "run 20260302-140500-1", "the last change".
+pub fn undone(purpose: &Purpose) -> String {
+    match purpose {
+        Purpose::Undo(run) => format!("run {run}"),
+        Purpose::UndoLast => "the last change".into(),
+        Purpose::Clean => "a cleaning".into(),
     }
 }
 
@@ -151,6 +167,12 @@ pub fn left_words(left: &Left) -> String {
         [litter] => format!("{}: {}", litter.kind.words(), litter.why),
         [litter, ..] => format!("{}: {}", litter.kind.words(), left.reason),
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 fn won(litter: &Litter) -> u64 {

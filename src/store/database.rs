@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{StoreError, files};
+use super::{StoreError, files, place};
 
 /// How long a statement waits for another process, at most.
 const BUSY: Duration = Duration::from_secs(5);
@@ -76,10 +76,23 @@ pub(super) fn open_read_only(path: &Path, schema: &Schema) -> Result<Option<Conn
     }
 }
 
+/// Another connection for writing to a file that this process has opened and checked already.
+pub(super) fn open_again(path: &Path) -> Result<Connection, StoreError> {
+    let failed = StoreError::database("open the local data");
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    connection.busy_timeout(BUSY).map_err(&failed)?;
+    // What is removed here is somebody's: its bytes are overwritten, and it is on the disk when a commit returns.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")
+        .map_err(&failed)?;
+    Ok(connection)
+}
+
 /// A database that lives as long as its connection.
 pub(super) fn in_memory(schema: &Schema) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
-    migrate(&mut connection, schema, 0)?;
+    migrate(&mut connection, schema)?;
     Ok(connection)
 }
 
@@ -125,11 +138,10 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, Trouble> {
             known: schema.newest(),
         }));
     }
-    check(&connection, found)?;
+    check(&connection)?;
     // On file systems without shared memory SQLite stays with its rollback journal, which is as safe and slower.
-    let _mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(&failed)?;
+    let is_shared = path.parent().and_then(place::of).is_some();
+    set_mode(&connection, is_shared).map_err(&failed)?;
     let level = if schema.is_durable { "FULL" } else { "NORMAL" };
     connection
         .execute_batch(&format!(
@@ -144,7 +156,7 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, Trouble> {
                 .execute("VACUUM INTO ?1", [copy.as_ref()])
                 .map_err(Trouble::of("copy the local data before changing its format"))?;
         }
-        migrate(&mut connection, schema, found).map_err(Trouble::of("bring the local data up to date"))?;
+        migrate(&mut connection, schema).map_err(Trouble::of("bring the local data up to date"))?;
     }
     (schema.self_test)(&connection).map_err(|error| match error {
         rusqlite::Error::SqliteFailure(..) => failed(error),
@@ -154,7 +166,20 @@ fn try_open(path: &Path, schema: &Schema) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
-fn check(connection: &Connection, found: i64) -> Result<(), Trouble> {
+/// Shared memory, which the write-ahead log needs, does not reach another machine.
+fn set_mode(connection: &Connection, is_shared: bool) -> rusqlite::Result<()> {
+    let wanted = if is_shared { "DELETE" } else { "WAL" };
+    let set = connection.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| {
+        row.get::<_, String>(0)
+    });
+    match set {
+        // Somebody reads just now; the next start changes it.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn check(connection: &Connection) -> Result<(), Trouble> {
     let failed = Trouble::of("check the local data");
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
@@ -162,12 +187,16 @@ fn check(connection: &Connection, found: i64) -> Result<(), Trouble> {
     if verdict != "ok" {
         return Err(Trouble::Damaged(verdict));
     }
-    let tables: i64 = connection
+    // Another process may be filling a new file right now: all three are of one moment.
+    let moment = connection.unchecked_transaction().map_err(&failed)?;
+    let tables: i64 = moment
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(&failed)?;
-    let application: i64 = connection
+    let application: i64 = moment
         .query_row("PRAGMA application_id", [], |row| row.get(0))
         .map_err(&failed)?;
+    let found = format_of(&moment).map_err(&failed)?;
+    moment.commit().map_err(&failed)?;
     let is_ours = if found == 0 {
         tables == 0
     } else {
@@ -184,8 +213,10 @@ fn format_of(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn migrate(connection: &mut Connection, schema: &Schema, found: i64) -> rusqlite::Result<()> {
+fn migrate(connection: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Asked again under the lock: another process may have done it meanwhile.
+    let found = format_of(&transaction)?;
     for script in schema.migrations.iter().skip(found as usize) {
         transaction.execute_batch(script)?;
     }

@@ -1,14 +1,18 @@
 //! Files that only their owner can read, and that are there as a whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StoreError;
 
 /// Creates a folder and its parents, for the owner alone.
-pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// If that is not possible.
+pub fn create_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -118,6 +122,27 @@ impl Drop for PartialFile {
     }
 }
 
+/// Removes a file; false if it was not there.
+pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::files("remove", path)(error)),
+    }
+}
+
+/// What is in a folder; nothing if it is not there.
+pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<std::io::Result<_>>()
+            .map_err(StoreError::files("list", folder)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(StoreError::files("list", folder)(error)),
+    }
+}
+
 const TEMPORARY: &str = ".partial-";
 
 /// A new file beside `path`, never one that is there: links in a shared folder lead nowhere.
@@ -131,7 +156,7 @@ fn create_temporary(path: &Path) -> Result<(PathBuf, File), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(&temporary) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             // Left behind by a dead process that had our number.
             fs::remove_file(&temporary).map_err(StoreError::files("remove", &temporary))?;
             let file = options

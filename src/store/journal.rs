@@ -5,8 +5,12 @@
 //! them before anything new is sent (`reliability.md` 2). Together with the runs this is the audit trail (8.14). There are
 //! no picture bytes and no secrets in it: it is what people attach to tickets.
 
+mod past;
+pub(super) mod planned;
 mod records;
 mod rows;
+mod told;
+mod trail;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -16,20 +20,27 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+pub use past::{PastPicture, PastRun, PastStep, PeopleCursor, PeopleFilter, PeoplePage, RunCursor, RunsPage};
+pub use planned::StepToPlan;
 pub use records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, RunKind, RunRecord, RunStart, StepRecord,
-    Unfinished, WriteKind, WriteRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Planned, Released, RunKind, RunRecord, RunStart,
+    StepRecord, Unfinished, WriteKind, WriteRecord,
 };
+pub use told::CutShort;
+pub use trail::{TrailFilter, TrailLine, Verified};
 use writer::{Entry, Writer};
 
 use super::database::{self, Schema};
 use super::lock::Lock;
+use super::patience::Patience;
 use super::{StoreError, in_background};
 use crate::domain::ids::{RunId, SourceId, TargetId};
+use crate::domain::outstanding::PlannedStep;
+use crate::domain::photo::Sha256;
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "the journal",
     migrations: &["
         -- One row per run that may write. `finished` stays empty when it was interrupted.
@@ -65,7 +76,19 @@ const SCHEMA: Schema = Schema {
         -- How a step has left the target: what an undo must find.
         ALTER TABLE steps ADD COLUMN after TEXT;
         CREATE INDEX steps_by_person ON steps (target, at);
-    "],
+    ", "
+        -- Which run a run goes on with, and which one it takes back.
+        ALTER TABLE runs ADD COLUMN continues TEXT;
+        ALTER TABLE runs ADD COLUMN undoes TEXT;
+        CREATE INDEX runs_by_continued ON runs (continues) WHERE continues IS NOT NULL;
+        CREATE INDEX runs_by_undone ON runs (undoes) WHERE undoes IS NOT NULL;
+        -- What a run set out to do, in portions, until it is complete.
+        CREATE TABLE planned (
+            id INTEGER PRIMARY KEY, run TEXT NOT NULL, portion INTEGER NOT NULL, steps BLOB NOT NULL,
+            UNIQUE (run, portion)) STRICT;
+        -- A run's people page by page, with and without a filter.
+        CREATE INDEX steps_in_order ON steps (run, at, source, outcome);
+    ", trail::TABLES, super::vault::RETENTION_MIGRATION],
     is_durable: true,
     self_test: |connection| {
         rows::unfinished(connection)?;
@@ -73,11 +96,33 @@ const SCHEMA: Schema = Schema {
     },
 };
 
+/// Why the audit trail was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TrailError {
+    /// Whoever it was handed to could not take it.
+    #[error(transparent)]
+    Output(#[from] std::io::Error),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
+}
+
+enum Interrupted {
+    Output(std::io::Error),
+    Storage(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Interrupted {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error)
+    }
+}
+
 /// A handle to the journal; clones share one writing thread.
 #[derive(Clone)]
 pub struct Journal {
-    /// The file, where there is one to read.
-    path: Option<PathBuf>,
+    /// The file; a reader may be there before it is.
+    path: PathBuf,
     writing: Option<Arc<Writing>>,
 }
 
@@ -91,38 +136,66 @@ impl Journal {
     pub(super) fn open_for_writing(
         path: &Path,
         lock: Arc<Lock>,
+        patience: Arc<Patience>,
         notes: &mut Vec<String>,
     ) -> Result<Self, StoreError> {
         let connection = database::open(path, &SCHEMA, notes)?;
+        planned::forget_unbegun(&connection).map_err(StoreError::database("clear the journal"))?;
         let last: i64 = connection
             .query_row("SELECT coalesce(max(id), 0) FROM writes", [], |row| row.get(0))
             .map_err(StoreError::database("read the journal"))?;
         Ok(Self {
-            path: Some(path.to_owned()),
+            path: path.to_owned(),
             writing: Some(Arc::new(Writing {
-                writer: Writer::start(connection, lock),
+                writer: Writer::start(connection, lock, patience),
                 next: AtomicI64::new(last + 1),
             })),
         })
     }
 
     pub(super) fn open_for_reading(path: &Path) -> Result<Self, StoreError> {
-        let is_there = database::open_read_only(path, &SCHEMA)?.is_some();
+        // One that cannot be read is said so at once; one that is not there yet may be later.
+        database::open_read_only(path, &SCHEMA)?;
         Ok(Self {
-            path: is_there.then(|| path.to_owned()),
+            path: path.to_owned(),
             writing: None,
         })
     }
 
-    /// Begins a run and names it: the moment, readable, and four random digits.
-    pub async fn begin_run(&self, run: RunStart) -> Result<RunId, StoreError> {
+    /// Begins a run of which nobody has to know what it set out to do.
+    #[cfg(test)]
+    pub(crate) async fn begin_run(&self, run: RunStart) -> Result<RunId, StoreError> {
+        self.begin_planned_run(run, std::iter::empty()).await
+    }
+
+    /// Begins a run and names it: the moment, readable, and four random digits. When this returns the run and the whole
+    /// of its plan are on the disk; if it fails there is neither.
+    pub async fn begin_planned_run<'a>(
+        &self,
+        run: RunStart,
+        plan: impl Iterator<Item = StepToPlan<'a>> + Send,
+    ) -> Result<RunId, StoreError> {
+        self.writing()?.writer.patience().renew();
         let random = uuid::Uuid::new_v4().simple().to_string();
         let id = RunId::new(format!(
             "{}-{}",
             run.started.strftime("%Y%m%d-%H%M%S"),
             &random[..4]
         ));
-        self.commit(Entry::RunBegins(id.clone(), run)).await?;
+        let mut steps = plan.peekable();
+        let mut last = None;
+        for portion in 0.. {
+            if steps.peek().is_none() {
+                break;
+            }
+            let packed = planned::pack(steps.by_ref().take(planned::PORTION));
+            if steps.peek().is_none() {
+                last = Some((portion, packed));
+            } else {
+                self.commit(Entry::Planned(id.clone(), portion, packed)).await?;
+            }
+        }
+        self.commit(Entry::RunBegins(id.clone(), run, last)).await?;
         Ok(id)
     }
 
@@ -193,6 +266,70 @@ impl Journal {
         self.read(move |connection| rows::steps(connection, &run)).await
     }
 
+    /// Runs of which something is left to do, the newest first.
+    pub async fn cut_short(&self) -> Result<Vec<CutShort>, StoreError> {
+        self.read(told::cut_short).await
+    }
+
+    /// What is left to do of one run; `None` if there is no such run.
+    pub async fn left_of(&self, run: &RunId) -> Result<Option<CutShort>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| told::left_of(connection, &run)).await
+    }
+
+    /// Whose turn in a run never came, in the order of its plan; nobody once the plan is not kept any more.
+    pub async fn not_reached(&self, run: &RunId) -> Result<Vec<PlannedStep>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| told::not_reached(connection, &run))
+            .await
+    }
+
+    /// A page of runs, the newest first; `after` is the end of the page before.
+    pub async fn past_runs(&self, after: Option<RunCursor>, limit: usize) -> Result<RunsPage, StoreError> {
+        self.read(move |connection| past::runs(connection, after.as_ref(), limit))
+            .await
+    }
+
+    /// One run, and what became of it.
+    pub async fn past_run(&self, run: &RunId) -> Result<Option<PastRun>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| past::run(connection, &run)).await
+    }
+
+    /// A page of a run's people, in the order in which their turns ended; `after` is the end of the page before. Whether
+    /// their pictures are kept, [`Store::past_people`](super::Store::past_people) tells.
+    pub async fn past_people(
+        &self,
+        run: &RunId,
+        filter: &PeopleFilter,
+        after: Option<PeopleCursor>,
+        limit: usize,
+    ) -> Result<PeoplePage, StoreError> {
+        let (run, filter) = (run.clone(), filter.clone());
+        self.read(move |connection| past::people(connection, &run, &filter, after.as_ref(), limit))
+            .await
+    }
+
+    /// One person's step in a run.
+    pub async fn past_person(&self, run: &RunId, person: &SourceId) -> Result<Option<PastStep>, StoreError> {
+        let (run, person) = (run.clone(), person.clone());
+        self.read(move |connection| past::person(connection, &run, &person))
+            .await
+    }
+
+    /// The steps that have changed something for each of these people of the target, the newest first; in their order.
+    pub async fn changes_of(&self, people: Vec<TargetId>) -> Result<Vec<Vec<StepRecord>>, StoreError> {
+        self.read(move |connection| past::changes(connection, &people))
+            .await
+    }
+
+    /// Every step of whoever is called this (see [`Journal::steps_of`]), the newest first.
+    pub async fn past_of_person(&self, person: &str) -> Result<Vec<PastStep>, StoreError> {
+        let person = person.trim().to_owned();
+        self.read(move |connection| past::person_ever(connection, &person))
+            .await
+    }
+
     /// Every step that changed something for a person whom this names: an id of either side, a sign-in name of either
     /// side or an e-mail address, in any capitalisation. The newest first.
     pub async fn steps_of(&self, person: &str) -> Result<Vec<StepRecord>, StoreError> {
@@ -250,6 +387,60 @@ impl Journal {
             .await
     }
 
+    /// Hands on the audit trail line by line, in the order in which writes were announced. Blocks, and holds one line
+    /// however many there are.
+    ///
+    /// # Errors
+    ///
+    /// What `each` answers, which ends the reading; or that the journal cannot be read.
+    pub fn trail(
+        &self,
+        filter: &TrailFilter,
+        mut each: impl FnMut(TrailLine) -> std::io::Result<()>,
+    ) -> Result<(), TrailError> {
+        let Some(connection) = self.connection()? else {
+            return Ok(());
+        };
+        trail::read(&connection, filter, |line| {
+            each(line).map_err(Interrupted::Output)
+        })
+        .map_err(|ended| match ended {
+            Interrupted::Output(error) => TrailError::Output(error),
+            Interrupted::Storage(error) => {
+                TrailError::Storage(StoreError::database("read the journal")(error))
+            }
+        })
+    }
+
+    /// Follows the chain of digests beside the audit trail; `None` if there is no journal yet. Blocks for about ten
+    /// seconds for a million writes. `asked` is a digest that is to be found in the chain.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read. A broken chain is no error here but what was found.
+    pub fn verify(&self, asked: Option<&Sha256>) -> Result<Option<Verified>, StoreError> {
+        self.connection()?
+            .map(|connection| {
+                trail::verify(&connection, asked).map_err(StoreError::database("read the journal"))
+            })
+            .transpose()
+    }
+
+    /// How many pages the file may have: what lies beyond is a full disk to SQLite.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: u32) {
+        self.writing()
+            .expect("opened for writing")
+            .writer
+            .pass(Entry::Room(pages))
+            .await
+            .expect("the thread is there");
+    }
+
+    fn connection(&self) -> Result<Option<Connection>, StoreError> {
+        database::open_read_only(&self.path, &SCHEMA)
+    }
+
     fn writing(&self) -> Result<&Writing, StoreError> {
         self.writing.as_deref().ok_or(StoreError::ReadOnly)
     }
@@ -263,9 +454,7 @@ impl Journal {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(path) = self.path.clone() else {
-            return Ok(T::default());
-        };
+        let path = self.path.clone();
         if let Some(writing) = &self.writing {
             // What was passed on without waiting is part of what a reader expects to see.
             writing.writer.flush().await?;

@@ -2,6 +2,11 @@
 //!
 //! The operating system holds the lock, so that it is gone with its process however that ended. Who holds it is
 //! written beside it, because a locked file cannot be read everywhere.
+//!
+//! There are file systems that lock nothing. Therefore what is written beside the lock counts too: on Linux a process is
+//! known by its number, when it was started and since which boot, so that a number that was given out again is not
+//! taken for the process of before. On macOS and Windows the operating system's lock alone decides. What another machine
+//! has written on a shared file system cannot be checked from here, and counts until somebody removes it.
 
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -23,6 +28,9 @@ pub struct Holder {
     pub user: String,
     /// Since when.
     pub since: Timestamp,
+    /// What tells the process from a later one with its number, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
 }
 
 impl Holder {
@@ -32,6 +40,7 @@ impl Holder {
             pid: std::process::id(),
             user: os_user(),
             since: Timestamp::now(),
+            started: start_of(std::process::id()),
         }
     }
 
@@ -41,8 +50,48 @@ impl Holder {
             pid: 0,
             user: "unknown".into(),
             since: Timestamp::UNIX_EPOCH,
+            started: None,
         }
     }
+
+    fn is_this_process(&self) -> bool {
+        self.pid == std::process::id() && self.host == host_name()
+    }
+
+    /// True if this may be a process that lives, although the operating system has given its lock to us.
+    fn may_live(&self, is_shared: bool) -> bool {
+        if self.is_this_process() {
+            return false;
+        }
+        if self.host != host_name() {
+            return is_shared;
+        }
+        self.started.is_some() && self.started == start_of(self.pid)
+    }
+}
+
+/// When a process was started, in ticks since the boot, and which boot that was (`proc_pid_stat(5)`).
+#[cfg(target_os = "linux")]
+fn start_of(pid: u32) -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may contain anything; the start is the 20th field behind it.
+    let ticks = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    Some(format!("{} {ticks}", boot.trim()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_of(_pid: u32) -> Option<String> {
+    None
+}
+
+/// Who writes under the profile whose state folder this is, as far as can be told without touching the lock.
+pub(super) fn writer_beside(folder: &Path) -> Option<Holder> {
+    let holder = read_holder(&folder.join("lock.json"))?;
+    let is_dead = holder.host == host_name()
+        && cfg!(target_os = "linux")
+        && (holder.started.is_none() || holder.started != start_of(holder.pid));
+    (!is_dead && !holder.is_this_process()).then_some(holder)
 }
 
 impl fmt::Display for Holder {
@@ -68,7 +117,9 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock of the profile whose state folder this is, and says if a dead process left it behind.
-    pub(super) fn take(folder: &Path) -> Result<(Self, Option<String>), StoreError> {
+    ///
+    /// On a file system that is shared with other machines, what another machine has written beside the lock counts.
+    pub(super) fn take(folder: &Path, is_shared: bool) -> Result<(Self, Option<String>), StoreError> {
         let path = folder.join("lock");
         let holder_path = folder.join("lock.json");
         let file = files::open_private(&path)?;
@@ -81,7 +132,13 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(StoreError::files("lock", &path)(error)),
         }
-        let left_over = read_holder(&holder_path).map(|dead| {
+        let before = read_holder(&holder_path);
+        if let Some(holder) = before.as_ref().filter(|holder| holder.may_live(is_shared)) {
+            return Err(StoreError::Locked {
+                holder: holder.clone(),
+            });
+        }
+        let left_over = before.map(|dead| {
             format!("the last run did not end properly ({dead}); what it left open is settled first")
         });
         let holder = serde_json::to_vec(&Holder::this_process()).expect("plain strings and numbers");
@@ -145,14 +202,14 @@ mod tests {
     #[test]
     fn a_second_writer_is_told_who_the_first_one_is() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (first, note) = Lock::take(folder.path()).expect("free");
+        let (first, note) = Lock::take(folder.path(), false).expect("free");
         assert_eq!(note, None);
-        match Lock::take(folder.path()) {
+        match Lock::take(folder.path(), false) {
             Err(StoreError::Locked { holder }) => assert_eq!(holder.pid, std::process::id()),
             other => panic!("expected a lock, got {:?}", other.map(|_| ())),
         }
         drop(first);
-        assert!(Lock::take(folder.path()).expect("free again").1.is_none());
+        assert!(Lock::take(folder.path(), false).expect("free again").1.is_none());
     }
 
     #[test]
@@ -163,12 +220,83 @@ mod tests {
             pid: 4242,
             user: "ada".into(),
             since: Timestamp::UNIX_EPOCH,
+            started: None,
         };
         let json = serde_json::to_vec(&dead).expect("plain");
         std::fs::write(folder.path().join("lock.json"), json).expect("written");
-        let (_lock, note) = Lock::take(folder.path()).expect("nobody holds it");
+        let (_lock, note) = Lock::take(folder.path(), false).expect("nobody holds it");
         let note = note.expect("a note");
         assert!(note.contains("process 4242 of ada"), "{note}");
         assert!(!note.contains('\u{1b}'), "{note}");
+    }
+
+    fn written(folder: &Path, holder: &Holder) {
+        let json = serde_json::to_vec(holder).expect("plain");
+        std::fs::write(folder.join("lock.json"), json).expect("written");
+    }
+
+    /// Another process of this machine that lives, and which nobody else would take for a dead one: our parent.
+    #[cfg(target_os = "linux")]
+    fn parent() -> u32 {
+        let stat = std::fs::read_to_string("/proc/self/stat").expect("readable");
+        let fields = stat.rsplit_once(')').expect("a name").1;
+        let parent = fields.split_whitespace().nth(1).expect("a parent");
+        parent.parse().expect("a number")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn where_nothing_is_locked_a_process_that_lives_is_known_by_its_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let living = Holder {
+            host: host_name(),
+            pid: parent(),
+            user: "ada".into(),
+            since: Timestamp::UNIX_EPOCH,
+            started: start_of(parent()),
+        };
+        assert!(living.started.is_some());
+        written(folder.path(), &living);
+        match Lock::take(folder.path(), false) {
+            Err(StoreError::Locked { holder }) => assert_eq!(holder, living),
+            other => panic!("it lives, but {:?}", other.map(|_| ())),
+        }
+        assert_eq!(writer_beside(folder.path()), Some(living.clone()));
+        // The number was given out again since: another start, or another boot.
+        for started in [None, Some("another-boot 12".to_owned())] {
+            written(
+                folder.path(),
+                &Holder {
+                    started,
+                    ..living.clone()
+                },
+            );
+            assert_eq!(writer_beside(folder.path()), None);
+            let (_lock, note) = Lock::take(folder.path(), false).expect("it is dead");
+            assert!(note.is_some());
+        }
+    }
+
+    #[test]
+    fn on_a_shared_file_system_another_machine_counts_until_somebody_says_otherwise() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let elsewhere = Holder {
+            host: "another machine".into(),
+            pid: 1,
+            user: "ada".into(),
+            since: Timestamp::UNIX_EPOCH,
+            started: None,
+        };
+        written(folder.path(), &elsewhere);
+        assert!(matches!(
+            Lock::take(folder.path(), true),
+            Err(StoreError::Locked { .. })
+        ));
+        assert!(
+            Lock::take(folder.path(), false)
+                .expect("a disk of our own")
+                .1
+                .is_some()
+        );
     }
 }

@@ -1,16 +1,13 @@
-//! What need not be asked again: which photo had which stamp and hash, what a picture's bytes looked like, since when
-//! somebody has had no photo.
+//! What need not be asked again: which photo had which stamp and hash, what a picture's bytes looked like.
 //!
 //! Nothing here is needed for safety. If the cache cannot be used the memory lives in RAM, which the store's notes
 //! say once (`reliability.md` J7); everything works, with more requests.
 
 mod encoding;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +18,7 @@ use crate::domain::comparison::{Content, SourceContent};
 use crate::domain::ids::{PictureId, SourceId};
 use crate::domain::photo::Sha256;
 use crate::domain::picture::PREPARE_VERSION;
+use crate::domain::suspicion::Suspicions;
 
 const SCHEMA: Schema = Schema {
     name: "the cache",
@@ -38,10 +36,16 @@ const SCHEMA: Schema = Schema {
             STRICT, WITHOUT ROWID;
         -- Since when a person has been seen without a photo.
         CREATE TABLE absences (source TEXT PRIMARY KEY, first TEXT NOT NULL, last TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    ", "
+        -- Whose photo the last scan of everybody found to be probably not their own, and why.
+        CREATE TABLE suspicions (source TEXT PRIMARY KEY, sentence TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    ", "
+        -- Evidence must not get lost with a cache; it is in the state folder now.
+        DROP TABLE IF EXISTS absences;
     "],
     is_durable: false,
     self_test: |connection| {
-        for table in ["photos", "contents", "pictures", "absences"] {
+        for table in ["photos", "contents", "pictures", "suspicions"] {
             connection
                 .query_row(&format!("SELECT * FROM {table} LIMIT 1"), [], |_| Ok(()))
                 .optional()?;
@@ -58,15 +62,6 @@ pub struct RememberedPhoto {
     pub etag: Option<String>,
     /// What the bytes were, and the hash of what would be uploaded.
     pub content: SourceContent,
-}
-
-/// Since when somebody has been seen without a photo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sighting {
-    /// The first time of an unbroken series.
-    pub first: Timestamp,
-    /// The last time.
-    pub last: Timestamp,
 }
 
 /// A stored picture for which the target states no hash.
@@ -86,6 +81,17 @@ pub struct Memory {
     jobs: mpsc::Sender<Job>,
 }
 
+/// Its name in the cache folder.
+pub(super) const FILE: &str = "memory.sqlite";
+
+/// The hash of the picture that a row of this content is about.
+pub(super) fn hash_in(content: &[u8]) -> Option<Sha256> {
+    match encoding::decode(content) {
+        Some(Content::Sound(facts)) => Some(facts.sha256),
+        _ => None,
+    }
+}
+
 /// One person's photo.
 const PHOTO: &str = "SELECT etag, content, prepared FROM photos
                      WHERE source = ?1 AND size = ?2 AND prepare_version = ?3";
@@ -95,8 +101,8 @@ const QUEUE: usize = 64;
 
 impl Memory {
     pub(super) fn open(folder: &Path, notes: &mut Vec<String>) -> Self {
-        let opened = files::create_folder(folder)
-            .and_then(|()| database::open(&folder.join("memory.sqlite"), &SCHEMA, notes));
+        let opened =
+            files::create_folder(folder).and_then(|()| database::open(&folder.join(FILE), &SCHEMA, notes));
         let mut connection = opened.unwrap_or_else(|error| {
             notes.push(format!(
                 "going on without the cache, with more requests: {}",
@@ -262,56 +268,38 @@ impl Memory {
         .await
     }
 
-    /// Since when people have been seen without a photo.
-    pub async fn absences(&self) -> Result<HashMap<SourceId, Sighting>, StoreError> {
-        self.run("read the cache", |connection| {
-            let mut statement = connection.prepare_cached("SELECT source, first, last FROM absences")?;
-            let rows = statement.query_map([], |row| {
-                let sighting = Sighting {
-                    first: time(row, 1)?,
-                    last: time(row, 2)?,
-                };
-                Ok((SourceId::new(text(row, 0)?), sighting))
-            })?;
-            rows.collect()
-        })
-        .await
-    }
-
-    /// Who has been seen without a photo and not with one since.
-    pub async fn absent(&self) -> Result<HashSet<SourceId>, StoreError> {
-        self.run("read the cache", |connection| {
-            let mut statement = connection.prepare_cached("SELECT source FROM absences")?;
-            let rows = statement.query_map([], |row| Ok(SourceId::new(text(row, 0)?)))?;
-            rows.collect()
-        })
-        .await
-    }
-
-    /// Remembers who was seen without a photo at `at`, and forgets those who were seen with one.
-    pub async fn see_absences(
-        &self,
-        at: Timestamp,
-        without: Vec<SourceId>,
-        with: Vec<SourceId>,
-    ) -> Result<(), StoreError> {
+    /// Remembers whose photo is probably not their own, and nobody else.
+    pub async fn remember_suspicions(&self, suspicions: Suspicions) -> Result<(), StoreError> {
         self.run("write the cache", move |connection| {
-            let at = at.to_string();
             let transaction = connection.transaction()?;
             {
-                let mut forget = transaction.prepare_cached("DELETE FROM absences WHERE source = ?1")?;
-                for person in &with {
-                    forget.execute([person.as_str()])?;
-                }
-                let mut see = transaction.prepare_cached(
-                    "INSERT INTO absences (source, first, last) VALUES (?1, ?2, ?2)
-                     ON CONFLICT (source) DO UPDATE SET last = excluded.last",
-                )?;
-                for person in &without {
-                    see.execute([person.as_str(), &at])?;
+                transaction.execute("DELETE FROM suspicions", ())?;
+                let mut add = transaction
+                    .prepare_cached("INSERT OR REPLACE INTO suspicions (source, sentence) VALUES (?1, ?2)")?;
+                for (person, sentence) in suspicions.iter() {
+                    add.execute((person.as_str(), sentence))?;
                 }
             }
             transaction.commit()
+        })
+        .await
+    }
+
+    /// Whose photo among these people is probably not their own, and why.
+    pub async fn suspicions(&self, wanted: Vec<SourceId>) -> Result<Suspicions, StoreError> {
+        self.run("read the cache", move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT sentence FROM suspicions WHERE source = ?1")?;
+            let mut found = Suspicions::default();
+            for person in wanted {
+                let sentence: Option<String> = statement
+                    .query_row([person.as_str()], |row| row.get(0))
+                    .optional()?;
+                if let Some(sentence) = sentence {
+                    found.add(person, &sentence);
+                }
+            }
+            Ok(found)
         })
         .await
     }
@@ -345,10 +333,6 @@ fn photo(row: &Row<'_>, start: usize) -> rusqlite::Result<RememberedPhoto> {
     })
 }
 
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
-    Ok(row.get_ref(column)?.as_str()?.into())
-}
-
 fn content(row: &Row<'_>, column: usize) -> rusqlite::Result<Content> {
     // What cannot be read is as good as never seen.
     Ok(encoding::decode(row.get_ref(column)?.as_blob()?).unwrap_or(Content::Unseen))
@@ -359,13 +343,6 @@ fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
     digest
         .map(Sha256::from_bytes)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    let text = row.get_ref(column)?.as_str()?;
-    text.parse().map_err(|error: jiff::Error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
 }
 
 #[cfg(test)]
@@ -411,6 +388,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_suspicions_the_last_scan_alone_counts() {
+        let (_folder, memory) = memory();
+        let (ada, ben) = (ada(), SourceId::new("ben"));
+        let of = |person: &SourceId| {
+            let mut suspicions = Suspicions::default();
+            suspicions.add(person.clone(), "the photo is blank");
+            suspicions
+        };
+        memory.remember_suspicions(of(&ada)).await.expect("written");
+        memory.remember_suspicions(of(&ben)).await.expect("written");
+        let found = memory.suspicions(vec![ada.clone(), ben.clone()]).await;
+        let found = found.expect("read");
+        assert_eq!(
+            (found.of(&ada), found.of(&ben)),
+            (None, Some("the photo is blank"))
+        );
+    }
+
+    #[tokio::test]
     async fn photos_are_remembered_by_person_and_size() {
         let (_folder, memory) = memory();
         let photo = remembered("1", sound(1));
@@ -450,44 +446,6 @@ mod tests {
             .await
             .expect("read");
         assert_eq!(found, HashMap::from([(id, picture)]));
-    }
-
-    #[tokio::test]
-    async fn an_absence_counts_from_its_first_sighting_until_a_photo_is_seen() {
-        let (_folder, memory) = memory();
-        let at = |hour: i64| Timestamp::from_second(hour * 3600).expect("in range");
-        memory
-            .see_absences(at(1), vec![ada()], vec![])
-            .await
-            .expect("written");
-        memory
-            .see_absences(at(30), vec![ada()], vec![])
-            .await
-            .expect("written");
-        let sighting = Sighting {
-            first: at(1),
-            last: at(30),
-        };
-        assert_eq!(
-            memory.absences().await.expect("read").get(&ada()),
-            Some(&sighting)
-        );
-        memory
-            .see_absences(at(31), vec![], vec![ada()])
-            .await
-            .expect("written");
-        memory
-            .see_absences(at(32), vec![ada()], vec![])
-            .await
-            .expect("written");
-        let sighting = Sighting {
-            first: at(32),
-            last: at(32),
-        };
-        assert_eq!(
-            memory.absences().await.expect("read").get(&ada()),
-            Some(&sighting)
-        );
     }
 
     #[tokio::test]

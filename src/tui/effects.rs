@@ -3,6 +3,7 @@
 //! Everything runs beside the screen; answers come back as messages. What nobody waits for any more is dropped.
 
 mod explaining;
+mod looking_back;
 mod painting;
 mod running;
 
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::looked::PersonLook;
 use super::mailbox::Mailbox;
-use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Trouble, Who};
+use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Tidying, Trouble, Who};
 use crate::connector::http::{RequestLog, RequestRecord};
 use crate::connector::{LaneState, Priority};
 use crate::domain::comparison::Verdict;
@@ -29,6 +30,7 @@ use crate::domain::text::clean;
 use crate::engine::{Depth, Engine, EngineError, ScanEvent, in_words};
 use crate::graphics::Canvas;
 use crate::store::StorePaths;
+use looking_back::Reading;
 use painting::Painting;
 use running::Running;
 
@@ -67,6 +69,7 @@ pub struct Effects {
     planning: Option<CancellationToken>,
     explaining: Option<CancellationToken>,
     rest: Option<JoinHandle<()>>,
+    reading: Reading,
 }
 
 impl Effects {
@@ -82,6 +85,7 @@ impl Effects {
             planning: None,
             explaining: None,
             rest: None,
+            reading: Reading::default(),
         }
     }
 
@@ -118,33 +122,17 @@ impl Effects {
         });
     }
 
-    /// Settles what an interrupted run has left, if it has left anything and nobody else is writing.
-    pub fn settle_left_over(&self) {
+    /// Settles what an interrupted run has left, if it has left anything, may be written and nobody else is writing; and
+    /// says whether a run that was cut short has left something to do.
+    pub fn look_for_unfinished(&self, may_write: bool) {
         let (services, mailbox) = (self.services.clone(), self.mailbox.clone());
         self.beside(async move {
-            match services.engine.has_left_over().await {
-                Ok(false) => return,
-                Ok(true) => {}
-                // Whoever writes next will say so.
-                Err(_) => return,
-            }
-            let open = services.writer.clone();
-            let Ok(Ok(writer)) = tokio::task::spawn_blocking(move || open()).await else {
-                mailbox.post(Message::Said(
-                    "an interrupted run has left something; the next run settles it".into(),
-                ));
-                return;
+            let settled = if may_write {
+                settle_left_over(&services, &mailbox).await
+            } else {
+                0
             };
-            match writer.recover().await {
-                Ok(settled) => mailbox.post(Message::Said(format!(
-                    "settled what an interrupted run had left: {}",
-                    crate::report::text::people(settled.len() as u64)
-                ))),
-                Err(error) => mailbox.post(Message::Trouble(Trouble {
-                    what: format!("what an interrupted run has left is not settled: {error}"),
-                    hint: Some("the next run tries again".into()),
-                })),
-            }
+            looking_back::tell_unfinished(&services.engine, &mailbox, settled).await;
         });
     }
 
@@ -155,6 +143,32 @@ impl Effects {
             Effect::StopScan => stop(&mut self.scan),
             Effect::Compare(people) => self.compare(people),
             Effect::StopComparing => stop(&mut self.comparing),
+            Effect::Judge {
+                question,
+                listing,
+                gallery,
+                seen,
+            } => {
+                let mailbox = self.mailbox.clone();
+                self.beside(async move {
+                    let judging = tokio::task::spawn_blocking(move || {
+                        let gallery = gallery.with(&seen);
+                        let suspicions = listing.judged(&gallery);
+                        (Arc::new(gallery), suspicions)
+                    });
+                    let (gallery, suspicions) = match judging.await {
+                        Ok(judged) => judged,
+                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                        // The program is ending.
+                        Err(_) => return,
+                    };
+                    mailbox.post(Message::Judged {
+                        question,
+                        gallery,
+                        suspicions,
+                    });
+                });
+            }
             Effect::Rest(moves) => self.begin_rest(moves),
             Effect::Look(people) => self.look(people),
             Effect::Explain { question, person } => {
@@ -179,10 +193,30 @@ impl Effects {
                 who,
                 is_confirmed,
             } => self.plan(question, who, is_confirmed),
-            Effect::PlanCleaning { question } => self.plan_cleaning(question),
+            Effect::PlanTidying { question, tidying } => self.plan_tidying(question, tidying),
             Effect::DropPlan => stop(&mut self.planning),
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),
-            Effect::Clean(plan) => self.running.clean(*plan),
+            Effect::Tidy { plan, continues } => self.running.tidy(*plan, continues),
+            Effect::ReadUnfinished => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(async move { looking_back::tell_unfinished(&engine, &mailbox, 0).await });
+            }
+            Effect::ReadRuns(at) => self.beside(looking_back::read_runs(
+                Arc::clone(&self.services.engine),
+                self.mailbox.clone(),
+                at,
+            )),
+            Effect::ReadRunPeople { at, run, filter } => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                let reading = self.reading.of(at.question);
+                self.beside(looking_back::read_people(
+                    engine, mailbox, at, run, filter, reading,
+                ));
+            }
+            Effect::FetchFaces(wanted) => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(looking_back::fetch_faces(engine, mailbox, wanted));
+            }
             Effect::PauseRun => self.running.pause(),
             Effect::ResumeRun => self.running.resume(),
             Effect::CancelRun => self.running.cancel(),
@@ -229,11 +263,12 @@ impl Effects {
                     }
                 }
             };
-            let result = engine.scan_into(Depth::Stamps, (), &observer, &cancel).await;
+            let result = engine.scan_with_faces(Depth::Stamps, &observer, &cancel).await;
             let result = match result {
-                Ok((scanned, ())) => Ok(Box::new(Scanned {
+                Ok((scanned, gallery)) => Ok(Box::new(Scanned {
                     listed: scanned.listed,
                     problems: scanned.problems,
+                    gallery,
                 })),
                 Err(error) => Err(trouble(&error)),
             };
@@ -312,20 +347,31 @@ impl Effects {
         });
     }
 
-    fn plan_cleaning(&mut self, question: u64) {
+    fn plan_tidying(&mut self, question: u64, tidying: Tidying) {
         stop(&mut self.planning);
         let cancel = CancellationToken::new();
         self.planning = Some(cancel.clone());
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
-            let observer = planning_news(&mailbox, question);
-            let options = CleaningOptions::default();
-            let planned = engine.cleaning_plan(&[], options, &observer, &cancel).await;
-            if cancel.is_cancelled() {
-                return;
+            let result = match tidying {
+                Tidying::Clean => {
+                    let observer = planning_news(&mailbox, question);
+                    let options = CleaningOptions::default();
+                    let planned = engine.cleaning_plan(&[], options, &observer, &cancel).await;
+                    planned.map_err(|error| trouble(&error))
+                }
+                Tidying::Undo(undo) => {
+                    let planned = cancel.run_until_cancelled(looking_back::plan_undo(&engine, undo, &cancel));
+                    match planned.await {
+                        Some(planned) => planned,
+                        None => return,
+                    }
+                }
+            };
+            if !cancel.is_cancelled() {
+                let result = result.map(Box::new);
+                mailbox.post(Message::TidyingPlanned { question, result });
             }
-            let result = planned.map(Box::new).map_err(|error| trouble(&error));
-            mailbox.post(Message::CleaningPlanned { question, result });
         });
     }
 
@@ -336,32 +382,32 @@ impl Effects {
         let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
         self.beside(async move {
             let observer = planning_news(&mailbox, question);
-            let planned = plan(&engine, who, is_confirmed, &observer, &cancel).await;
+            let planned = match who {
+                Who::Rest(run) => looking_back::plan_rest(&engine, &run.id, &observer, &cancel).await,
+                who => plan(&engine, who, is_confirmed, &observer, &cancel)
+                    .await
+                    .map_err(|error| trouble(&error)),
+            };
             if cancel.is_cancelled() {
                 return;
             }
-            let result = planned.map(Box::new).map_err(|error| trouble(&error));
+            let result = planned.map(Box::new);
             mailbox.post(Message::Planned { question, result });
         });
     }
 
     fn keep(&self, kept: Kept) {
-        let (store, mailbox) = (self.services.store.clone(), self.mailbox.clone());
-        tokio::task::spawn_blocking(move || {
-            let listed = Listed {
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move {
+            let copied = tokio::task::spawn_blocking(move || Listed {
                 scanned_at: kept.scanned_at,
                 complete: kept.complete,
                 listing: Listing::clone(&kept.listing),
-            };
-            drop(kept);
-            if let Err(error) = crate::store::snapshot::save(&store, &listed) {
-                mailbox.post(Message::Trouble(Trouble {
-                    what: format!(
-                        "what is shown is not kept for the next start: {}",
-                        error.sentence()
-                    ),
-                    hint: None,
-                }));
+            });
+            // Otherwise the program is ending.
+            let Ok(listed) = copied.await else { return };
+            if let Err(what) = engine.remember_scan(Arc::new(listed)).await {
+                mailbox.post(Message::Trouble(Trouble { what, hint: None }));
             }
         });
     }
@@ -398,6 +444,31 @@ fn stop(token: &mut Option<CancellationToken>) {
     }
 }
 
+/// Settles what an interrupted run has left; how many people that were.
+async fn settle_left_over(services: &Services, mailbox: &Mailbox) -> u64 {
+    // Whoever writes next says why, if it cannot be read.
+    if !matches!(services.engine.has_left_over().await, Ok(true)) {
+        return 0;
+    }
+    let open = services.writer.clone();
+    let Ok(Ok(writer)) = tokio::task::spawn_blocking(move || open()).await else {
+        mailbox.post(Message::Said(
+            "an interrupted run has left something; the next run settles it".into(),
+        ));
+        return 0;
+    };
+    match writer.recover().await {
+        Ok(settled) => settled.len() as u64,
+        Err(error) => {
+            mailbox.post(Message::Trouble(Trouble {
+                what: format!("what an interrupted run has left is not settled: {error}"),
+                hint: Some("the next run tries again".into()),
+            }));
+            0
+        }
+    }
+}
+
 /// Tells the screen how far the making of a plan is.
 fn planning_news(mailbox: &Mailbox, question: u64) -> impl Fn(ScanEvent<'_>) + Send + Sync + use<> {
     let mailbox = mailbox.clone();
@@ -425,7 +496,7 @@ async fn plan(
         }
     };
     let candidates = match who {
-        Who::Everybody => all(),
+        Who::Everybody | Who::Rest(_) => all(),
         Who::People(people) if people.len() <= SCAN_INSTEAD => {
             let ids: Vec<String> = people.iter().map(ToString::to_string).collect();
             let scan = cancel
@@ -456,17 +527,18 @@ async fn compare_some(engine: &Engine, people: &[PersonRef]) -> Result<Vec<Compa
     Ok(people
         .iter()
         .zip(looks)
-        .map(|(person, look)| match look.judgement {
-            Some(judgement) => Compared {
+        .map(|(person, look)| {
+            let faces = look.faces();
+            let (verdict, reason) = match look.judgement {
+                Some(judgement) => (judgement.verdict, judgement.reason),
+                None => (Verdict::Undecided, "not paired; scan again".into()),
+            };
+            Compared {
                 person: person.source.clone(),
-                verdict: judgement.verdict,
-                reason: judgement.reason,
-            },
-            None => Compared {
-                person: person.source.clone(),
-                verdict: Verdict::Undecided,
-                reason: "not paired; scan again".into(),
-            },
+                verdict,
+                reason,
+                faces,
+            }
         })
         .collect())
 }

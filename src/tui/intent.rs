@@ -46,6 +46,14 @@ pub enum Intent {
     FullRun,
     /// What lies around in the target: look for it, show the plan, and ask.
     Clean,
+    /// What was changed is changed back: at the marked people or the one under the cursor, or a whole run.
+    Undo,
+    /// What a run that was cut short has left undone is done, after showing the plan.
+    Resume,
+    /// The runs of the past.
+    History,
+    /// What lies behind the row of the history: the people of a run, a person in the table.
+    Follow,
     /// Whoever has a photo that is probably not their own, or everybody again.
     Suspicious,
     /// Put the photos into the plan that are probably not the person's own, or leave them out again.
@@ -119,10 +127,28 @@ pub enum Context {
     Everywhere,
     /// The people.
     People,
-    /// A plan that waits for an answer: of a push or of a cleaning.
+    /// The runs of the past, and the people of one of them.
+    History,
+    /// The people, and the history: what is a list with tabs.
+    Lists,
+    /// A plan that waits for an answer: of a push, of a cleaning or of an undo.
     Plan,
     /// A run.
     Run,
+}
+
+impl Context {
+    /// True if what has a meaning in this place has one `here`.
+    pub fn holds(self, here: Self) -> bool {
+        self == here
+            || self == Self::Everywhere
+            || (self == Self::Lists && matches!(here, Self::People | Self::History))
+    }
+
+    /// True if there is a screen on which both hold.
+    pub fn meets(self, other: Self) -> bool {
+        self.holds(other) || other.holds(self)
+    }
 }
 
 /// An intent's names, its place, and its keys unless others are configured.
@@ -164,7 +190,7 @@ const fn entry(
     }
 }
 
-use Context::{Everywhere, People, Plan, Run};
+use Context::{Everywhere, History, Lists, People, Plan, Run};
 
 /// Every intent, in the order in which help lists them.
 #[rustfmt::skip]
@@ -175,11 +201,11 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::PageDown, "page_down", "one screenful down", "", Everywhere, &["pagedown", "ctrl-f"], ""),
     entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "<"], ""),
     entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G", ">"], ""),
-    entry(Intent::Left, "left", "one to the left: a person of the contact sheet, a tab of the table", "", People, &["left", "h"], ""),
-    entry(Intent::Right, "right", "one to the right", "", People, &["right", "l"], ""),
-    entry(Intent::NextTab, "next_tab", "next tab", "", People, &["tab"], "avatar-sync status status:VERDICT"),
-    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", People, &["backtab"], ""),
-    entry(Intent::Filter, "filter", "filter people", "filter", People, &["/"], "avatar-sync status FILTER"),
+    entry(Intent::Left, "left", "one to the left: a person of the contact sheet, a tab of the table", "", Lists, &["left", "h"], ""),
+    entry(Intent::Right, "right", "one to the right", "", Lists, &["right", "l"], ""),
+    entry(Intent::NextTab, "next_tab", "next tab", "", Lists, &["tab"], "avatar-sync status status:VERDICT"),
+    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", Lists, &["backtab"], ""),
+    entry(Intent::Filter, "filter", "filter people", "filter", Lists, &["/"], "avatar-sync status FILTER"),
     entry(Intent::Sort, "sort", "sort by the next column", "", People, &["s"], ""),
     entry(Intent::Reverse, "reverse", "turn the order round", "", People, &["i"], ""),
     entry(Intent::Mark, "mark", "mark, and go on", "mark", People, &["space"], ""),
@@ -190,6 +216,8 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
     entry(Intent::Clean, "clean", "clean: stored pictures that nobody sees, after showing the plan", "clean", People, &["C"], "avatar-sync clean --dry-run"),
+    entry(Intent::Undo, "undo", "undo: the picture of before comes back, after showing the plan", "undo", Lists, &["u"], "avatar-sync undo RUN|PERSON"),
+    entry(Intent::Resume, "resume", "go on with a run that was cut short, after showing the plan", "resume", Lists, &["f"], "avatar-sync resume"),
     entry(Intent::Suspicious, "suspicious", "show suspicious photos alone, or everybody again", "", People, &["!"], "avatar-sync status status:suspicious"),
     entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
     entry(Intent::Manager, "manager", "from a person on to their manager", "manager", People, &["m"], "avatar-sync explain MANAGER"),
@@ -215,12 +243,14 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Stop, "stop", "stop scanning or comparing", "", People, &["x"], ""),
     entry(Intent::Copy, "copy", "copy something about this person", "", People, &["y"], "avatar-sync show PERSON --json"),
     entry(Intent::Open, "open", "open this person's record", "", People, &["o"], ""),
+    entry(Intent::Follow, "follow", "the people of a run; from a person on to the table", "open", History, &["enter"], "avatar-sync history RUN"),
     entry(Intent::Accept, "accept", "yes, do it", "do it", Plan, &["enter", "y"], ""),
     entry(Intent::PushSuspicious, "push_suspicious", "put suspicious photos into the plan, or leave them out again", "suspicious", Plan, &["w"], "avatar-sync sync --push-suspicious"),
     entry(Intent::Pause, "pause", "pause the run, or go on", "pause", Run, &["space", "p"], ""),
     entry(Intent::CancelRun, "cancel", "stop the run after the writes in hand", "stop", Run, &["c"], "Ctrl-C"),
     entry(Intent::ShowFailed, "show_failed", "go to the people who failed", "failed", Run, &["f"], "avatar-sync history RUN"),
     entry(Intent::ShowRun, "show_run", "the run under way, or the last one", "", Everywhere, &["ctrl-r"], "avatar-sync history"),
+    entry(Intent::History, "history", "history: every run, with the old and the new faces", "history", Everywhere, &["H"], "avatar-sync history"),
     entry(Intent::Palette, "palette", "all actions by name", "command", Everywhere, &[":"], ""),
     entry(Intent::Log, "log", "the requests made", "", Everywhere, &["@"], ""),
     entry(Intent::About, "about", "what is configured, and what this terminal can do", "", Everywhere, &["ctrl-a"], "avatar-sync info"),

@@ -209,12 +209,9 @@ impl Keymap {
                 None => entry.keys.iter().filter_map(|key| Key::parse(key)).collect(),
             };
             for key in keys {
-                let clash = bindings.iter().find(|(taken, context, _)| {
-                    *taken == key
-                        && (*context == entry.context
-                            || *context == Context::Everywhere
-                            || entry.context == Context::Everywhere)
-                });
+                let clash = bindings
+                    .iter()
+                    .find(|(taken, context, _)| *taken == key && context.meets(entry.context));
                 if let Some((_, _, other)) = clash {
                     return Err(KeymapError::Taken {
                         code: entry.code.into(),
@@ -235,9 +232,7 @@ impl Keymap {
     pub fn intent(&self, key: Key, here: Context) -> Option<Intent> {
         self.bindings
             .iter()
-            .find(|(bound, context, _)| {
-                *bound == key && (*context == here || *context == Context::Everywhere)
-            })
+            .find(|(bound, context, _)| *bound == key && context.holds(here))
             .map(|(_, _, intent)| *intent)
     }
 

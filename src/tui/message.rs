@@ -1,5 +1,6 @@
 //! What happens to the screen, and what it wants done: plain values, so that a story is a list of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,23 +8,28 @@ use crossterm::event::MouseEvent;
 use jiff::Timestamp;
 use ratatui::layout::Size;
 
+use super::faces::{FaceKey, FaceQuestion};
 use super::keymap::Key;
 use super::looked::{PersonLook, SideView};
+use super::paged::{Slice, Wanted};
 use super::screens::person::{Fetch, PictureKey};
 use crate::connector::LaneState;
 use crate::connector::http::RequestRecord;
 use crate::domain::anatomy::Colleagues;
 use crate::domain::comparison::Verdict;
 use crate::domain::explanation::Explanation;
-use crate::domain::ids::{RunId, SourceId};
-use crate::domain::listing::{Listed, Listing};
+use crate::domain::ids::{RunId, SourceId, TargetId};
+use crate::domain::listing::{Listed, Listing, Row};
 use crate::domain::person::SourcePerson;
 use crate::domain::photo::Sha256;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::TidyPlan;
+use crate::engine::PastFace;
 use crate::graphics::{Canvas, Drawable};
 use crate::report::text::number;
+use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunCursor, RunKind};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -55,6 +61,15 @@ pub enum Message {
     Compared(Vec<Compared>),
     /// Comparing behind the screen is over.
     ComparingEnded(Result<(), Trouble>),
+    /// Everybody's photos were judged again, now that more of them have been seen.
+    Judged {
+        /// The question's number.
+        question: u64,
+        /// All pictures that have been seen so far.
+        gallery: Arc<Gallery>,
+        /// Whose photo is probably not their own, and why.
+        suspicions: Vec<(Row, String)>,
+    },
     /// The cursor has rested for a moment since this many moves.
     Rested(u64),
     /// Somebody was looked at.
@@ -106,12 +121,40 @@ pub enum Message {
         /// The plan.
         result: Result<Box<Plan>, Trouble>,
     },
-    /// A cleaning was planned.
-    CleaningPlanned {
+    /// A cleaning or an undo was planned.
+    TidyingPlanned {
         /// The question's number; answers to older ones are dropped.
         question: u64,
         /// The plan.
         result: Result<Box<TidyPlan>, Trouble>,
+    },
+    /// Some of the runs of the past were read.
+    Runs {
+        /// Which.
+        at: Wanted<RunCursor>,
+        /// The runs.
+        result: Result<Slice<PastRun, RunCursor>, Trouble>,
+    },
+    /// Some of the people of a run of the past were read.
+    RunPeople {
+        /// Which.
+        at: Wanted<PeopleCursor>,
+        /// The people.
+        result: Result<Slice<PastStep, PeopleCursor>, Trouble>,
+    },
+    /// A face of the past, or one beside it, is there.
+    Face {
+        /// Which.
+        key: FaceKey,
+        /// What is to be seen.
+        face: PastFace,
+    },
+    /// Whether a run was cut short and has left something to do; at the start, and after each run.
+    Unfinished {
+        /// People whose push had begun and was brought to an end a moment ago.
+        settled: u64,
+        /// The newest such run.
+        left: Option<Box<Unfinished>>,
     },
     /// News of the run under way, all since the last ones.
     Run(RunNews),
@@ -187,6 +230,8 @@ pub struct Scanned {
     pub listed: Listed,
     /// What went wrong on the way, in words.
     pub problems: Vec<String>,
+    /// The pictures that were seen, in the order of the listing.
+    pub gallery: Gallery,
 }
 
 /// One person compared behind the screen.
@@ -198,6 +243,8 @@ pub struct Compared {
     pub verdict: Verdict,
     /// Its reason.
     pub reason: String,
+    /// The pictures that were seen.
+    pub faces: Faces,
 }
 
 /// What is to be drawn, by SHA-256 of the bytes as a service sent them.
@@ -288,6 +335,17 @@ pub enum Effect {
     Compare(Vec<PersonRef>),
     /// Stop comparing.
     StopComparing,
+    /// Judge everybody's photos again, with what has been seen since the scan.
+    Judge {
+        /// The question's number.
+        question: u64,
+        /// Everybody.
+        listing: Arc<Listing>,
+        /// The pictures that were seen by then.
+        gallery: Arc<Gallery>,
+        /// Those that were seen since, by row.
+        seen: BTreeMap<u32, Faces>,
+    },
     /// Say when the cursor has rested, with this number.
     Rest(u64),
     /// Look at these people, in this order of importance.
@@ -321,15 +379,24 @@ pub enum Effect {
         /// Photos that are probably not the person's own are pushed too: somebody has confirmed them.
         is_confirmed: bool,
     },
-    /// Look for what lies around in the target, and make a plan of what can go.
-    PlanCleaning {
+    /// Make a plan of a cleaning or of an undo.
+    PlanTidying {
         /// The number of the question.
         question: u64,
+        /// Which.
+        tidying: Tidying,
     },
     /// Nobody waits for the plan any more, of whichever kind.
     DropPlan,
-    /// Carry a cleaning out.
-    Clean(Box<TidyPlan>),
+    /// Carry a cleaning or an undo out.
+    Tidy {
+        /// The plan.
+        plan: Box<TidyPlan>,
+        /// The run that it goes on with, if it goes on with one.
+        continues: Option<RunId>,
+    },
+    /// Say whether a run was cut short and has left something to do.
+    ReadUnfinished,
     /// Carry a plan out.
     Apply {
         /// The plan.
@@ -337,6 +404,19 @@ pub enum Effect {
         /// For whom it was made.
         who: Who,
     },
+    /// Read some of the runs of the past.
+    ReadRuns(Wanted<RunCursor>),
+    /// Read some of the people of a run of the past.
+    ReadRunPeople {
+        /// Which.
+        at: Wanted<PeopleCursor>,
+        /// The run.
+        run: RunId,
+        /// Whom to list.
+        filter: PeopleFilter,
+    },
+    /// Fetch faces of the past, and of now beside them.
+    FetchFaces(Vec<FaceQuestion>),
     /// Pause the run.
     PauseRun,
     /// Go on with the run.
@@ -372,6 +452,54 @@ pub struct Kept {
     pub listing: Arc<Listing>,
 }
 
+/// What a plan of a tidying is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tidying {
+    /// What nobody sees goes.
+    Clean,
+    /// What was changed is changed back.
+    Undo(Undo),
+}
+
+/// What is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// A whole run.
+    Run(RunId),
+    /// What a run did for one person.
+    OfRun(RunId, SourceId),
+    /// The last change to each of these people of the target.
+    Last(Vec<TargetId>),
+    /// What an undo that was cut short has not reached.
+    Rest(RunId),
+}
+
+/// A run that was cut short and has left something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which.
+    pub run: CutShort,
+    /// When it began.
+    pub started: Timestamp,
+    /// People whose push was begun and is not settled.
+    pub unsettled: u64,
+    /// People who were not reached, or who are to be tried again.
+    pub left: u64,
+    /// How many other runs were cut short.
+    pub others: u64,
+}
+
+/// What there is to know of a run that was cut short to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutShort {
+    /// Its id.
+    pub id: RunId,
+    /// What kind it was.
+    pub kind: RunKind,
+    /// What the brake said that stopped it, if one did.
+    pub brake: Option<String>,
+}
+
 /// Whom a plan is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -379,4 +507,6 @@ pub enum Who {
     People(Vec<SourceId>),
     /// Everybody.
     Everybody,
+    /// Those for whom a run that was cut short has left something to do.
+    Rest(CutShort),
 }

@@ -1,10 +1,12 @@
 //! One screen, one file: its part of the state, its update, its view.
 
-pub mod clean;
+pub mod history;
 pub mod log;
+pub mod past;
 pub mod people;
 pub mod person;
 pub mod plan;
 pub mod run;
 pub mod sheet;
+pub mod tidy;
 pub mod zoom;

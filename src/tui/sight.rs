@@ -8,7 +8,7 @@ use super::looked::PersonLook;
 use super::message::{Effect, Trouble};
 use super::pictures::Looked;
 use super::screens::people::Origin;
-use super::screens::{person, plan, sheet, zoom};
+use super::screens::{history, past, person, plan, sheet, tidy, zoom};
 use super::state::{Effects, Screen, State};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
@@ -44,9 +44,13 @@ pub fn fit(state: &mut State) {
         people.height = usize::from(areas.table.height.saturating_sub(3));
     }
     people.keep_in_sight();
+    state.history.runs.height = history::view::rows(state);
+    state.history.runs.keep_in_sight();
+    state.past.people.height = past::rows(state);
+    state.past.people.keep_in_sight();
     let picture = match state.screen {
         Screen::Zoom => zoom::picture(state).as_size(),
-        Screen::Plan | Screen::Person => layout::THUMBNAIL,
+        Screen::Plan | Screen::Tidy | Screen::Person => layout::THUMBNAIL,
         Screen::Sheet => grid.picture,
         _ => layout::picture(areas.source).as_size(),
     };
@@ -104,6 +108,8 @@ fn is_missing_neighbour(state: &State) -> bool {
 fn in_sight(state: &State) -> Vec<PersonRef> {
     match state.screen {
         Screen::Plan => plan::faces(state),
+        // Their faces are of the past.
+        Screen::Tidy | Screen::History | Screen::Past => Vec::new(),
         _ => state.people.current_person().into_iter().collect(),
     }
 }
@@ -111,7 +117,7 @@ fn in_sight(state: &State) -> Vec<PersonRef> {
 /// Whose pictures may be in sight next.
 fn nearly_in_sight(state: &State) -> Vec<PersonRef> {
     match state.screen {
-        Screen::Plan => Vec::new(),
+        Screen::Plan | Screen::Tidy | Screen::History | Screen::Past => Vec::new(),
         _ => state.people.neighbours(NEIGHBOURS),
     }
 }
@@ -165,6 +171,8 @@ pub fn paint_around(state: &mut State) -> Effects {
             effects
         }
         Screen::Zoom => zoom::paint(state),
+        Screen::Tidy => tidy::show_faces(state),
+        Screen::Past => past::paint(state),
         Screen::Person => {
             let mut effects = paint_pairs(state);
             effects.extend(person::paint(state));
@@ -221,6 +229,7 @@ pub fn looked(state: &mut State, person: SourceId, result: Result<Box<PersonLook
 /// What is known of somebody's pictures is no longer so.
 pub fn outdate(state: &mut State, person: &SourceId) {
     person::outdate(state, person);
+    state.faces.outdate(person);
     if matches!(state.pictures.look(person), Some(Looked::Loading)) {
         state.outdated.insert(person.clone());
     } else {

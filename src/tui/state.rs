@@ -7,17 +7,20 @@ use jiff::tz::TimeZone;
 use ratatui::layout::Size;
 
 use super::dialogs::Dialog;
+use super::faces::Faces;
 use super::intent::Context;
 use super::keymap::Keymap;
-use super::message::{Effect, ScanNews, Trouble};
+use super::message::{Effect, ScanNews, Trouble, Unfinished};
 use super::pictures::Pictures;
-use super::screens::clean::CleanScreen;
+use super::screens::history::HistoryScreen;
 use super::screens::log::LogScreen;
+use super::screens::past::PastScreen;
 use super::screens::people::People;
 use super::screens::person::PersonScreen;
 use super::screens::plan::PlanScreen;
 use super::screens::run::RunScreen;
 use super::screens::sheet::Sheet;
+use super::screens::tidy::TidyScreen;
 use super::screens::zoom::Comparison;
 use super::theme::Theme;
 use crate::connector::LaneState;
@@ -61,10 +64,14 @@ pub enum Screen {
     Zoom,
     /// A plan that is being made, or waits for an answer.
     Plan,
-    /// A cleaning that is being planned, or waits for an answer.
-    Clean,
+    /// A cleaning or an undo that is being planned, or waits for an answer.
+    Tidy,
     /// A run, under way or over.
     Run,
+    /// The runs of the past.
+    History,
+    /// The people of a run of the past.
+    Past,
     /// The requests made.
     Log,
 }
@@ -137,6 +144,8 @@ pub struct State {
     pub list: Screen,
     /// Where the large pictures lead back to.
     pub before_zoom: Screen,
+    /// Where the plan of a cleaning or an undo leads back to.
+    pub before_tidy: Screen,
     /// How the large pictures are compared.
     pub comparison: Comparison,
     /// How large the pictures of the contact sheet are.
@@ -167,10 +176,18 @@ pub struct State {
     pub lanes: Vec<LaneState>,
     /// The plan.
     pub plan: PlanScreen,
-    /// The cleaning that is being planned or waits for an answer.
-    pub clean: CleanScreen,
+    /// The cleaning or undo that is being planned or waits for an answer.
+    pub tidy: TidyScreen,
+    /// The runs of the past.
+    pub history: HistoryScreen,
+    /// The people of one of them.
+    pub past: PastScreen,
+    /// Faces of the past, and of now beside them.
+    pub faces: Faces,
     /// The run.
     pub run: RunScreen,
+    /// A run that was cut short and has left something to do, if there is one.
+    pub unfinished: Option<Box<Unfinished>>,
     /// The requests.
     pub log: LogScreen,
     /// What is said at the bottom.
@@ -195,6 +212,7 @@ impl State {
             before_log: Screen::People,
             list: Screen::People,
             before_zoom: Screen::People,
+            before_tidy: Screen::People,
             comparison: Comparison::Pair,
             sheet: Sheet::default(),
             person: PersonScreen::default(),
@@ -210,8 +228,12 @@ impl State {
             problems: Vec::new(),
             lanes: Vec::new(),
             plan: PlanScreen::default(),
-            clean: CleanScreen::default(),
+            tidy: TidyScreen::default(),
+            history: HistoryScreen::default(),
+            past: PastScreen::default(),
+            faces: Faces::default(),
             run: RunScreen::default(),
+            unfinished: None,
             log: LogScreen::default(),
             notice: None,
             questions: 0,
@@ -228,8 +250,9 @@ impl State {
     pub fn context(&self) -> Context {
         match self.screen {
             Screen::People | Screen::Sheet | Screen::Person | Screen::Zoom => Context::People,
-            Screen::Plan | Screen::Clean => Context::Plan,
+            Screen::Plan | Screen::Tidy => Context::Plan,
             Screen::Run => Context::Run,
+            Screen::History | Screen::Past => Context::History,
             Screen::Log => Context::Everywhere,
         }
     }
@@ -261,7 +284,7 @@ impl State {
             || matches!(self.comparing, Comparing::Under { .. })
             || self.lanes.iter().any(|lane| lane.paused.is_some())
             || self.plan.is_being_made()
-            || self.clean.is_being_made()
+            || self.tidy.is_being_made()
     }
 
     /// True until a scan has ended.

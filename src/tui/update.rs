@@ -12,13 +12,15 @@ use super::layout;
 use super::message::{Effect, Message, Scanned, Trouble, Who};
 use super::mouse;
 use super::pictures::Looked;
-use super::screens::clean::CleanScreen;
 use super::screens::people::{Origin, QUERY_LIMIT};
-use super::screens::{clean, person, plan, run, sheet, zoom};
+use super::screens::tidy::TidyScreen;
+use super::screens::{history, past, person, plan, run, sheet, tidy, zoom};
 use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::comparison::Verdict;
-use crate::report::text::people as people_words;
+use crate::domain::listing::Row;
+use crate::domain::suspicion::Gallery;
+use crate::report::text::{number, people as people_words};
 
 /// More undecided people than this are compared when somebody asks for it: it costs two downloads a person.
 const COMPARED_UNASKED: u32 = 1_000;
@@ -35,8 +37,12 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             let mut effects = vec![Effect::Redraw];
             effects.extend(paint_around(state));
             // A larger window may have room for more of them.
-            if matches!(state.screen, Screen::Plan | Screen::Sheet) {
-                effects.extend(ask_in_sight(state));
+            match state.screen {
+                Screen::Plan | Screen::Sheet => effects.extend(ask_in_sight(state)),
+                Screen::Tidy => effects.extend(tidy::show_faces(state)),
+                Screen::History => effects.extend(history::read(state)),
+                Screen::Past => effects.extend(past::follow(state)),
+                _ => {}
             }
             effects
         }
@@ -85,6 +91,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
                 state
                     .people
                     .settle(&compared.person, compared.verdict, &compared.reason);
+                state.people.see(&compared.person, compared.faces);
             }
             Vec::new()
         }
@@ -93,13 +100,21 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             if let Err(trouble) = result {
                 state.complain(&trouble);
             }
-            keep(state)
+            judge(state)
         }
+        Message::Judged {
+            question,
+            gallery,
+            suspicions,
+        } => judged(state, question, gallery, suspicions),
         Message::Rested(moves) if moves == state.pictures.moves => {
             state.rested = moves;
             let mut effects = ask_around(state);
             if state.screen == Screen::Person {
                 effects.extend(person::ask(state));
+            }
+            if state.screen == Screen::Past {
+                effects.extend(past::ask(state));
             }
             effects
         }
@@ -116,14 +131,18 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             Vec::new()
         }
         Message::Planning { question, news } => {
-            match state.clean {
-                CleanScreen::Making { .. } => clean::progress(state, question, news),
+            match state.tidy {
+                TidyScreen::Making { .. } => tidy::progress(state, question, news),
                 _ => plan::progress(state, question, news),
             }
             Vec::new()
         }
-        Message::CleaningPlanned { question, result } => clean::planned(state, question, result),
+        Message::TidyingPlanned { question, result } => tidy::planned(state, question, result),
         Message::Planned { question, result } => plan::planned(state, question, result),
+        Message::Runs { at, result } => history::runs(state, &at, result),
+        Message::RunPeople { at, result } => past::people(state, &at, result),
+        Message::Face { key, face } => past::face(state, key, face),
+        Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
         Message::RunEnded(result) => run::ended(state, result),
         Message::Lanes(lanes) => {
@@ -166,11 +185,14 @@ fn on_key(state: &mut State, key: Key) -> Effects {
     if state.shows_list() && state.people.is_typing && is_visible {
         return on_filter_key(state, key);
     }
+    if state.screen == Screen::Past && state.past.is_typing && is_visible {
+        return past::typed(state, key);
+    }
     if state.screen == Screen::Plan && state.plan.takes(key) && is_visible {
         return plan::typed(state, key);
     }
-    if state.screen == Screen::Clean && state.clean.takes(key) && is_visible {
-        return clean::typed(state, key);
+    if state.screen == Screen::Tidy && state.tidy.takes(key) && is_visible {
+        return tidy::typed(state, key);
     }
     state.notice = None;
     match state.keymap.intent(key, state.context()) {
@@ -286,6 +308,7 @@ fn on_paste(state: &mut State, text: &str) -> Effects {
         Some(Dialog::Help(help)) => help.add(&line),
         Some(Dialog::Palette(palette)) => palette.add(&line),
         Some(_) => {}
+        None if state.screen == Screen::Past && state.past.is_typing => return past::pasted(state, &line),
         None if is_filter => {
             let text = format!("{}{line}", state.people.text);
             state.people.set_text(text);
@@ -318,10 +341,12 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             effects.push(Effect::ReadRequests);
             effects
         }
+        (Intent::History | Intent::Back, Screen::History) => show(state, state.list),
+        (Intent::History, _) => history::open(state),
         (Intent::ShowRun, _) => {
             if state.run.is_known() {
                 let mut effects = plan::drop_it(state);
-                effects.extend(clean::drop_it(state));
+                effects.extend(tidy::drop_it(state));
                 effects.extend(show(state, Screen::Run));
                 effects
             } else {
@@ -339,8 +364,10 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
             sheet::perform(state, intent)
         }
         (_, Screen::Plan) => plan::perform(state, intent),
-        (_, Screen::Clean) => clean::perform(state, intent),
+        (_, Screen::Tidy) => tidy::perform(state, intent),
         (_, Screen::Run) => run::perform(state, intent),
+        (_, Screen::History) => history::perform(state, intent),
+        (_, Screen::Past) => past::perform(state, intent),
         (_, Screen::Log) => {
             state.log.perform(intent);
             Vec::new()
@@ -388,12 +415,14 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
         Intent::Push => return plan_for(state, false),
         Intent::FullRun => return plan_for(state, true),
         Intent::Clean => {
-            return if is_run_in_the_way(state) {
+            return if plan::is_run_in_the_way(state) {
                 Vec::new()
             } else {
-                clean::ask(state)
+                tidy::clean_up(state)
             };
         }
+        Intent::Undo => return tidy::undo_chosen(state),
+        Intent::Resume => return plan::resume_newest(state),
         Intent::Suspicious => people.show_suspicious(),
         Intent::RefreshOne => {
             if let Some(person) = people.current_person() {
@@ -455,24 +484,9 @@ pub fn keep(state: &State) -> Effects {
     state.people.kept().map(Effect::Keep).into_iter().collect()
 }
 
-/// Says so if a run is under way, beside which no other can be planned.
-fn is_run_in_the_way(state: &mut State) -> bool {
-    let is_under_way = state.run.is_under_way();
-    if is_under_way {
-        state.complain(&Trouble {
-            what: "a run is under way".into(),
-            hint: Some(format!(
-                "watch it with {}",
-                state.keymap.key(Intent::ShowRun, state.theme.is_ascii)
-            )),
-        });
-    }
-    is_under_way
-}
-
 /// Begins a plan, unless a run is under way.
 fn plan_for(state: &mut State, everybody: bool) -> Effects {
-    if is_run_in_the_way(state) {
+    if plan::is_run_in_the_way(state) {
         return Vec::new();
     }
     let who = if everybody {
@@ -500,6 +514,8 @@ pub fn start_scan(state: &mut State) -> Effects {
         return Vec::new();
     }
     state.scan = ScanState::Scanning(None);
+    // They would lie around beside those that the scan sees.
+    state.people.keep_faces(None);
     let mut effects = Vec::new();
     if state.comparing != Comparing::Idle {
         state.comparing = Comparing::Idle;
@@ -525,9 +541,14 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
         }
         Ok(scanned) => {
             state.scan = ScanState::Idle;
-            let Scanned { listed, problems } = *scanned;
+            let Scanned {
+                listed,
+                problems,
+                gallery,
+            } = *scanned;
             let origin = Origin::Scan(listed.scanned_at);
             state.people.replace(listed, origin);
+            state.people.keep_faces(Some(gallery));
             state.pictures.forget_all();
             if let Some(problem) = problems.first() {
                 state.complain(&Trouble {
@@ -539,9 +560,9 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             let mut effects = moved(state);
             effects.push(Effect::PrepareSearch(Arc::clone(&state.people.listing)));
             let undecided = state.people.listing.counts().of(Verdict::Undecided);
-            if (1..=COMPARED_UNASKED).contains(&undecided) {
-                effects.extend(compare(state));
-            } else if undecided > 0 && state.notice.is_none() {
+            if undecided <= COMPARED_UNASKED {
+                effects.extend(compare_few(state));
+            } else if state.notice.is_none() {
                 state.say(format!(
                     "{} have not been compared yet: {} compares them all, rows are compared as you come to them",
                     people_words(undecided.into()),
@@ -551,6 +572,37 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             effects
         }
     }
+}
+
+/// What was compared may have brought to light whose photo is not their own: everybody is judged again, and then kept.
+fn judge(state: &mut State) -> Effects {
+    state.questions += 1;
+    match state.people.judge(state.questions) {
+        Some(effect) => vec![effect],
+        None => keep(state),
+    }
+}
+
+fn judged(
+    state: &mut State,
+    question: u64,
+    gallery: Arc<Gallery>,
+    suspicions: Vec<(Row, String)>,
+) -> Effects {
+    let before = state.people.listing.suspicious();
+    if !state.people.judged(question, gallery, suspicions) {
+        return Vec::new();
+    }
+    let found = state.people.listing.suspicious().saturating_sub(before);
+    if found > 0 && state.notice.is_none() {
+        let key = state.keymap.key(Intent::Suspicious, state.theme.is_ascii);
+        let one = if found == 1 { "photo is" } else { "photos are" };
+        state.say(format!(
+            "{} more {one} probably not the person's own; {key} shows them",
+            number(found.into())
+        ));
+    }
+    keep(state)
 }
 
 /// Stops what goes on behind the screen: the scan, or else the comparing.
@@ -568,12 +620,26 @@ fn stop(state: &mut State) -> Effects {
     }
 }
 
+/// Begins comparing whoever is undecided, if it is few enough to do so unasked and nobody is compared already.
+pub fn compare_few(state: &mut State) -> Effects {
+    let undecided = state.people.listing.counts().of(Verdict::Undecided);
+    if (1..=COMPARED_UNASKED).contains(&undecided)
+        && state.comparing == Comparing::Idle
+        && !state.is_scanning()
+    {
+        return compare(state);
+    }
+    Vec::new()
+}
+
 /// Begins comparing whoever is undecided, or stops it.
 fn compare(state: &mut State) -> Effects {
     if let Comparing::Under { .. } = state.comparing {
         state.comparing = Comparing::Idle;
         state.say("stopped comparing; rows are still compared as you come to them");
-        return vec![Effect::StopComparing];
+        let mut effects = vec![Effect::StopComparing];
+        effects.extend(judge(state));
+        return effects;
     }
     let undecided = state.people.undecided();
     if undecided.is_empty() {

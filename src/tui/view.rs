@@ -12,7 +12,7 @@ use super::layout;
 use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
-use super::screens::{clean, log, people, person, plan, run, sheet, zoom};
+use super::screens::{history, log, past, people, person, plan, run, sheet, tidy, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
 use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
@@ -35,8 +35,10 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         Screen::Person => person::view::draw(state, buffer, placements),
         Screen::Zoom => zoom::draw(state, buffer, placements),
         Screen::Plan => plan::view::draw(state, buffer, placements, body),
-        Screen::Clean => clean::view::draw(state, buffer, body),
+        Screen::Tidy => tidy::view::draw(state, buffer, placements, body),
         Screen::Run => run::view::draw(state, buffer, body),
+        Screen::History => history::view::draw(state, buffer, body),
+        Screen::Past => past::view::draw(state, buffer, placements),
         Screen::Log => log::view::draw(state, buffer, body),
     }
     footer(state, buffer, foot);
@@ -95,6 +97,23 @@ pub fn centred(state: &State, buffer: &mut Buffer, area: Rect, text: &str) {
         .alignment(Alignment::Center)
         .style(style)
         .render(place, buffer);
+}
+
+/// How far down a list is, on the right side of its frame: the first row in sight, how many are, and how many there are.
+pub fn scroll_bar(state: &State, buffer: &mut Buffer, frame: Rect, rows: (usize, usize, usize)) {
+    let (offset, height, total) = rows;
+    let inner = layout::inside(frame);
+    let lines = usize::from(inner.height);
+    if total <= height || lines == 0 {
+        return;
+    }
+    let line = (offset * (lines - 1)) / total.saturating_sub(height).max(1);
+    buffer.set_string(
+        frame.right() - 1,
+        inner.y + line.min(lines - 1) as u16,
+        state.theme.sign("█", "#"),
+        state.theme.quiet(),
+    );
 }
 
 /// What of the header's left side is left out when there is little room, the least important first.
@@ -282,7 +301,7 @@ fn what_goes_on(state: &State) -> Vec<String> {
 }
 
 /// The time today, the date before.
-fn moment(state: &State, at: jiff::Timestamp) -> String {
+pub fn moment(state: &State, at: jiff::Timestamp) -> String {
     let zone = &state.zone;
     let (at, now) = (at.to_zoned(zone.clone()), state.now.to_zoned(zone.clone()));
     if at.date() == now.date() {
@@ -302,6 +321,17 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     }
     if state.shows_list() && state.people.is_typing {
         typing(state, pen);
+        return;
+    }
+    if state.screen == Screen::Past && state.past.is_typing {
+        let (text, found) = (&state.past.text, &state.past.people);
+        let answer = match found.known() {
+            _ if text.is_empty() => "a part of a name or sign-in name".to_owned(),
+            0 if !found.is_whole() => "looking".to_owned(),
+            known if found.is_whole() => format!("{} found", number(known as u64)),
+            known => format!("{} found and more", number(known as u64)),
+        };
+        typed_text(theme, pen, text, &answer, theme.quiet());
         return;
     }
     if let Some(notice) = &state.notice {
@@ -377,7 +407,7 @@ fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
 }
 
 /// The filter while it is typed, with its end in sight, and what it finds.
-fn typing(state: &State, mut pen: Pen<'_>) {
+fn typing(state: &State, pen: Pen<'_>) {
     let theme = state.theme;
     let people = &state.people;
     let (answer, style) = match &people.text_error {
@@ -391,15 +421,20 @@ fn typing(state: &State, mut pen: Pen<'_>) {
             theme.quiet(),
         ),
     };
+    typed_text(theme, pen, &people.text, &answer, style);
+}
+
+/// Text that is being typed, with its end in sight, and what there is to say of it.
+fn typed_text(theme: Theme, mut pen: Pen<'_>, text: &str, answer: &str, style: Style) {
     // Half of the line is kept for the answer, if it needs that much.
     let kept = (answer.width() + 4).min(pen.room() / 2);
-    let text = harmless(&people.text);
+    let text = harmless(text);
     let text = pen::tail(&text, pen.room().saturating_sub(kept), theme.is_ascii);
     pen.write("/", theme.accent())
         .write(&text, theme.text())
         .write(theme.sign("▏", "_"), theme.accent())
         .skip(2)
-        .write(&answer, style);
+        .write(answer, style);
 }
 
 /// What somebody has typed or pasted, as it may be shown, however long it is.
@@ -435,6 +470,9 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
                 word(Intent::Sheet)
             });
             hints.push(word(Intent::Filter));
+            if state.unfinished.is_some() {
+                hints.push(word(Intent::Resume));
+            }
             if state.run.is_known() {
                 hints.push((Intent::ShowRun, "run"));
             }
@@ -466,8 +504,10 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             word(Intent::Help),
         ],
         Screen::Plan => plan::view::hints(state),
-        Screen::Clean => clean::view::hints(state),
+        Screen::Tidy => tidy::view::hints(state),
         Screen::Run => run::view::hints(state),
+        Screen::History => history::view::hints(state),
+        Screen::Past => past::view::hints(state),
         Screen::Log => vec![
             (Intent::Up, "older"),
             (Intent::Down, "newer"),

@@ -687,7 +687,17 @@ impl Story<'_> {
     fn profiles(&self, found: &mut Vec<Violation>) {
         let mut replay = self.begin();
         for write in self.writes {
-            if self.is_ours(write) && write.table == "live_profile" && write.op == "insert" {
+            let is_taken_back = || {
+                let deletes = |other: &&Write| other.id == write.id && other.op == "delete";
+                self.writes
+                    .iter()
+                    .any(|other| deletes(&other) && self.is_ours(other))
+            };
+            if self.is_ours(write)
+                && write.table == "live_profile"
+                && write.op == "insert"
+                && !is_taken_back()
+            {
                 let user = write.field("document").unwrap_or_default().to_owned();
                 let profiles = replay
                     .records
@@ -717,6 +727,8 @@ impl Story<'_> {
                 ("sys_attachment", "insert") => "upload",
                 ("sys_attachment", "delete") => "remove",
                 ("live_profile", "insert") => "create_record",
+                // Of two that two programs created at the same moment one is taken back.
+                ("live_profile", "delete") => "remove",
                 ("live_profile" | "sys_user", "update") => "set_column",
                 _ => "another write",
             };
@@ -897,7 +909,7 @@ impl Vault {
             profile: "default".into(),
         };
         let is_there = paths.vault().is_dir();
-        let open = || Store::open(&paths, Access::Read);
+        let open = || Store::open_with(&paths, Access::Read, &super::store_options());
         Self {
             store: is_there.then(|| open().expect("the store opens for reading")),
             runtime: tokio::runtime::Builder::new_current_thread()

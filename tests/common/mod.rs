@@ -14,8 +14,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use avatar_sync::domain::photo::Sha256;
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
+use avatar_sync::store::keys::{Encryption, KeySettings, Keys};
+use avatar_sync::store::{Access, Store, StoreOptions, StorePaths};
 use serde_json::Value;
+
+/// The key of every stage's vault: no test asks the secret store of the machine it runs on.
+pub const VAULT_KEY: &str = "5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f";
+
+/// How the program of a stage keeps pictures.
+pub fn store_options() -> StoreOptions {
+    let settings = KeySettings {
+        encryption: Encryption::Auto,
+        key: Some(VAULT_KEY.to_owned().into()),
+        ..KeySettings::default()
+    };
+    StoreOptions {
+        keys: Some(Arc::new(Keys::new(settings, "default"))),
+        ..StoreOptions::default()
+    }
+}
 
 /// A sandbox and an empty home.
 pub struct Stage {
@@ -124,6 +143,25 @@ impl Stage {
         path
     }
 
+    /// Where the program of this stage keeps its data.
+    pub fn store_paths(&self) -> StorePaths {
+        StorePaths {
+            state_dir: self.home().join("avatar_sync_state_dir"),
+            cache_dir: self.home().join("avatar_sync_cache_dir"),
+            profile: "default".into(),
+        }
+    }
+
+    /// The picture with this SHA-256 in hexadecimal, out of the vault.
+    pub fn kept(&self, sha256: &str) -> Option<Vec<u8>> {
+        let store = Store::open_with(&self.store_paths(), Access::Read, &store_options());
+        let sha256 = Sha256::from_hex(sha256).expect("a hash");
+        let kept = self
+            .runtime
+            .block_on(store.expect("the store opens").vault().get(&sha256));
+        kept.expect("the vault is readable").map(|bytes| bytes.to_vec())
+    }
+
     /// The environment that `cli.md` says is enough.
     pub fn environment(&self) -> Vec<(String, String)> {
         let ready = self.sandbox.ready_line();
@@ -145,6 +183,7 @@ impl Stage {
                 "AVATAR_SYNC_SERVICENOW_CLIENT_SECRET",
                 text("servicenow_client_secret"),
             ),
+            ("AVATAR_SYNC_VAULT_KEY", VAULT_KEY.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
@@ -247,6 +286,7 @@ impl Stage {
             let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             forms.push((format!("{key} percent-encoded"), encoded));
         }
+        forms.push(("the vault's key".into(), VAULT_KEY.into()));
         // Entra's tokens are JWTs; all begin like this.
         forms.push(("an access token".into(), "eyJ0eXAiOiJKV1Qi".into()));
         forms.push(("an access token".into(), "eyJhbGciOi".into()));

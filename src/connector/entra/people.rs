@@ -474,6 +474,24 @@ pub(super) fn person_id(text: &str) -> Option<SourceId> {
     Some(SourceId::new(id.hyphenated().to_string()))
 }
 
+/// Reads any bytes as a page; whoever is on it can be asked for, and a link leads to nobody else.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz_page(bytes: &[u8]) {
+    use crate::connector::http::Origin;
+
+    let origin = Origin::parse("https://graph.microsoft.com").expect("an origin");
+    let Ok(page) = parse::<Page>(&super::fuzzing::answer(bytes)) else {
+        return;
+    };
+    if let Some(Ok(address)) = page.next.map(|link| origin.accept_link(&link)) {
+        assert!(origin.holds(&address), "{address:?}");
+    }
+    for person in people_of(&page.value, 1).unwrap_or_default() {
+        assert!(super::fuzzing::is_object_id(&person.id), "{person:?}");
+        assert!(!person.name.shown().contains(char::is_control));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

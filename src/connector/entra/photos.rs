@@ -605,6 +605,21 @@ fn metadata(body: &Value) -> Option<SourcePhoto> {
     }))
 }
 
+/// Reads any bytes as the answer to a batch: every request gets exactly one answer, whatever came.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz_batch(bytes: &[u8]) {
+    const ASKED: usize = 20;
+    let answer = super::fuzzing::answer(bytes);
+    let told = look_inside(&answer);
+    assert!(
+        told.wait.is_none_or(|wait| !wait.is_zero()),
+        "a wait is never nothing"
+    );
+    if let Ok(items) = items_of(&answer, ASKED) {
+        assert_eq!(items.len(), ASKED);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,6 +59,44 @@ impl Transport {
         &self.log
     }
 
+    /// Posts one message to an address that is no service of ours: no sign-in, no lane, no second try. The answer is
+    /// whatever it is, up to `body_cap` bytes; it takes `total` at most, connecting included.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] if no whole answer came.
+    pub async fn post(
+        &self,
+        address: Address,
+        headers: HeaderMap,
+        body: Bytes,
+        body_cap: u64,
+        total: Duration,
+    ) -> Result<Answer, NoAnswer> {
+        let sending = self.wire.exchange(Outgoing {
+            method: Method::POST,
+            address,
+            headers,
+            body,
+            body_cap,
+            no_progress: total,
+            total,
+        });
+        let late = || {
+            Fault::new(
+                FaultKind::TimedOut,
+                format!("not finished after {} s", total.as_secs()),
+            )
+        };
+        timeout(total, sending)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+            .map_err(|fault| NoAnswer {
+                may_pass: fault.kind.may_pass(),
+                words: fault.words,
+            })
+    }
+
     /// A transport whose requests end in something else than the network: a practice world in memory, a script.
     pub fn over(wire: Arc<dyn Wire>) -> Self {
         Self {
@@ -72,6 +110,15 @@ impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Transport")
     }
+}
+
+/// A message that got no whole answer, in words that name no more than the machine.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{words}")]
+pub struct NoAnswer {
+    words: String,
+    /// True if it may go better next time.
+    pub may_pass: bool,
 }
 
 /// One attempt of a request, ready to go. It carries secrets, so it shows itself nowhere.

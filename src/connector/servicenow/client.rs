@@ -91,6 +91,11 @@ impl PageSize {
     }
 }
 
+/// The rows of a page, still unread.
+pub(super) fn read_rows(answer: &Answer) -> Result<Envelope<Vec<Row<'_>>>, serde_json::Error> {
+    serde_json::from_slice(answer.text())
+}
+
 /// Sends requests to one instance.
 pub(super) struct Client {
     caller: Caller,
@@ -143,7 +148,7 @@ impl Client {
             .header("x-total-count")
             .filter(|_| read.counted)
             .and_then(|text| text.trim().parse().ok());
-        let envelope: Envelope<Vec<Row<'_>>> = match serde_json::from_slice(answer.text()) {
+        let envelope = match read_rows(&answer) {
             Ok(envelope) => envelope,
             Err(error) => return Err(unreadable(subject.operation, answer.clone(), &error)),
         };

@@ -10,7 +10,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, try_join};
 use parking_lot::Mutex;
 
-use self::loaders::{Loaders, Spot, fetch_displayed, fetch_people};
+use self::loaders::{Loaders, Spot, fetch_displayed, fetch_naming, fetch_people};
 use super::SYSTEM;
 use super::chain::{Attachments, assemble};
 use super::client::{Client, Subject};
@@ -22,7 +22,7 @@ use super::shared::SharedReads;
 use super::sweep::Sweep;
 use super::swept::{Few, Gathered};
 use crate::connector::http::Failure;
-use crate::connector::{ConnectorError, ErrorKind, Priority, SweptChains, SweptPeople, TargetLookup};
+use crate::connector::{ConnectorError, ErrorKind, Naming, Priority, SweptChains, SweptPeople, TargetLookup};
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, Column, Place};
@@ -110,6 +110,7 @@ pub(super) struct Reads {
     foreground: Loaders,
     displayed: SharedReads<TargetId, Column>,
     by_id: SharedReads<TargetId, TargetPerson>,
+    naming: SharedReads<PictureId, Vec<Naming>>,
 }
 
 impl Reads {
@@ -125,6 +126,13 @@ impl Reads {
             move |keys| {
                 let client = Arc::clone(&client);
                 async move { fetch_displayed(&client, keys).await }.boxed()
+            }
+        };
+        let naming = {
+            let client = Arc::clone(client);
+            move |keys| {
+                let client = Arc::clone(&client);
+                async move { fetch_naming(&client, keys, profiles_optional).await }.boxed()
             }
         };
         let person = Subject {
@@ -149,6 +157,7 @@ impl Reads {
             background: Loaders::new(client, Priority::Background, profiles_optional),
             foreground: Loaders::new(client, Priority::Foreground, profiles_optional),
             displayed: SharedReads::new(CHUNK_START, displayed),
+            naming: SharedReads::new(CHUNK_START, naming),
             client: Arc::clone(client),
             scope,
         }
@@ -159,6 +168,13 @@ impl Reads {
             Priority::Background => &self.background,
             Priority::Foreground => &self.foreground,
         }
+    }
+
+    /// The columns of any records that name any of these pictures.
+    pub(super) async fn named(&self, pictures: &[PictureId]) -> Result<Vec<Naming>, Failure> {
+        let keys = pictures.iter().filter(|id| is_sys_id(id.as_str())).cloned();
+        let found = self.naming.load(keys.collect()).await?;
+        Ok(found.into_values().flatten().collect())
     }
 
     /// Everybody in scope.

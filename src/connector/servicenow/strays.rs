@@ -16,9 +16,9 @@ use super::reads::attachment_subject;
 use super::rows::{Attachment, IMAGE_LIVE_PROFILE, IMAGE_SYS_USER, Row};
 use super::sweep::Sweep;
 use crate::connector::http::Failure;
-use crate::connector::{ConnectorError, Naming, Priority, Stray};
-use crate::domain::ids::{PictureId, RecordId};
-use crate::domain::photo::{Column, PictureForm, Place, StoredPicture};
+use crate::connector::{ConnectorError, Priority, Stray};
+use crate::domain::ids::RecordId;
+use crate::domain::photo::{PictureForm, Place, StoredPicture};
 
 const RECORD_NEEDS: &str = "a role with read access to sys_user, live_profile and sys_attachment";
 
@@ -191,45 +191,6 @@ async fn gone_among(client: &Client, place: Place, records: Vec<RecordId>) -> Re
         }
     }
     Ok(gone)
-}
-
-/// The columns that name any of these pictures.
-pub(super) async fn named(client: &Client, pictures: &[PictureId]) -> Result<Vec<Naming>, Failure> {
-    let pictures: Vec<PictureId> = pictures
-        .iter()
-        .filter(|id| is_sys_id(id.as_str()))
-        .cloned()
-        .collect();
-    let asked: HashSet<&PictureId> = pictures.iter().collect();
-    let query = |keys: &[PictureId]| Filter::fixed(&any_of("photo", keys.iter().map(PictureId::as_str)), &[]);
-    let mut naming = Vec::new();
-    for place in [Place::LIVE_PROFILE, Place::SYS_USER] {
-        let subject = Subject {
-            table: place.0,
-            fields: "sys_id,photo".to_owned(),
-            operation: "look for columns that name a picture",
-            needs: RECORD_NEEDS,
-        };
-        let parse = |row: &Row<'_>| {
-            row.required("photo")?;
-            let record = RecordId::new(row.sys_id()?);
-            Ok(match row.column("photo") {
-                Column::Names(picture) if asked.contains(&picture) => Some(Naming {
-                    picture,
-                    place,
-                    record,
-                }),
-                Column::Names(_) | Column::Empty | Column::Unreadable => None,
-            })
-        };
-        let pieces = client
-            .by_keys(&subject, pictures.clone(), Priority::Background, &query, &parse)
-            .await;
-        for (_, rows) in pieces {
-            naming.extend(rows?);
-        }
-    }
-    Ok(naming)
 }
 
 fn in_its_form(place: Place, row: Attachment) -> StoredPicture {

@@ -29,6 +29,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const PROFILE_CREATE_NEEDS: &str =
     "a role that may create live_profile records and write their name, type, table, document and photo";
+const PROFILE_DELETE_NEEDS: &str = "a role that may delete live_profile records";
 const UPLOAD_NEEDS: &str = "a role that may create sys_attachment rows where table_name is ZZ_YYsys_user or \
                             ZZ_YYlive_profile, and read and write the record's photo";
 const DELETE_NEEDS: &str =
@@ -66,6 +67,27 @@ impl Client {
             .needs(PROFILE_CREATE_NEEDS);
         let answer = self.send(call).await?;
         written(&answer, &operation, |row| Ok(RecordId::new(row.sys_id()?)))
+    }
+
+    /// Deletes a profile; one that is gone already is fine.
+    pub(super) async fn delete_profile(&self, profile: &RecordId) -> Result<(), Failure> {
+        let address = self
+            .caller()
+            .address(&["api", "now", "table", "live_profile", profile.as_str()], &[]);
+        let call = Call::new(
+            Method::DELETE,
+            address,
+            format!("delete the live profile {profile}"),
+        )
+        .header(ACCEPT, JSON)
+        .header(CONTENT_TYPE, JSON)
+        .expect(Expect::Nothing)
+        .needs(PROFILE_DELETE_NEEDS);
+        match self.send_until_done(call).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.kind == ErrorKind::NotFound => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Stores a picture at a record.

@@ -7,6 +7,7 @@ use std::future::pending;
 
 use tokio::sync::Notify;
 
+use super::gate::Gate;
 use super::*;
 
 /// On which side of a call something happens.
@@ -34,19 +35,27 @@ struct Promise {
     had_picture: bool,
     /// What may be displayed.
     allowed: Vec<Bytes>,
-    /// Columns that named nothing from the start.
-    dangling: HashSet<PictureId>,
+    /// Columns that named nothing from the start; `None` if no column is looked at.
+    dangling: Option<HashSet<PictureId>>,
 }
 
 #[derive(Default)]
 struct Eyes {
     cues: Vec<Cue>,
+    /// What happens before the call of a number, whatever it is.
+    before: Vec<(usize, Request)>,
+    /// What happens after the next call of a name.
+    once: Vec<(&'static str, Request)>,
     promises: Vec<Promise>,
     broken: Vec<String>,
     calls: Vec<&'static str>,
     /// The program dies at this call, counted from 1.
     death: Option<(usize, When)>,
+    /// What the last write asks for, for when it is carried out after its sender has died.
+    on_the_wire: Option<Request>,
 }
+
+type Request = Box<dyn FnOnce(&World) + Send>;
 
 /// See the module.
 pub(crate) struct Watched {
@@ -54,6 +63,8 @@ pub(crate) struct Watched {
     eyes: Mutex<Eyes>,
     died: Notify,
     places: Vec<Place>,
+    names_columns: bool,
+    gate: Option<(Gate, usize)>,
 }
 
 impl Watched {
@@ -64,7 +75,21 @@ impl Watched {
             eyes: Mutex::default(),
             died: Notify::new(),
             places: vec![Place::LIVE_PROFILE, Place::SYS_USER],
+            names_columns: false,
+            gate: None,
         }
+    }
+
+    /// Its calls wait at a gate, as those of this program.
+    pub(crate) fn behind(mut self, gate: Gate, program: usize) -> Self {
+        self.gate = Some((gate, program));
+        self
+    }
+
+    /// A write mode that has every column name its picture, as the article's does.
+    pub(crate) fn naming_columns(mut self) -> Self {
+        self.names_columns = true;
+        self
     }
 
     /// The same with another write mode.
@@ -82,8 +107,16 @@ impl Watched {
             name,
             had_picture: shown.is_some(),
             allowed: shown.into_iter().chain(new.iter().cloned()).collect(),
-            dangling: dangling(&chain),
+            dangling: Some(dangling(&chain)),
         });
+    }
+
+    /// The same where somebody else acts between our read and our write: a column may name nothing until our next look.
+    pub(crate) fn promise_a_picture(&self, name: &'static str, new: &[Bytes]) {
+        self.promise(name, new);
+        if let Some(promise) = self.eyes.lock().promises.last_mut() {
+            promise.dangling = None;
+        }
     }
 
     /// Promises that were broken, in words.
@@ -107,11 +140,36 @@ impl Watched {
         });
     }
 
+    /// Something happens before the `nth` call from the beginning, whatever it is.
+    pub(crate) fn at_call(&self, nth: usize, act: impl FnOnce(&World) + Send + 'static) {
+        self.eyes.lock().before.push((nth, Box::new(act)));
+    }
+
     /// The program dies at the `nth` call from now on.
     pub(crate) fn die_at(&self, nth: usize, when: When) {
         let mut eyes = self.eyes.lock();
         eyes.calls.clear();
         eyes.death = Some((nth, when));
+    }
+
+    /// The service carries out the write at which the program died, although nobody waits for the answer any more.
+    pub(crate) fn deliver(&self) {
+        (self.undelivered())(&self.world);
+    }
+
+    /// The same, right after the next call of this name.
+    pub(crate) fn deliver_after(&self, call: &'static str) {
+        let request = self.undelivered();
+        self.eyes.lock().once.push((call, request));
+    }
+
+    fn undelivered(&self) -> Request {
+        let request = self.eyes.lock().on_the_wire.take();
+        request.expect("the program died at a write")
+    }
+
+    fn send(&self, request: impl FnOnce(&World) + Send + 'static) {
+        self.eyes.lock().on_the_wire = Some(Box::new(request));
     }
 
     /// The next start lives.
@@ -131,7 +189,14 @@ impl Watched {
 
     /// How often one of the writing calls was made.
     pub(crate) fn writes(&self) -> usize {
-        let writing = ["create_record", "upload", "store_as", "set_column", "remove"];
+        let writing = [
+            "create_record",
+            "withdraw_record",
+            "upload",
+            "store_as",
+            "set_column",
+            "remove",
+        ];
         self.calls().iter().filter(|call| writing.contains(call)).count()
     }
 
@@ -140,24 +205,41 @@ impl Watched {
         call: &'static str,
         work: impl Future<Output = Result<T, ConnectorError>>,
     ) -> Result<T, ConnectorError> {
-        let number = {
+        let (number, nth) = {
             let mut eyes = self.eyes.lock();
             eyes.calls.push(call);
-            eyes.calls.len()
+            let nth = eyes.calls.iter().filter(|made| **made == call).count();
+            (eyes.calls.len(), nth)
         };
-        self.pass(call, number, When::Before).await;
+        if let Some((gate, program)) = &self.gate {
+            gate.pass(*program).await;
+        }
+        self.pass(call, (number, nth), When::Before).await;
         let result = work.await;
-        self.pass(call, number, When::After).await;
+        self.pass(call, (number, nth), When::After).await;
+        if let Some((gate, program)) = &self.gate {
+            gate.next(format!("program {program}: {call}; {}", self.world.inventory()));
+        }
         result
     }
 
-    async fn pass(&self, call: &'static str, number: usize, when: When) {
+    /// `number` among all calls and `nth` among those of its name.
+    async fn pass(&self, call: &'static str, (number, nth): (usize, usize), when: When) {
         let is_dead = {
             let mut eyes = self.eyes.lock();
-            let nth = eyes.calls.iter().filter(|made| **made == call).count();
             for cue in &mut eyes.cues {
                 if cue.call == call && cue.when == when && (cue.nth == 0 || cue.nth == nth) {
                     (cue.act)(&self.world);
+                }
+            }
+            if when == When::Before {
+                for (_, act) in eyes.before.extract_if(.., |(awaited, _)| *awaited == number) {
+                    act(&self.world);
+                }
+            }
+            if when == When::After {
+                for (_, act) in eyes.once.extract_if(.., |(awaited, _)| *awaited == call) {
+                    act(&self.world);
                 }
             }
             let broken: Vec<String> = eyes
@@ -186,15 +268,14 @@ impl Promise {
             }
             _ => {}
         }
-        let lost: Vec<_> = dangling(&world.chain(name))
-            .difference(&self.dangling)
-            .cloned()
-            .collect();
+        let known = self.dangling.as_ref()?;
+        let lost: Vec<_> = dangling(&world.chain(name)).difference(known).cloned().collect();
         (!lost.is_empty()).then(|| format!("a column of {name} names {lost:?}, which is gone"))
     }
 }
 
-fn dangling(chain: &AvatarChain) -> HashSet<PictureId> {
+/// What columns name although it is gone.
+pub(crate) fn dangling(chain: &AvatarChain) -> HashSet<PictureId> {
     let named = chain.records.iter().filter_map(|record| match &record.column {
         Column::Names(id) => Some(id),
         Column::Empty | Column::Unreadable => None,
@@ -214,6 +295,22 @@ impl World {
             .find(|record| record.owner == owner && record.place == place)
             .expect("a column needs its record");
         record.column = picture.cloned().map_or(Column::Empty, Column::Names);
+    }
+
+    /// Somebody opens a profile.
+    pub(crate) fn create_profile(&self, name: &str) {
+        let owner = TargetId::new(format!("{name}-sys"));
+        self.0.lock().create_record(&owner, Place::LIVE_PROFILE);
+    }
+
+    /// The same, and of several profiles it is the one that counts.
+    pub(crate) fn create_profile_before(&self, name: &str) {
+        let owner = TargetId::new(format!("{name}-sys"));
+        let mut state = self.0.lock();
+        let id = state.create_record(&owner, Place::LIVE_PROFILE);
+        let at = state.records.iter().position(|record| record.id == id);
+        let record = state.records.remove(at.expect("just created"));
+        state.records.insert(0, record);
     }
 
     /// Everything stored at a place, oldest first.
@@ -242,6 +339,17 @@ impl World {
             .lock()
             .attachments
             .retain(|attachment| &attachment.row.id != picture);
+    }
+
+    /// Every row there is, on one line.
+    fn inventory(&self) -> String {
+        let state = self.0.lock();
+        let row = |attachment: &Attachment| {
+            let hash = Sha256::of(&attachment.bytes).to_string();
+            format!("{}={}@{}", attachment.row.id, &hash[..4], attachment.record)
+        };
+        let rows: Vec<String> = state.attachments.iter().map(row).collect();
+        rows.join(" ")
     }
 
     fn row(&self, picture: &PictureId) -> Option<StoredPicture> {
@@ -306,6 +414,8 @@ impl AvatarTarget for Watched {
     }
 
     async fn create_record(&self, person: &TargetPerson, place: Place) -> Result<RecordId, ConnectorError> {
+        let owner = person.id.clone();
+        self.send(move |world| drop(world.0.lock().create_record(&owner, place)));
         self.around("create_record", self.world.create_record(person, place))
             .await
     }
@@ -317,6 +427,18 @@ impl AvatarTarget for Watched {
         photo: Bytes,
         content_type: &str,
     ) -> Result<StoredPicture, ConnectorError> {
+        let (holder, bytes) = (record.clone(), photo.clone());
+        self.send(move |world| {
+            world.0.lock().store(
+                holder,
+                Row {
+                    bytes,
+                    form: PictureForm::ImageField,
+                    stated_hash: true,
+                    scan: Scan::Available,
+                },
+            );
+        });
         let uploading = self.world.upload(record, place, photo, content_type);
         let row = self.around("upload", uploading).await?;
         // What a script has made of it.
@@ -340,6 +462,10 @@ impl AvatarTarget for Watched {
     }
 
     fn column_to_set(&self, place: Place, column: &Column, new: &PictureId) -> Option<PictureId> {
+        let is_named = matches!(column, Column::Names(old) if old == new);
+        if self.names_columns {
+            return (!is_named).then(|| new.clone());
+        }
         self.world.column_to_set(place, column, new)
     }
 
@@ -353,13 +479,27 @@ impl AvatarTarget for Watched {
         place: Place,
         picture: Option<&PictureId>,
     ) -> Result<Column, ConnectorError> {
+        let (holder, wanted) = (record.clone(), picture.cloned());
+        self.send(move |world| world.0.lock().point(&holder, place, wanted.as_ref()));
         self.around("set_column", self.world.set_column(record, place, picture))
             .await?;
         // What a rule has made of it.
         self.world.column(record, place).await
     }
 
+    async fn withdraw_record(&self, record: &RecordId, place: Place) -> Result<(), ConnectorError> {
+        let gone = record.clone();
+        self.send(move |world| {
+            let mut state = world.0.lock();
+            state.records.retain(|known| known.id != gone);
+        });
+        self.around("withdraw_record", self.world.withdraw_record(record, place))
+            .await
+    }
+
     async fn remove(&self, picture: &PictureId) -> Result<(), ConnectorError> {
+        let doomed = picture.clone();
+        self.send(move |world| world.delete_row(&doomed));
         self.around("remove", self.world.remove(picture)).await
     }
 

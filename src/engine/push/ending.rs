@@ -20,6 +20,8 @@ pub(in crate::engine) struct Ended {
     pub(in crate::engine) settled: bool,
     /// Set if nobody else's turn can end better.
     pub(in crate::engine) stop: Option<StopReason>,
+    /// True if the failure says nothing about the person: the network, a throttle, the sign-in, the disk.
+    pub(in crate::engine) is_passing: bool,
     /// The right that was missing, if that was the cause.
     pub(in crate::engine) denied: Option<String>,
     /// What was learnt about the photo.
@@ -36,10 +38,16 @@ impl Ended {
             hint: None,
             settled: true,
             stop: None,
+            is_passing: false,
             denied: None,
             lesson: None,
             after: None,
         }
+    }
+
+    /// True if it did not work, and that is to do with this person.
+    pub(in crate::engine) fn is_own_failure(&self) -> bool {
+        self.outcome == Outcome::Failed && !self.is_passing
     }
 
     /// How a push that reached its end went.
@@ -64,6 +72,9 @@ impl Ended {
             };
             detail = format!("{detail}; {kept} old {pictures} replaced, a copy of {them} kept");
         }
+        if !work.spared.is_empty() {
+            detail.push_str("; an old picture stays, because another person's record names it");
+        }
         let mut ended = Self::new(Outcome::Updated, detail);
         ended.settled = work.open == 0;
         if let Some(error) = &work.why_left {
@@ -87,6 +98,7 @@ impl Ended {
             ),
             Halt::Connector(error) => {
                 let stops = error.kind.stops_run() || error.kind == ErrorKind::Throttled;
+                let is_passing = is_passing(&error.kind);
                 let detail = in_words(&error);
                 Self {
                     stop: stops.then(|| StopReason::Refused {
@@ -101,11 +113,13 @@ impl Ended {
                         _ => None,
                     },
                     hint: error.hint,
+                    is_passing,
                     ..Self::new(Outcome::Failed, detail)
                 }
             }
             Halt::Storage(error) => Self {
                 stop: Some(StopReason::Storage(error.sentence())),
+                is_passing: true,
                 ..Self::new(
                     Outcome::Failed,
                     format!(
@@ -115,6 +129,23 @@ impl Ended {
                 )
             },
         }
+    }
+}
+
+/// True for what may be over by the next run, or concerns everybody.
+fn is_passing(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::SignInRejected
+        | ErrorKind::Throttled
+        | ErrorKind::Unavailable
+        | ErrorKind::OutcomeUnknown
+        | ErrorKind::WrongSpeaker(_)
+        | ErrorKind::Configuration => true,
+        ErrorKind::NotAllowed { .. }
+        | ErrorKind::NotFound
+        | ErrorKind::TooLarge { .. }
+        | ErrorKind::Refused
+        | ErrorKind::UnexpectedAnswer => false,
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::domain::ids::PictureId;
 use crate::domain::photo::{AvatarChain, AvatarRecord, Column, PictureForm, Scan, StoredPicture};
 
-use super::Work;
 use super::aim::{hash_of, is_named};
+use super::{PlaceWork, Work};
 
 /// What to do after a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,17 +182,15 @@ pub(super) enum Settled {
     Good,
     /// Something has undone part of it; what, in words.
     Undone(String),
+    /// Another program has created the same record at the same moment, and that one counts: ours, at this position among
+    /// the places written, is one too many.
+    Doubled(usize),
     /// Somebody else has put another picture there; it stays.
     Foreign,
 }
 
-/// Judges how things stand. `left` are rows whose deletion failed and was reported.
-pub(super) fn settled(
-    work: &Work,
-    chain: &AvatarChain,
-    displayed: Option<&PictureId>,
-    left: &[PictureId],
-) -> Settled {
+/// Judges how things stand. Rows that could not be deleted, or must not be, have been reported.
+pub(super) fn settled(work: &Work, chain: &AvatarChain, displayed: Option<&PictureId>) -> Settled {
     let Some(shown) = displayed else {
         return Settled::Undone("no picture is displayed".into());
     };
@@ -211,6 +209,17 @@ pub(super) fn settled(
             Settled::Foreign
         };
     }
+    let is_doubled = |place: &PlaceWork| {
+        let counts = chain.record(place.place).map(|record| &record.id);
+        let holds_shown = chain
+            .records
+            .iter()
+            .any(|record| Some(&record.id) == place.record.as_ref() && record.picture(shown).is_some());
+        place.is_created && counts != place.record.as_ref() && !holds_shown
+    };
+    if let Some(position) = work.places.iter().position(is_doubled) {
+        return Settled::Doubled(position);
+    }
     for place in &work.places {
         let record = place
             .record
@@ -224,7 +233,9 @@ pub(super) fn settled(
         {
             return Settled::Undone(format!("the photo column of {} names nothing", place.place));
         }
-        let rows = record.image_rows().filter(|row| !left.contains(&row.id));
+        let rows = record
+            .image_rows()
+            .filter(|row| !work.left.contains(&row.id) && !work.spared.contains(&row.id));
         let (good, odd): (Vec<_>, Vec<_>) = rows.partition(|row| {
             place.picture.as_ref() == Some(&row.id) || work.photo.wanted.is(row, &work.learned)
         });

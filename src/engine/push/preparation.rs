@@ -1,6 +1,6 @@
 //! S1 to S3: both sides are looked at and copies kept; nothing is written to the target.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::aim::{self, Learned, PlaceAim, Wanted};
 use super::ending::{Ended, Halt, changed, failed};
@@ -43,7 +43,9 @@ impl Pushing {
                 self.target.name()
             )));
         }
-        let photo = self.photo(person, form).await?;
+        let (photo, elsewhere) =
+            futures::future::join(self.photo(person, form), self.named_elsewhere(&before)).await;
+        let (photo, elsewhere) = (photo?, elsewhere?);
         let learned = self.learn_hashes(&before, photo.wanted).await?;
         let places = self.target.places_to_write(&before);
         if places.is_empty() {
@@ -52,7 +54,13 @@ impl Pushing {
                 "the write mode has no place to write to for this person".into(),
             ));
         }
-        let aims = aim::aims(&before, &places, photo.wanted, &learned);
+        let mut aims = aim::aims(&before, &places, photo.wanted, &learned);
+        // What another person's record names stays (`reliability.md` G7).
+        let mut spared = Vec::new();
+        for aim in &mut aims {
+            let named = aim.superseded.extract_if(.., |row| elsewhere.contains(&row.id));
+            spared.extend(named.map(|row| row.id));
+        }
         let stale_thumbnails = if change == Change::Repair {
             self.stale_thumbnails(&target, &aims).await?
         } else {
@@ -76,10 +84,11 @@ impl Pushing {
         self.look_at(person, &photo)?;
         let mut work = Work::new(person, change, target, before, photo);
         work.learned = learned;
+        work.spared = spared;
         work.places = aims.into_iter().map(PlaceWork::new).collect();
         for stale in &stale_thumbnails {
             // A thumbnail is nobody's avatar: its copy is found by the hash in the journal, and never brought back.
-            self.store.vault().keep(stale.bytes.clone()).await?;
+            self.store.keep(stale.bytes.clone()).await?;
         }
         work.stale_thumbnails = stale_thumbnails;
         for place in &work.places {
@@ -90,6 +99,23 @@ impl Pushing {
             }
         }
         Ok(Prepared::ToDo(Box::new(work)))
+    }
+
+    /// The person's pictures that columns of other people's records name.
+    pub(super) async fn named_elsewhere(&self, chain: &AvatarChain) -> Result<HashSet<PictureId>, Halt> {
+        let pictures: Vec<PictureId> = chain
+            .records
+            .iter()
+            .flat_map(|record| aim::avatars_of(chain, record))
+            .map(|row| row.id.clone())
+            .collect();
+        if pictures.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let naming = self.target.named(&pictures).await?;
+        let is_own = |record: &RecordId| chain.records.iter().any(|known| &known.id == record);
+        let others = naming.into_iter().filter(|naming| !is_own(&naming.record));
+        Ok(others.map(|naming| naming.picture).collect())
     }
 
     /// Thumbnails of the pictures that stay, which show other ones. That they cannot be looked at is no reason to leave
@@ -246,6 +272,11 @@ impl Pushing {
                 };
                 let bytes = match self.target.download(&row.id, Priority::Background).await {
                     Ok(Some(bytes)) => bytes,
+                    Ok(None) if self.is_gone(person, &row.id).await? => {
+                        return Err(changed(format!(
+                            "the old picture at {place} was deleted meanwhile"
+                        )));
+                    }
                     Ok(None) => return Err(no_copy("cannot be read")),
                     Err(_) if row.scan == Scan::Quarantined => {
                         return Err(no_copy("is quarantined by the virus scan"));
@@ -255,7 +286,7 @@ impl Pushing {
                 if known.is_some_and(|known| known != Sha256::of(&bytes)) {
                     return Err(no_copy("was not served as it was stored"));
                 }
-                vault.keep(bytes).await?
+                self.store.keep(bytes).await?
             }
         };
         let displayed = chain.served.as_ref().map(|served| &served.picture);
@@ -271,5 +302,15 @@ impl Pushing {
             at: (self.clock)(),
         };
         Ok(self.store.journal().kept(kept).await?)
+    }
+
+    /// True if a row that was listed a moment ago is listed no more: somebody else has deleted it.
+    async fn is_gone(&self, person: &PersonRef, picture: &PictureId) -> Result<bool, Halt> {
+        match self.chain(&target_of(person)?).await {
+            Ok(chain) => Ok(chain.picture(picture).is_none()),
+            // Not a person's: what is stored at a record that is gone.
+            Err(Halt::Ended(..)) => Ok(false),
+            Err(halt) => Err(halt),
+        }
     }
 }

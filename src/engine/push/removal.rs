@@ -42,10 +42,14 @@ impl Pushing {
         if displayed?.is_some() {
             ended = Ended::new(
                 Outcome::Failed,
-                format!(
-                    "the records are empty now, but {} goes on displaying a picture",
-                    self.target.name()
-                ),
+                if work.spared.is_empty() {
+                    format!(
+                        "the records are empty now, but {} goes on displaying a picture",
+                        self.target.name()
+                    )
+                } else {
+                    "the picture stays, because another person's record names it".to_owned()
+                },
             );
         }
         if let Some(error) = &work.why_left {
@@ -83,13 +87,17 @@ impl Pushing {
                 format!("{} has a photo again", self.source.name()),
             ));
         }
+        let elsewhere = self.named_elsewhere(&before).await?;
         let places = self.target.places_to_write(&before);
         let mut removed = Vec::new();
         for place in places {
             let Some(record) = before.record(place) else {
                 continue;
             };
-            let rows: Vec<_> = aim::avatars_of(&before, record).cloned().collect();
+            let rows: Vec<_> = aim::avatars_of(&before, record)
+                .filter(|row| !elsewhere.contains(&row.id))
+                .cloned()
+                .collect();
             for row in &rows {
                 self.keep(person, &before, place, &record.id, row, &Learned::new())
                     .await?;
@@ -97,6 +105,7 @@ impl Pushing {
             removed.push(PlaceWork {
                 place,
                 record: Some(record.id.clone()),
+                is_created: false,
                 picture: None,
                 uploaded: Vec::new(),
                 superseded: rows,
@@ -106,6 +115,7 @@ impl Pushing {
         }
         let mut work = Work::new(person, step.change, target, before, no_photo());
         work.places = removed;
+        work.spared = elsewhere.into_iter().collect();
         Ok(work)
     }
 

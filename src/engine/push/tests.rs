@@ -2,7 +2,9 @@
 //! that nobody lost a picture.
 
 mod crashes;
+mod model;
 mod others;
+mod points;
 mod tidying;
 mod trouble;
 
@@ -23,10 +25,7 @@ use crate::store::{Access, Store, StorePaths};
 
 const PROFILE: Place = Place::LIVE_PROFILE;
 const USER: Place = Place::SYS_USER;
-const NO_LIMITS: Limits = Limits {
-    max_changes: None,
-    max_removals: None,
-};
+const NO_LIMITS: Limits = Limits::NONE;
 
 /// Ada, her records, and an engine that pushes her picture.
 struct Scene {
@@ -92,6 +91,7 @@ impl Scene {
             profile: "default".into(),
             made_at: self.world.now(),
             complete: true,
+            in_scope: None,
             push_suspicious: false,
             steps: vec![Step {
                 person: ada(),

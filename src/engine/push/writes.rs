@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::aim::is_named;
-use super::{ATTEMPTS, Halt, Pushing, Work, changed, failed, in_words};
+use super::{ATTEMPTS, Ended, Halt, Pushing, Work, changed, failed, in_words};
 use crate::connector::{ConnectorError, ErrorKind, Priority, TargetLookup};
 use crate::domain::ids::{PictureId, RecordId};
 use crate::domain::person::TargetPerson;
@@ -26,7 +26,14 @@ impl Pushing {
     /// S4.
     pub(super) async fn create_record(&self, work: &mut Work, position: usize) -> Result<(), Halt> {
         let place = work.places[position].place;
-        let owner = self.owner(work).await?;
+        let (owner, chain) = futures::future::join(self.owner(work), self.chain(&work.target)).await;
+        let (owner, chain) = (owner?, chain?);
+        // Minutes may have passed since S1, in a pause of the lane; another program may have been here.
+        if chain.record(place).is_some() {
+            return Err(changed(format!(
+                "a {place} record was created meanwhile; it stays"
+            )));
+        }
         for _ in 0..ATTEMPTS {
             let subject = Subject {
                 kind: WriteKind::CreateRecord,
@@ -41,7 +48,9 @@ impl Pushing {
             match self.target.create_record(&owner, place).await {
                 Ok(record) => {
                     self.done(work, intent, Some(record.as_str())).await?;
+                    self.make_sure_it_is_the_only_one(work, place, &record).await?;
                     work.places[position].record = Some(record);
+                    work.places[position].is_created = true;
                     return Ok(());
                 }
                 Err(error) if error.kind == ErrorKind::OutcomeUnknown => {
@@ -60,6 +69,108 @@ impl Pushing {
         Err(failed(format!(
             "no answer came to the request for a new {place} record, {ATTEMPTS} times"
         )))
+    }
+
+    /// Two programs that create a record at the same moment both get one. The one that the target finds first counts;
+    /// the other program takes its own back, as long as it is empty.
+    async fn make_sure_it_is_the_only_one(
+        &self,
+        work: &mut Work,
+        place: Place,
+        record: &RecordId,
+    ) -> Result<(), Halt> {
+        let chain = self.chain(&work.target).await?;
+        match chain.record(place) {
+            Some(first) if &first.id != record => {}
+            _ => return Ok(()),
+        }
+        let is_empty = chain
+            .records
+            .iter()
+            .find(|known| &known.id == record)
+            .is_some_and(|known| known.pictures.is_empty() && known.column == Column::Empty);
+        let mut detail = format!("a {place} record was created at the same moment; it stays");
+        if is_empty && let Err(why) = self.withdraw(work, place, record).await? {
+            detail = format!("{detail}; ours, {record}, is empty and could not be deleted: {why}");
+        }
+        Err(changed(detail))
+    }
+
+    /// Deletes an empty record that this push has created; if that does not work, says why in words.
+    async fn withdraw(
+        &self,
+        work: &mut Work,
+        place: Place,
+        record: &RecordId,
+    ) -> Result<Result<(), String>, Halt> {
+        let subject = Subject {
+            kind: WriteKind::Remove,
+            place,
+            record: Some(record),
+            picture: None,
+            old_picture: None,
+            sha256: None,
+            bytes: None,
+        };
+        let intent = self.announce(work, subject).await?;
+        match self.target.withdraw_record(record, place).await {
+            Ok(()) => {
+                self.done(work, intent, None).await?;
+                Ok(Ok(()))
+            }
+            Err(error) => {
+                let why = in_words(&error);
+                self.not_done(work, intent, &why).await?;
+                Ok(Err(why))
+            }
+        }
+    }
+
+    /// The record that this push has created turned out to be one too many after pictures were stored there: they go,
+    /// and it goes. The other one displays the picture.
+    pub(super) async fn give_up_record(
+        &self,
+        mut work: Box<Work>,
+        position: usize,
+        mut ended: Ended,
+    ) -> Ended {
+        match self.try_to_give_up(&mut work, position).await {
+            Ok(Ok(())) => {
+                ended
+                    .detail
+                    .push_str("; a second record of the same moment was taken back");
+                // Without it nobody can tell later whether somebody else has been there since.
+                ended.after = self.chain(&work.target).await.ok().map(|chain| chain.stamp());
+            }
+            Ok(Err(why)) => {
+                ended.detail = format!("{}; a second record is left: {why}", ended.detail);
+            }
+            Err(halt) => {
+                let halted = Ended::of(halt);
+                ended.detail = format!("{}; a second record is left: {}", ended.detail, halted.detail);
+                ended.settled = work.open == 0;
+                ended.stop = halted.stop;
+            }
+        }
+        ended
+    }
+
+    async fn try_to_give_up(&self, work: &mut Work, position: usize) -> Result<Result<(), String>, Halt> {
+        let (place, record, _) = parts(work, position);
+        let chain = self.chain(&work.target).await?;
+        let Some(known) = chain.records.iter().find(|known| known.id == record) else {
+            return Ok(Ok(()));
+        };
+        let ours = work.places[position].uploaded.clone();
+        let is_ours_alone =
+            known.column == Column::Empty && known.pictures.iter().all(|row| ours.contains(&row.id));
+        if !is_ours_alone {
+            return Ok(Err("somebody else has used it".into()));
+        }
+        for row in known.pictures.clone() {
+            self.remove(work, place, &record, &row.id, row.sha256).await?;
+        }
+        self.withdraw(work, place, &record).await
     }
 
     async fn owner(&self, work: &Work) -> Result<TargetPerson, Halt> {

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::ids::{RecordId, RunId, SourceId, TargetId};
-use crate::domain::photo::{AvatarRecord, Column, Place, Scan, Served, Sha256};
+use crate::domain::photo::{AvatarRecord, Column, Scan, Served};
 use crate::domain::run::PersonRef;
 use crate::store::journal::{Answer, Intent, KeptPicture};
 
@@ -117,14 +117,15 @@ fn what_to_do_follows_from_what_is_there_now() {
             Decision::StepBack,
         ),
     ] {
-        assert_eq!(decide(&person, &chain(rows)), expected, "{what}");
+        let places = [Place::LIVE_PROFILE];
+        assert_eq!(decide(&person, &chain(rows), &places), expected, "{what}");
     }
     let removal = Unfinished {
         change: Task::Push(Change::Remove),
         ..told()
     };
     assert_eq!(
-        decide(&removal, &chain(vec![row("new", "new")])),
+        decide(&removal, &chain(vec![row("new", "new")]), &[Place::LIVE_PROFILE]),
         Decision::Nothing
     );
 }

@@ -41,8 +41,7 @@ pub const COLUMNS: [&str; 22] = [
 
 /// Writes the heading and everybody who is listed, in the order of the directory.
 pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    out.write_all(BYTE_ORDER_MARK.as_bytes())?;
-    write_row(out, &COLUMNS.map(str::to_owned))?;
+    write_heading(out, &COLUMNS.map(str::to_owned))?;
     let scanned_at = whole_seconds(report.status.scanned_at);
     for person in &report.status.people {
         write_row(out, &row(person, &scanned_at))?;
@@ -82,7 +81,14 @@ fn row(person: &StatusPerson, scanned_at: &str) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn write_row(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
+/// Writes what a table begins with.
+pub(in crate::report) fn write_heading(out: &mut dyn Write, columns: &[String]) -> io::Result<()> {
+    out.write_all(BYTE_ORDER_MARK.as_bytes())?;
+    write_row(out, columns)
+}
+
+/// Writes a row; cells are made safe.
+pub(in crate::report) fn write_row(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
     for (position, cell) in cells.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
         write!(out, "{comma}\"{}\"", safe(cell).replace('"', "\"\""))?;

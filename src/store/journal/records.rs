@@ -7,6 +7,7 @@ use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{ChainStamp, Place, Sha256, StoredPicture};
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
+use crate::store::vault::Why;
 
 /// What kind of run it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +70,13 @@ pub struct Planned {
     pub remove: u64,
 }
 
+impl Planned {
+    /// People for whom something was planned.
+    pub fn steps(&self) -> u64 {
+        self.add + self.replace + self.repair + self.remove
+    }
+}
+
 /// The beginning of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStart {
@@ -82,6 +90,10 @@ pub struct RunStart {
     pub actor: Actor,
     /// What it was going to do.
     pub planned: Planned,
+    /// The run that was cut short and that this one goes on with.
+    pub continues: Option<RunId>,
+    /// The run that this one takes back.
+    pub undoes: Option<RunId>,
 }
 
 /// A run, as the journal knows it.
@@ -158,6 +170,13 @@ impl WriteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(pub(super) i64);
 
+impl IntentId {
+    /// The number; later writes have higher ones.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// A write that is about to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
@@ -218,6 +237,16 @@ impl WriteRecord {
         }
     }
 
+    /// True unless it is known that the write was not carried out.
+    pub fn may_be_done(&self) -> bool {
+        !matches!(self.answer, Some((Answer::NotDone(_), _)))
+    }
+
+    /// True if it is known that the write was carried out.
+    pub fn is_done(&self) -> bool {
+        matches!(self.answer, Some((Answer::Done(_), _)))
+    }
+
     /// The picture that an upload is known to have made.
     pub fn uploaded(&self) -> Option<PictureId> {
         match (&self.intent.kind, &self.answer) {
@@ -257,6 +286,17 @@ pub struct Deeds {
     pub writes: Vec<WriteRecord>,
     /// What was kept before.
     pub kept: Vec<KeptPicture>,
+    /// That something of what was kept has left the vault since.
+    pub released: Option<Released>,
+}
+
+/// Pictures of a step that have left the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Why.
+    pub why: Why,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Somebody whose push was begun and not settled.

@@ -8,19 +8,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::records::{
-    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, RunKind, RunRecord, RunStart, StepRecord,
+    Actor, Answer, Deeds, Intent, IntentId, KeptPicture, Released, RunKind, RunRecord, RunStart, StepRecord,
     Unfinished, WriteKind, WriteRecord,
 };
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{Place, Sha256};
 use crate::domain::run::Outcome;
+use crate::store::vault::Why;
 
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain values with text keys")
 }
 
-const RUN: &str = "SELECT id, profile, kind, started, os_user, host, account, planned, finished, summary, stopped \
-                   FROM runs";
+const RUN: &str = "SELECT id, profile, kind, started, os_user, host, account, planned, finished, summary, stopped, \
+                   continues, undoes FROM runs";
 
 pub(super) fn runs(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<RunRecord>> {
     let mut statement = connection.prepare(&format!("{RUN} ORDER BY started DESC, rowid DESC LIMIT ?1"))?;
@@ -48,6 +49,8 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
                 account: row.get(6)?,
             },
             planned: from_json(row, 7)?,
+            continues: row.get::<_, Option<String>>(11)?.map(RunId::new),
+            undoes: row.get::<_, Option<String>>(12)?.map(RunId::new),
         },
         finished: optional(row, 8, parsed)?,
         summary: optional(row, 9, from_json)?,
@@ -60,19 +63,23 @@ pub(super) fn steps(connection: &Connection, run: &RunId) -> rusqlite::Result<Ve
     statement.query_map([run.as_str()], step_row)?.collect()
 }
 
+/// Steps of whoever is called `?1`.
+pub(super) const NAMES_PERSON: &str = "(target = ?1 OR source = ?1 \
+     OR lower(json_extract(person, '$.upn')) = lower(?1) OR lower(json_extract(person, '$.mail')) = lower(?1) \
+     OR lower(json_extract(person, '$.user_name')) = lower(?1))";
+
 pub(super) fn steps_of(connection: &Connection, person: &str) -> rusqlite::Result<Vec<StepRecord>> {
     // The steps in which something was changed; the rest of a journal is much longer.
     let mut statement = connection.prepare(&format!(
-        "{STEP} WHERE after IS NOT NULL AND (target = ?1 OR source = ?1 \
-         OR lower(json_extract(person, '$.upn')) = lower(?1) OR lower(json_extract(person, '$.mail')) = lower(?1) \
-         OR lower(json_extract(person, '$.user_name')) = lower(?1)) ORDER BY at DESC, run DESC"
+        "{STEP} WHERE after IS NOT NULL AND {NAMES_PERSON} ORDER BY at DESC, run DESC"
     ))?;
     statement.query_map([person], step_row)?.collect()
 }
 
-const STEP: &str = "SELECT run, person, change, outcome, detail, hint, settled, at, after FROM steps";
+pub(super) const STEP: &str =
+    "SELECT run, person, change, outcome, detail, hint, settled, at, after FROM steps";
 
-fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
+pub(super) fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
     Ok(StepRecord {
         run: RunId::new(row.get::<_, String>(0)?),
         person: from_json(row, 1)?,
@@ -86,7 +93,7 @@ fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRecord> {
     })
 }
 
-const WRITE: &str = "SELECT id, run, source, target, kind, place, record, picture, old_picture, sha256, bytes, \
+pub(super) const WRITE: &str = "SELECT id, run, source, target, kind, place, record, picture, old_picture, sha256, bytes, \
                      expected, at, answer, answer_id, detail, answered FROM writes";
 
 /// Writes of people who are not settled.
@@ -130,7 +137,7 @@ pub(super) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Unfini
     })?;
     let mut people: Vec<Unfinished> = people.collect::<rusqlite::Result<_>>()?;
     for person in &mut people {
-        let Deeds { writes, kept } = deeds_of(connection, &person.run, &person.person.source)?;
+        let Deeds { writes, kept, .. } = deeds_of(connection, &person.run, &person.person.source)?;
         (person.writes, person.kept) = (writes, kept);
     }
     Ok(people)
@@ -147,7 +154,7 @@ pub(super) fn deeds(
         .collect()
 }
 
-fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) -> rusqlite::Result<Deeds> {
+pub(super) fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) -> rusqlite::Result<Deeds> {
     let key = [run.as_str(), person.as_str()];
     let mut writes =
         connection.prepare_cached(&format!("{WRITE} WHERE run = ?1 AND source = ?2 ORDER BY id"))?;
@@ -159,10 +166,19 @@ fn deeds_of(connection: &Connection, run: &RunId, person: &SourceId) -> rusqlite
             .query_map(key, write_row)?
             .collect::<rusqlite::Result<_>>()?,
         kept: kept.query_map(key, kept_row)?.collect::<rusqlite::Result<_>>()?,
+        released: connection
+            .prepare_cached("SELECT why, at FROM released WHERE run = ?1 AND source = ?2")?
+            .query_row(key, |row| {
+                Ok(Released {
+                    why: coded(row, 0, Why::from_code)?,
+                    at: parsed(row, 1)?,
+                })
+            })
+            .optional()?,
     })
 }
 
-fn write_row(row: &Row<'_>) -> rusqlite::Result<WriteRecord> {
+pub(super) fn write_row(row: &Row<'_>) -> rusqlite::Result<WriteRecord> {
     let picture =
         |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.map(PictureId::new));
     let intent = Intent {
@@ -228,7 +244,11 @@ fn place_of(name: &str) -> Option<Place> {
     serde_json::from_value(name.into()).ok()
 }
 
-fn coded<T>(row: &Row<'_>, column: usize, read: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn coded<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
     let code: String = row.get(column)?;
     read(&code).ok_or_else(|| not_understood(column, &code))
 }

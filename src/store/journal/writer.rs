@@ -10,11 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::records::{Answer, Intent, IntentId, KeptPicture, RunStart, StepRecord};
 use super::rows::json;
+use super::trail::{self, Link};
 use crate::domain::ids::{PictureId, RecordId, RunId, TargetId};
 use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 use crate::store::StoreError;
 use crate::store::lock::Lock;
+use crate::store::patience::{Patience, is_without_room};
 
 /// How many entries may wait for the thread.
 const QUEUE: usize = 1024;
@@ -24,7 +26,10 @@ const GROUP: usize = 512;
 
 /// One line of the journal.
 pub(super) enum Entry {
-    RunBegins(RunId, RunStart),
+    /// A portion of what a run will do; the run does not exist yet.
+    Planned(RunId, i64, Vec<u8>),
+    /// With the last portion of what it will do.
+    RunBegins(RunId, RunStart, Option<(i64, Vec<u8>)>),
     RunEnds {
         run: RunId,
         at: Timestamp,
@@ -36,6 +41,9 @@ pub(super) enum Entry {
     Answer(IntentId, Timestamp, Answer),
     Kept(KeptPicture),
     Step(StepRecord),
+    /// How many pages the file may have.
+    #[cfg(test)]
+    Room(u32),
     /// Nothing; its commit says that everything before it is on the disk.
     Mark,
 }
@@ -49,23 +57,31 @@ struct Waiting {
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Waiting>>,
     thread: Option<JoinHandle<()>>,
+    patience: Arc<Patience>,
 }
 
 impl Writer {
     /// The lock lives as long as the thread, so that nobody else writes before the last entry is on the disk.
-    pub(super) fn start(connection: Connection, lock: Arc<Lock>) -> Self {
+    pub(super) fn start(connection: Connection, lock: Arc<Lock>, patience: Arc<Patience>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let shared = Arc::clone(&patience);
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
-                write_until_closed(connection, waiting);
+                write_until_closed(connection, waiting, &shared);
                 drop(lock);
             })
             .expect("the operating system starts a thread");
         Self {
             queue: Some(queue),
             thread: Some(thread),
+            patience,
         }
+    }
+
+    /// What is waited for when the disk is full.
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Writes an entry and waits until it is on the disk.
@@ -98,6 +114,8 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
+        // Whoever closes does not wait for room.
+        self.patience.give_up();
         if let Some(thread) = self.thread.take() {
             // A panic there has been answered with `Closed` to everybody who asked since.
             drop(thread.join());
@@ -105,20 +123,34 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Waiting>) {
+fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Waiting>, patience: &Patience) {
     let mut group: Vec<Waiting> = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
-        while group.len() < GROUP
-            && let Ok(next) = queue.try_recv()
-        {
-            group.push(next);
-        }
-        let is_marker_only = group.iter().all(|waiting| matches!(waiting.entry, Entry::Mark));
-        let outcome = if is_marker_only {
-            Ok(())
-        } else {
-            write(&mut connection, &group)
+        let outcome = loop {
+            while group.len() < GROUP
+                && let Ok(next) = queue.try_recv()
+            {
+                group.push(next);
+            }
+            #[cfg(test)]
+            make_room(&connection, &group);
+            let is_marker_only = group.iter().all(|waiting| matches!(waiting.entry, Entry::Mark));
+            if is_marker_only {
+                break Ok(());
+            }
+            match write(&mut connection, &group) {
+                Err(error) if is_without_room(&error) => {
+                    dismiss(&mut group, &error);
+                    if group.is_empty() || !patience.wait() {
+                        break Err(error);
+                    }
+                }
+                outcome => {
+                    patience.relax();
+                    break outcome;
+                }
+            }
         };
         match outcome {
             Ok(()) => {
@@ -148,6 +180,42 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
     }
 }
 
+/// Before anything is written, as somebody would who clears a disk.
+#[cfg(test)]
+fn make_room(connection: &Connection, group: &[Waiting]) {
+    for waiting in group {
+        if let Entry::Room(pages) = waiting.entry {
+            connection
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .expect("set");
+        }
+    }
+}
+
+/// While there is no room, a run that has not begun does not begin, and whoever wants to read sees what is on the disk.
+fn dismiss(group: &mut Vec<Waiting>, error: &rusqlite::Error) {
+    let full = || StoreError::database("write the journal")(copy_of(error));
+    let mut carried = Vec::with_capacity(group.len());
+    for waiting in group.drain(..) {
+        match waiting.entry {
+            Entry::Mark => answer(waiting.reply, Ok(())),
+            Entry::Planned(..) | Entry::RunBegins(..) => answer(waiting.reply, Err(full())),
+            _ => carried.push(waiting),
+        }
+    }
+    *group = carried;
+}
+
+/// The part of an error that several can be told.
+fn copy_of(error: &rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, words) => {
+            rusqlite::Error::SqliteFailure(*failure, words.clone())
+        }
+        other => rusqlite::Error::ToSqlConversionFailure(other.to_string().into()),
+    }
+}
+
 fn answer(reply: Option<oneshot::Sender<Result<(), StoreError>>>, result: Result<(), StoreError>) {
     if let Some(reply) = reply {
         // Whoever waited may have been cancelled.
@@ -163,13 +231,41 @@ fn write(connection: &mut Connection, group: &[Waiting]) -> rusqlite::Result<()>
     transaction.commit()
 }
 
-fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+fn plan(connection: &Connection, run: &RunId, portion: i64, steps: &[u8]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO planned (run, portion, steps) VALUES (?1, ?2, ?3)")?
+        .execute(params![run.as_str(), portion, steps])
+        .map(drop)
+}
+
+/// Nobody goes on with a run that is complete, with those it went on with, or with any other once everybody has been
+/// looked at anew.
+fn forget_plans(connection: &Connection, run: &RunId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE chain (id) AS (
+                 VALUES (?1) UNION SELECT continues FROM runs JOIN chain USING (id) WHERE continues IS NOT NULL)
+             DELETE FROM planned WHERE run IN (SELECT id FROM chain)
+                 OR EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND kind = 'sync' AND continues IS NULL)",
+        )?
+        .execute([run.as_str()])
+        .map(drop)
+}
+
+pub(super) fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     match entry {
         Entry::Mark => Ok(()),
-        Entry::RunBegins(id, run) => connection
+        #[cfg(test)]
+        Entry::Room(_) => Ok(()),
+        Entry::Planned(run, portion, steps) => plan(connection, run, *portion, steps),
+        Entry::RunBegins(id, run, last) => {
+            if let Some((portion, steps)) = last {
+                plan(connection, id, *portion, steps)?;
+            }
+            connection
             .prepare_cached(
-                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO runs (id, profile, kind, started, os_user, host, account, planned, continues, undoes)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 id.as_str(),
@@ -180,27 +276,40 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 run.actor.host,
                 run.actor.account,
                 json(&run.planned),
-            ])
-            .map(drop),
+                run.continues.as_ref().map(RunId::as_str),
+                run.undoes.as_ref().map(RunId::as_str),
+            ])?;
+            trail::extend(connection, Link::Run(id.as_str()))
+        }
         Entry::RunEnds {
             run,
             at,
             summary,
             stopped,
-        } => connection
-            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1")?
+        } => {
+            if stopped.is_none() {
+                forget_plans(connection, run)?;
+            }
+            connection
+            .prepare_cached("UPDATE runs SET finished = ?2, summary = ?3, stopped = ?4 WHERE id = ?1 AND finished IS NULL")?
             .execute(params![
                 run.as_str(),
                 at.to_string(),
                 json(summary),
                 stopped.as_ref().map(json),
             ])
-            .map(drop),
+            .map(drop)
+        }
         Entry::StepBegins(run, person, change) => connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO under_way (run, source, person, change) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![run.as_str(), person.source.as_str(), json(person), json(change)])
+            .execute(params![
+                run.as_str(),
+                person.source.as_str(),
+                json(person),
+                json(change)
+            ])
             .map(drop),
         Entry::Intent(id, intent) => {
             connection
@@ -223,20 +332,25 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                 intent.bytes.map(|bytes| bytes as i64),
                 json(&intent.expected),
                 intent.at.to_string(),
-            ])
-            .map(drop)
+            ])?;
+            trail::extend(connection, Link::Announced(id.0))
         }
         Entry::Answer(id, at, answer) => {
             let (code, made, detail) = match answer {
                 Answer::Done(made) => ("done", made.as_deref(), None),
                 Answer::NotDone(detail) => ("not_done", None, Some(detail)),
             };
-            connection
+            // What was answered once stays so.
+            let filled = connection
                 .prepare_cached(
-                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5 WHERE id = ?1",
+                    "UPDATE writes SET answer = ?2, answer_id = ?3, detail = ?4, answered = ?5
+                     WHERE id = ?1 AND answer IS NULL",
                 )?
-                .execute(params![id.0, code, made, detail, at.to_string()])
-                .map(drop)
+                .execute(params![id.0, code, made, detail, at.to_string()])?;
+            match filled {
+                0 => Ok(()),
+                _ => trail::extend(connection, Link::Answered(id.0)),
+            }
         }
         Entry::Kept(kept) => connection
             .prepare_cached(

@@ -34,6 +34,8 @@ impl Help {
         let mut lines = Vec::new();
         for (context, title) in [
             (Context::People, "People"),
+            (Context::Lists, "People and history"),
+            (Context::History, "History"),
             (Context::Plan, "A plan"),
             (Context::Run, "A run"),
             (Context::Everywhere, "Everywhere"),

@@ -34,7 +34,7 @@ impl Palette {
         let text = |entry: &Entry| format!("{} {} {}", entry.code, entry.words, entry.twin).to_lowercase();
         let mut entries: Vec<&'static Entry> = ENTRIES
             .iter()
-            .filter(|entry| entry.context == Context::Everywhere || entry.context == here)
+            .filter(|entry| entry.context.holds(here))
             .filter(|entry| !entry.intent.is_spoken_for())
             .filter(|entry| wanted.iter().all(|word| text(entry).contains(word.as_str())))
             .collect();

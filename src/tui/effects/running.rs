@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Services;
+use crate::domain::ids::RunId;
 use crate::domain::plan::Plan;
 use crate::domain::run::RunEvent;
 use crate::domain::text::clean;
@@ -15,7 +16,7 @@ use crate::engine::{ApplyError, RunControl, in_words};
 use crate::store::journal::RunKind;
 use crate::tui::mailbox::Mailbox;
 use crate::tui::message::{Message, RunEnd, RunNews, RunStarted, StepDone, Trouble, Who};
-use crate::tui::screens::clean::cleaning_limits;
+use crate::tui::screens::tidy::limits_of;
 
 /// Events that may wait for the collector, which never waits for anything.
 const WAITING: usize = 1_024;
@@ -23,7 +24,7 @@ const WAITING: usize = 1_024;
 /// What a run carries out.
 enum Work {
     Push(Plan),
-    Clean(TidyPlan),
+    Tidy(TidyPlan),
 }
 
 /// The run under way, if there is one.
@@ -48,13 +49,24 @@ impl Running {
         let kind = match who {
             Who::Everybody => RunKind::Sync,
             Who::People(_) => RunKind::Push,
+            Who::Rest(run) => run.kind,
         };
-        self.begin(RunControl::new().of_kind(kind), Work::Push(plan));
+        let control = RunControl::new().of_kind(kind);
+        let control = match who {
+            Who::Rest(run) => control.continuing(run.id.clone()),
+            Who::Everybody | Who::People(_) => control,
+        };
+        self.begin(control, Work::Push(plan));
     }
 
-    /// Carries a cleaning out.
-    pub(super) fn clean(&mut self, plan: TidyPlan) {
-        self.begin(RunControl::new(), Work::Clean(plan));
+    /// Carries a cleaning or an undo out.
+    pub(super) fn tidy(&mut self, plan: TidyPlan, continues: Option<RunId>) {
+        let control = RunControl::new();
+        let control = match continues {
+            Some(run) => control.continuing(run),
+            None => control,
+        };
+        self.begin(control, Work::Tidy(plan));
     }
 
     fn begin(&mut self, control: RunControl, work: Work) {
@@ -142,8 +154,8 @@ async fn carry_out(
     };
     let report = match work {
         Work::Push(plan) => engine.apply(plan, &services.limits, control, sender).await,
-        Work::Clean(plan) => {
-            let limits = cleaning_limits(&services.limits);
+        Work::Tidy(plan) => {
+            let limits = limits_of(&plan.purpose, &services.limits);
             engine.tidy(plan, &limits, control, sender).await
         }
     };
@@ -166,6 +178,7 @@ fn news(event: RunEvent) -> Option<RunNews> {
             at,
             selected,
             steps,
+            ..
         } => Some(RunNews {
             started: Some(RunStarted {
                 run,

@@ -3,7 +3,7 @@
 mod table;
 pub mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +14,8 @@ use crate::domain::ids::SourceId;
 use crate::domain::listing::{Column, Listed, Listing, Marks, Query, Row};
 use crate::domain::person::SourcePerson;
 use crate::domain::run::PersonRef;
-use crate::tui::message::Kept;
+use crate::domain::suspicion::{Faces, Gallery};
+use crate::tui::message::{Effect, Kept};
 
 /// The longest filter (`reliability.md` K8), in characters.
 pub const QUERY_LIMIT: usize = 1_024;
@@ -166,6 +167,12 @@ pub struct People {
     pub is_of_marked: bool,
     /// Orders worked out so far; they last as long as the listing.
     orders: HashMap<Column, Arc<[Row]>>,
+    /// The pictures that the last scan has seen; none while a scan is under way.
+    gallery: Option<Arc<Gallery>>,
+    /// Those that were seen since, by row, until everybody is judged again.
+    seen: BTreeMap<u32, Faces>,
+    /// The question for a new judgement, if one is waited for.
+    judging: Option<u64>,
     /// What the last search was for, and what it found in order of row: a longer query searches there.
     searched: Option<(Query, Tab, Vec<Row>)>,
 }
@@ -192,6 +199,9 @@ impl Default for People {
             anchor: None,
             is_of_marked: false,
             orders: HashMap::new(),
+            gallery: None,
+            seen: BTreeMap::new(),
+            judging: None,
             searched: None,
         }
     }
@@ -260,8 +270,51 @@ impl People {
         &self.rows[from..(from + self.height).min(self.rows.len())]
     }
 
+    /// The pictures that the scan has seen, for judging again once more of them have been seen; `None` when another scan
+    /// begins.
+    pub fn keep_faces(&mut self, gallery: Option<Gallery>) {
+        self.gallery = gallery.map(Arc::new);
+        self.seen.clear();
+        self.judging = None;
+    }
+
+    /// Pictures of somebody were seen.
+    pub fn see(&mut self, person: &SourceId, faces: Faces) {
+        if let Some(row) = self.listing.find(person)
+            && self.gallery.is_some()
+            && faces != Faces::default()
+        {
+            self.seen.insert(row.0, faces);
+        }
+    }
+
+    /// Asks for a new judgement on everybody's photos, if any picture was seen since the last one.
+    pub fn judge(&mut self, question: u64) -> Option<Effect> {
+        let gallery = self.gallery.as_ref().filter(|_| !self.seen.is_empty())?;
+        self.judging = Some(question);
+        Some(Effect::Judge {
+            question,
+            listing: Arc::clone(&self.listing),
+            gallery: Arc::clone(gallery),
+            seen: std::mem::take(&mut self.seen),
+        })
+    }
+
+    /// The new judgement; false if it is on other people.
+    pub fn judged(&mut self, question: u64, gallery: Arc<Gallery>, suspicions: Vec<(Row, String)>) -> bool {
+        if self.judging != Some(question) {
+            return false;
+        }
+        self.judging = None;
+        self.gallery = Some(gallery);
+        self.searched = None;
+        Arc::make_mut(&mut self.listing).set_suspicions(suspicions);
+        true
+    }
+
     /// Another listing takes the place of this one; cursor and marks stay with their people.
     pub fn replace(&mut self, listed: Listed, origin: Origin) {
+        self.keep_faces(None);
         // Who came first in a listing under way is nobody that somebody has chosen.
         let is_chosen = self.origin != Origin::Pages || self.cursor > 0;
         let here = self.current().filter(|_| is_chosen);

@@ -11,14 +11,17 @@ use crate::domain::comparison::Verdict;
 use crate::domain::ids::{RunId, SourceId};
 use crate::domain::listing::Marks;
 use crate::domain::run::{Outcome, Summary};
+use crate::domain::tidying::TidyKind;
 use crate::report::text::number;
 use crate::tui::dialogs::Dialog;
 use crate::tui::intent::Intent;
 use crate::tui::message::{Effect, RunEnd, RunNews, StepDone, Trouble, Who};
 use crate::tui::screens::people::Tab;
+use crate::tui::screens::plan::Again;
+use crate::tui::screens::{history, past};
 use crate::tui::sight::{fit, moved, outdate, show};
 use crate::tui::state::{Effects, Screen, State, push_bounded};
-use crate::tui::update::keep;
+use crate::tui::update::{compare_few, keep};
 
 /// Outcomes kept for scrolling back.
 const OUTCOMES: usize = 2_000;
@@ -56,8 +59,10 @@ pub struct RunScreen {
     pub id: Option<RunId>,
     /// For whom it was asked for.
     pub who: Option<Who>,
-    /// It clears away what nobody sees, and changes nobody's picture.
-    pub is_cleaning: bool,
+    /// It is a tidying of this kind: a cleaning changes nobody's picture, an undo brings the one of before back.
+    pub tidying: Option<TidyKind>,
+    /// Since when it is paused, if it is.
+    pub paused_at: Option<Timestamp>,
     /// When it was asked for.
     pub began: Option<Timestamp>,
     /// Steps it has to make.
@@ -89,10 +94,10 @@ impl RunScreen {
         self.pace.push_back((now, 0));
     }
 
-    /// A cleaning was asked for.
-    pub fn begin_cleaning(&mut self, steps: u64, now: Timestamp) {
+    /// A cleaning or an undo was asked for.
+    pub fn begin_tidying(&mut self, kind: TidyKind, steps: u64, now: Timestamp) {
         self.begin(steps, Who::Everybody, now);
-        self.is_cleaning = true;
+        self.tidying = Some(kind);
     }
 
     /// True if there is one, under way or over.
@@ -152,13 +157,18 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
     }
     run.counted.add(&news.counted);
     run.done += news.steps.len() as u64;
-    let is_cleaning = run.is_cleaning;
+    let tidying = run.tidying;
     for step in news.steps {
         is_of_here |= here.as_ref() == Some(&step.person.source);
-        let verdict = match step.outcome {
-            _ if is_cleaning => None,
-            Outcome::Updated => Some((Verdict::InSync, "pushed and verified")),
-            Outcome::Removed => Some((Verdict::Neither, "removed and verified")),
+        let verdict = match (step.outcome, tidying) {
+            (_, Some(TidyKind::Clean)) => None,
+            // What was there before may differ from the photo or not; the run's end brings it to light.
+            (Outcome::Updated | Outcome::Removed, Some(TidyKind::Undo)) => Some((
+                Verdict::Undecided,
+                "taken back and verified; not compared again yet",
+            )),
+            (Outcome::Updated, None) => Some((Verdict::InSync, "pushed and verified")),
+            (Outcome::Removed, None) => Some((Verdict::Neither, "removed and verified")),
             _ => None,
         };
         if let Some((verdict, reason)) = verdict {
@@ -203,7 +213,14 @@ pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
     if state.screen != Screen::Run {
         tell_of_the_end(state);
     }
-    keep(state)
+    let mut effects = keep(state);
+    effects.extend(history::outdate(state));
+    effects.extend(past::outdate(state));
+    effects.push(Effect::ReadUnfinished);
+    if state.run.tidying == Some(TidyKind::Undo) {
+        effects.extend(compare_few(state));
+    }
+    effects
 }
 
 /// Says at the bottom of another screen how the run ended.
@@ -231,12 +248,20 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         Intent::Pause => match run.phase {
             Phase::Running => {
                 run.phase = Phase::Paused;
+                run.paused_at = Some(state.now);
                 vec![Effect::PauseRun]
             }
             Phase::Paused => {
                 run.phase = Phase::Running;
                 run.pace.clear();
                 run.pace.push_back((state.now, run.done));
+                let paused_at = run.paused_at.take();
+                if let Some(since) = paused_at.filter(|since| Again::is_due(*since, state.now)) {
+                    let minutes = state.now.duration_since(since).as_mins();
+                    state.say(format!(
+                        "paused for {minutes} minutes: everybody is looked at again, and whoever was changed meanwhile is left alone"
+                    ));
+                }
                 vec![Effect::ResumeRun]
             }
             _ => Vec::new(),

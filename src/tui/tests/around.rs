@@ -127,7 +127,7 @@ fn help_is_filtered_by_typing_and_scrolls() {
     assert!(matches!(&state.dialog, Some(Dialog::Help(help)) if help.filter.is_empty()));
     press(
         &mut state,
-        "pagedown pagedown pagedown pagedown pagedown pagedown",
+        "pagedown pagedown pagedown pagedown pagedown pagedown pagedown pagedown",
     );
     assert!(
         frame(&mut state, 80, 24).contains("end the program"),

@@ -11,7 +11,11 @@ use unicode_width::UnicodeWidthStr;
 use super::kit::*;
 use crate::connector::http::{Ending, RequestRecord};
 use crate::domain::comparison::Verdict;
-use crate::domain::run::Outcome;
+use crate::domain::ids::RunId;
+use crate::domain::run::{Outcome, StopReason};
+use crate::engine::PastFace;
+use crate::store::journal::RunKind;
+use crate::tui::faces::FaceKey;
 use crate::tui::intent::{ENTRIES, Intent};
 use crate::tui::keymap::Keymap;
 use crate::tui::layout;
@@ -120,6 +124,7 @@ fn everywhere(name: &str) {
             }
         }
     }
+    past(&mut state, name);
     press(&mut state, "S");
     planned(&mut state, plan_of(&person));
     check(&cells(&mut state, 80, 24));
@@ -145,6 +150,47 @@ fn everywhere(name: &str) {
     update(&mut state, Message::Trouble(trouble(name, Some(name))));
     update(&mut state, Message::Said(format!("opened {name}")));
     check(&cells(&mut state, 80, 24));
+}
+
+/// The screens that look back, with this name in the journal and wherever else it can be.
+fn past(state: &mut State, name: &str) {
+    let mut run = past_run(1, RunKind::Push, &[(Outcome::Updated, 1), (Outcome::Failed, 1)]);
+    let actor = &mut run.record.start.actor;
+    (actor.os_user, actor.host, actor.account) = (name.into(), name.into(), name.into());
+    run.record.id = RunId::new(name);
+    run.record.start.undoes = Some(RunId::new(name));
+    run.record.stopped = Some(StopReason::Brake(name.into()));
+    for (width, height) in [(60, 14), (80, 24), (120, 40), (200, 60)] {
+        press(state, "H");
+        runs_read(state, vec![run.clone()]);
+        check(&cells(state, width, height));
+        press(state, "enter");
+        let mut past = past_step(&run, name, Outcome::Failed);
+        past.step.detail = name.into();
+        past.step.hint = Some(name.into());
+        let effects = people_read(state, vec![past]);
+        check(&cells(state, width, height));
+        let moves = state.pictures.moves;
+        update(state, Message::Rested(moves));
+        let key = FaceKey::Before(RunId::new(name), id(name));
+        let face = PastFace::Failed(name.into());
+        update(state, Message::Face { key, face });
+        check(&cells(state, width, height));
+        drop(effects);
+        press(state, "u");
+        let mut plan = undo_of(name, &[name], &[name]);
+        plan.problems = vec![name.into()];
+        plan.steps[0].reason = name.into();
+        plan.left[0].reason = name.into();
+        tidying_planned(state, plan);
+        check(&cells(state, width, height));
+        press(state, "esc /");
+        update(state, Message::Paste(name.into()));
+        check(&cells(state, width, height));
+        press(state, "enter");
+        check(&cells(state, width, height));
+        press(state, "esc esc esc");
+    }
 }
 
 #[test]
@@ -432,6 +478,69 @@ fn the_footer_speaks_of_keys_as_they_are_bound() {
     assert!(!footer.contains("space"), "{footer}");
 }
 
+/// The runs, the people of one of them, and the plan of an undo, with faces.
+fn looking_back() -> Vec<State> {
+    ["", "enter", "u"]
+        .map(|keys| {
+            let mut state = with_pictures();
+            press(&mut state, "H");
+            runs_read(&mut state, week());
+            let mut effects = press(&mut state, keys);
+            if keys == "enter" {
+                let people = vec![past_step(&week()[0], "Adele Vance", Outcome::Updated)];
+                effects.extend(people_read(&mut state, people));
+            } else if keys == "u" {
+                let plan = undo_of("20260302-130500-1f2e", &["Adele Vance"], &["Alex Wilber"]);
+                effects.extend(tidying_planned(&mut state, plan));
+            }
+            serve(&mut state, effects);
+            state
+        })
+        .into()
+}
+
+#[test]
+fn both_faces_of_the_past_are_drawn_inside_their_panes_in_every_window() {
+    for (width, height) in [(60, 14), (80, 24), (120, 40), (200, 60)] {
+        let [_, mut past, mut undo] = <[State; 3]>::try_from(looking_back()).expect("three");
+        let effects = resize(&mut past, width, height);
+        serve(&mut past, effects);
+        let buffer = cells(&mut past, width, height);
+        let areas = layout::people(past.size);
+        let places = [areas.source, areas.target].map(layout::picture);
+        let drawn = drawn(&buffer);
+        for place in places {
+            assert!(
+                drawn.iter().any(|position| place.contains(*position)),
+                "{width}x{height} {place:?}\n{}",
+                text_of(&buffer)
+            );
+        }
+        let is_inside = |position: &Position| places.iter().any(|place| place.contains(*position));
+        assert!(drawn.iter().all(is_inside));
+
+        let effects = resize(&mut undo, width, height);
+        serve(&mut undo, effects);
+        let buffer = cells(&mut undo, width, height);
+        let crate::tui::screens::tidy::TidyScreen::Ready(proposal) = &undo.tidy else {
+            panic!("the plan");
+        };
+        let areas = crate::tui::screens::tidy::view::areas(&undo, proposal);
+        if let Some(pair) = areas.pairs.first() {
+            for place in [pair.old, pair.new] {
+                assert!(
+                    self::drawn(&buffer)
+                        .iter()
+                        .any(|position| place.contains(*position)),
+                    "{width}x{height} {place:?}\n{}",
+                    text_of(&buffer)
+                );
+            }
+        }
+        assert_eq!(areas.pairs.is_empty(), height < 24, "{width}x{height}");
+    }
+}
+
 #[test]
 fn what_the_footer_offers_has_a_meaning_where_it_stands() {
     let mut states = vec![screen_of(&CAST)];
@@ -450,6 +559,7 @@ fn what_the_footer_offers_has_a_meaning_where_it_stands() {
     let mut run = running(&CAST, plan_of(&[("Adele Vance", Verdict::Differs)]));
     started(&mut run, 1);
     states.push(run);
+    states.extend(looking_back());
     for mut state in states {
         let here = state.context();
         state.notice = None;
@@ -488,6 +598,7 @@ fn in_every_window_every_screen_can_be_drawn() {
         step(&mut run, &format!("P{number:04} Person"), Outcome::Failed);
     }
     states.push(run);
+    states.extend(looking_back());
     for state in &mut states {
         for dialog in ["esc", "?", ":", "y", "ctrl-a"] {
             if dialog != "esc" || state.screen == crate::tui::state::Screen::People {

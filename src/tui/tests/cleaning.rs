@@ -6,8 +6,8 @@ use crate::domain::plan::Limits;
 use crate::domain::run::Outcome;
 use crate::tui::keymap::Keymap;
 use crate::tui::message::{Message, ScanNews};
-use crate::tui::screens::clean::CleanScreen;
 use crate::tui::screens::run::Phase;
+use crate::tui::screens::tidy::TidyScreen;
 use crate::tui::state::{Screen, Setting, State};
 use crate::tui::update::update;
 
@@ -20,8 +20,8 @@ fn asked() -> State {
 #[test]
 fn a_cleaning_asks_before_it_removes_anything() {
     let mut state = asked();
-    assert_eq!(state.screen, Screen::Clean);
-    assert!(told(&cleaning_planned(&mut state, littered(2))).is_empty());
+    assert_eq!(state.screen, Screen::Tidy);
+    assert!(told(&tidying_planned(&mut state, littered(2))).is_empty());
     assert!(!state.run.is_under_way(), "the plan waits for an answer");
     assert_eq!(
         told(&press(&mut state, "enter")),
@@ -34,7 +34,7 @@ fn a_cleaning_asks_before_it_removes_anything() {
 #[test]
 fn what_goes_and_what_is_left_can_be_seen_with_the_bytes_to_be_won() {
     let mut state = asked();
-    cleaning_planned(&mut state, littered(3));
+    tidying_planned(&mut state, littered(3));
     let text = frame(&mut state, 120, 40);
     for words in [
         "36.0 KB to be won",
@@ -55,9 +55,9 @@ fn escape_stops_the_looking_and_its_answer_is_dropped() {
         "too fast decides nothing"
     );
     assert_eq!(told(&press(&mut state, "esc")), ["drop the plan"]);
-    cleaning_planned(&mut state, littered(2));
+    tidying_planned(&mut state, littered(2));
     assert_eq!(state.screen, Screen::People);
-    assert!(matches!(state.clean, CleanScreen::Nothing));
+    assert!(matches!(state.tidy, TidyScreen::Nothing));
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn how_far_the_looking_is_can_be_seen() {
 #[test]
 fn a_large_cleaning_wants_its_number() {
     let mut state = asked();
-    cleaning_planned(&mut state, littered(300));
+    tidying_planned(&mut state, littered(300));
     assert!(told(&press(&mut state, "enter")).is_empty());
-    assert!(matches!(state.clean, CleanScreen::Ready(_)));
+    assert!(matches!(state.tidy, TidyScreen::Ready(_)));
     press(&mut state, "3 0 1 backspace 0");
     assert_eq!(press(&mut state, "enter").len(), 1);
     assert_eq!(state.run.steps, 300);
@@ -93,7 +93,7 @@ fn a_read_only_profile_shows_the_cleaning_and_does_not_do_it() {
     let mut state = screen_with(setting, Keymap::default());
     scanned(&mut state, listing(&CAST));
     press(&mut state, "C");
-    cleaning_planned(&mut state, littered(2));
+    tidying_planned(&mut state, littered(2));
     let text = frame(&mut state, 120, 40);
     assert!(
         text.contains("Read-only: this is what a cleaning would do"),
@@ -109,17 +109,17 @@ fn the_limit_on_removals_is_about_people_and_does_not_stop_a_cleaning_but_that_o
         let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
         scanned(&mut state, listing(&CAST));
         press(&mut state, "C");
-        cleaning_planned(&mut state, littered(2));
+        tidying_planned(&mut state, littered(2));
         press(&mut state, "enter").len()
     };
     let none = Limits {
-        max_changes: None,
         max_removals: Some(0),
+        ..Limits::NONE
     };
     assert_eq!(limited(none), 1);
     let one = Limits {
         max_changes: Some(1),
-        max_removals: None,
+        ..Limits::NONE
     };
     assert_eq!(limited(one), 0);
 }
@@ -127,7 +127,7 @@ fn the_limit_on_removals_is_about_people_and_does_not_stop_a_cleaning_but_that_o
 #[test]
 fn a_cleaning_changes_nobodys_verdict() {
     let mut state = asked();
-    cleaning_planned(&mut state, littered(2));
+    tidying_planned(&mut state, littered(2));
     press(&mut state, "enter");
     started(&mut state, 2);
     let before: Vec<Verdict> = verdicts(&state);

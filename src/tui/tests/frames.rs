@@ -210,7 +210,7 @@ fn cleaning() {
     let mut state = people();
     press(&mut state, "C");
     let mut scenes = scene(&mut state, &[SMALL]);
-    cleaning_planned(&mut state, littered(30));
+    tidying_planned(&mut state, littered(30));
     scenes.push_str(&scene(&mut state, &[SMALL, USUAL]));
     insta::assert_snapshot!(scenes);
 }
@@ -219,7 +219,7 @@ fn cleaning() {
 fn cleaning_with_nothing_to_do() {
     let mut state = people();
     press(&mut state, "C");
-    cleaning_planned(&mut state, littered(0));
+    tidying_planned(&mut state, littered(0));
     insta::assert_snapshot!(scene(&mut state, &[SMALL]));
 }
 
@@ -274,7 +274,7 @@ fn plan_with_nothing_to_do() {
 fn plan_refused() {
     let limits = Limits {
         max_changes: Some(100),
-        max_removals: None,
+        ..Limits::NONE
     };
     let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
     scanned(&mut state, crowd(3_000, Verdict::Missing));
@@ -495,6 +495,106 @@ fn about_page() {
     state.canvas_why = "the terminal said that it is kitty(0.41.1), but pictures are switched off".into();
     press(&mut state, "ctrl-a");
     insta::assert_snapshot!(scene(&mut state, &[SMALL]).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
+const ALL_SIZES: [(u16, u16); 4] = [(60, 14), SMALL, USUAL, LARGE];
+
+/// The runs of a week, the cursor on this one.
+fn history(row: usize) -> State {
+    let mut state = people();
+    press(&mut state, "H");
+    runs_read(&mut state, week());
+    press(&mut state, &"j ".repeat(row));
+    state
+}
+
+/// The people of a run of the past, with both faces in words.
+fn past() -> State {
+    let mut state = history(4);
+    press(&mut state, "enter");
+    let run = week().remove(4);
+    let people = [
+        ("Adele Vance", Outcome::Updated),
+        ("Alex Wilber", Outcome::Updated),
+        ("Lee Gu", Outcome::Failed),
+        ("Megan Bowen", Outcome::ChangedMeanwhile),
+    ];
+    let people = people.map(|(name, outcome)| past_step(&run, name, outcome));
+    let effects = people_read(&mut state, people.into());
+    serve(&mut state, effects);
+    state
+}
+
+#[test]
+fn history_of_a_week() {
+    insta::assert_snapshot!(scene(&mut history(0), &ALL_SIZES));
+}
+
+#[test]
+fn history_of_a_run_that_was_stopped_and_of_one_that_was_interrupted() {
+    let mut scenes = scene(&mut history(1), &[SMALL]);
+    scenes += &scene(&mut history(2), &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn history_before_anything_was_written() {
+    let mut state = people();
+    press(&mut state, "H");
+    runs_read(&mut state, Vec::new());
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
+}
+
+#[test]
+fn past_run_with_faces() {
+    let mut scenes = scene(&mut past(), &ALL_SIZES);
+    let mut failed = past();
+    let effects = press(&mut failed, "j j");
+    serve(&mut failed, effects);
+    scenes += &scene(&mut failed, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn past_run_in_ascii_and_while_a_name_is_typed() {
+    let mut state = past();
+    state.theme.is_ascii = true;
+    let mut scenes = scene(&mut state, &[SMALL]);
+    assert!(scenes.is_ascii(), "{scenes}");
+    press(&mut state, "/");
+    type_in(&mut state, "lee");
+    scenes += &scene(&mut state, &[SMALL]);
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn undo_of_a_run() {
+    let mut scenes = String::new();
+    for size in ALL_SIZES {
+        let mut state = history(4);
+        draws(&mut state);
+        resize(&mut state, size.0, size.1);
+        press(&mut state, "u");
+        let plan = undo_of(
+            "20260227-120500-1f2e",
+            &["Adele Vance", "Diego Siciliani"],
+            &["Alex Wilber"],
+        );
+        let effects = tidying_planned(&mut state, plan);
+        serve(&mut state, effects);
+        scenes += &scene(&mut state, &[size]);
+    }
+    insta::assert_snapshot!(scenes);
+}
+
+#[test]
+fn undo_of_which_nothing_is_left() {
+    let mut state = people();
+    press(&mut state, "u");
+    let mut plan = undo_of("20260227-120500-1f2e", &[], &["Alex Wilber"]);
+    plan.problems = vec!["nothing was changed from here for 1 of 2 people".into()];
+    tidying_planned(&mut state, plan);
+    insta::assert_snapshot!(scene(&mut state, &[SMALL]));
 }
 
 #[test]

@@ -24,14 +24,22 @@ use crate::domain::photo::{
     StoredPicture,
 };
 use crate::domain::picture::{Fingerprint, PictureFacts, PictureFormat};
-use crate::domain::plan::{Absence, Candidate, Limits, Plan, Policy, plan};
+use crate::domain::plan::{Absence, Candidate, Change, Limits, Plan, Policy, plan};
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
+use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::{Left, Purpose, Subject as Tidied, TIDY_SCHEMA, TidyPlan, TidyStep, Write};
-use crate::engine::{Look, SidePicture};
+use crate::engine::{Look, PastFace, SidePicture};
 use crate::graphics::{Canvas, Placements, Surroundings, Wish, detect};
+use crate::store::journal::{
+    Actor, PastPicture, PastRun, PastStep, Planned, RunKind, RunRecord, RunStart, StepRecord,
+};
+use crate::tui::faces::{FaceKey, FaceQuestion};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::looked::{PersonLook, SideView};
-use crate::tui::message::{Effect, Message, RunEnd, RunNews, RunStarted, Scanned, StepDone, Trouble, Who};
+use crate::tui::message::{
+    Effect, Message, RunEnd, RunNews, RunStarted, Scanned, StepDone, Tidying, Trouble, Undo, Who,
+};
+use crate::tui::paged::{Slice, Wanted};
 use crate::tui::sight::fit;
 use crate::tui::state::{Setting, State};
 use crate::tui::theme::{Palette, Theme};
@@ -172,10 +180,7 @@ pub fn setting() -> Setting {
         instance: "dev12345.service-now.com".into(),
         is_production: false,
         is_readonly: false,
-        limits: Limits {
-            max_changes: None,
-            max_removals: None,
-        },
+        limits: Limits::NONE,
         target_record: "https://dev12345.service-now.com/sys_user.do?sys_id=".into(),
         source_record: "https://entra.example/users/".into(),
         facts: vec![
@@ -216,9 +221,12 @@ pub fn screen_of(people: &[Few<'_>]) -> State {
 
 /// A scan ends with these people.
 pub fn scanned(state: &mut State, listing: Listing) -> Vec<Effect> {
+    let mut gallery = Gallery::default();
+    listing.rows().for_each(|_| gallery.push(Faces::default()));
     let scanned = Scanned {
         listed: listed(listing),
         problems: Vec::new(),
+        gallery,
     };
     update(state, Message::Scanned(Ok(Box::new(scanned))))
 }
@@ -287,6 +295,7 @@ fn in_words(effect: &Effect) -> String {
         Effect::StopScan => "stop scanning".into(),
         Effect::Compare(people) => format!("compare {}", names(people)),
         Effect::StopComparing => "stop comparing".into(),
+        Effect::Judge { seen, .. } => format!("judge everybody's photos again, {} seen since", seen.len()),
         Effect::Rest(_) => "wait a breath".into(),
         Effect::Look(people) => format!("look at {}", names(people)),
         Effect::Paint { is_wanted_now, .. } => format!("paint, wanted now: {is_wanted_now}"),
@@ -303,13 +312,44 @@ fn in_words(effect: &Effect) -> String {
             };
             match who {
                 Who::Everybody => format!("plan everybody{with}"),
+                Who::Rest(run) => format!("plan what run {} has left", run.id),
                 Who::People(people) => format!("plan {}{with}", ids(people)),
             }
         }
-        Effect::PlanCleaning { .. } => "plan a cleaning".into(),
-        Effect::Clean(plan) => {
+        Effect::PlanTidying { tidying, .. } => match tidying {
+            Tidying::Clean => "plan a cleaning".into(),
+            Tidying::Undo(Undo::Rest(run)) => format!("plan to go on with the undo {run}"),
+            Tidying::Undo(Undo::Run(run)) => format!("plan to undo run {run}"),
+            Tidying::Undo(Undo::OfRun(run, person)) => format!("plan to undo run {run} for {person}"),
+            Tidying::Undo(Undo::Last(people)) => {
+                let people: Vec<&str> = people.iter().map(TargetId::as_str).collect();
+                format!("plan to undo the last change to {}", people.join(", "))
+            }
+        },
+        Effect::Tidy { plan, continues } => {
             let people: Vec<PersonRef> = plan.steps.iter().map(|step| step.person.clone()).collect();
-            format!("clean up at {}", names(&people))
+            let what = match plan.purpose {
+                Purpose::Clean => "clean up at",
+                Purpose::Undo(_) | Purpose::UndoLast => "take back for",
+            };
+            let on = continues.as_ref().map(|run| format!(", going on with {run}"));
+            format!("{what} {}{}", names(&people), on.unwrap_or_default())
+        }
+        Effect::ReadUnfinished => "look for unfinished runs".into(),
+        Effect::ReadRuns(at) => format!("read page {} of the runs", at.page),
+        Effect::ReadRunPeople { at, run, filter } => {
+            let only = filter.outcome.map(|outcome| format!(", {}", outcome.words()));
+            let text = (!filter.text.is_empty()).then(|| format!(", called {}", filter.text));
+            let (only, text) = (only.unwrap_or_default(), text.unwrap_or_default());
+            format!("read page {} of run {run}{only}{text}", at.page)
+        }
+        Effect::FetchFaces(wanted) => {
+            let keys: Vec<String> = wanted
+                .iter()
+                .flat_map(FaceQuestion::keys)
+                .map(|key| face_words(&key))
+                .collect();
+            format!("fetch {}", keys.join(", "))
         }
         Effect::DropPlan => "drop the plan".into(),
         Effect::Apply { plan, .. } => {
@@ -327,6 +367,15 @@ fn in_words(effect: &Effect) -> String {
         Effect::Redraw => "redraw".into(),
         Effect::Suspend => "suspend".into(),
         Effect::Quit => "quit".into(),
+    }
+}
+
+fn face_words(key: &FaceKey) -> String {
+    match key {
+        FaceKey::Before(_, person) => format!("{person} before"),
+        FaceKey::After(_, person) => format!("{person} after"),
+        FaceKey::Now(person) => format!("{person} now"),
+        FaceKey::Again(person, _) => format!("{person} again"),
     }
 }
 
@@ -656,6 +705,14 @@ pub fn serve(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                     update(state, Message::Fetched { key, picture })
                 })
                 .collect(),
+            Effect::FetchFaces(wanted) => wanted
+                .iter()
+                .flat_map(FaceQuestion::keys)
+                .flat_map(|key| {
+                    let face = PastFace::Bytes(picture(&face_words(&key)));
+                    update(state, Message::Face { key, face })
+                })
+                .collect(),
             Effect::Paint { key, .. } => {
                 let picture = image::DynamicImage::new_rgb8(64, 64);
                 let (width, height) = key.within;
@@ -694,6 +751,7 @@ pub fn candidate(name: &str, verdict: Verdict) -> Candidate {
         photo_is_unusable: false,
         push_would_change: true,
         suspicion: None,
+        parked: None,
         upload: Some(Sha256::of(&picture(name))),
         replaces: has_avatar.then(|| Sha256::of(&picture(&format!("{name}, of old")))),
         absence: Absence::Confirmed,
@@ -799,13 +857,6 @@ pub fn littered(count: usize) -> TidyPlan {
         }],
         problems: Vec::new(),
     }
-}
-
-/// The cleaning asked for last is there.
-pub fn cleaning_planned(state: &mut State, plan: TidyPlan) -> Vec<Effect> {
-    let question = state.questions;
-    let result = Ok(Box::new(plan));
-    update(state, Message::CleaningPlanned { question, result })
 }
 
 /// Something that went wrong.
@@ -949,4 +1000,176 @@ pub fn footer(state: &mut State) -> String {
     let Size { width, height } = state.size;
     let frame = frame(state, width, height);
     frame.lines().last().unwrap_or_default().to_owned()
+}
+
+/// A run of the past: so many hours ago, with these endings of people who had a turn.
+pub fn past_run(hours: i64, kind: RunKind, endings: &[(Outcome, u64)]) -> PastRun {
+    let mut counted = Summary::default();
+    for (outcome, people) in endings {
+        counted.count_many(*outcome, *people);
+    }
+    let started = now() - jiff::SignedDuration::from_hours(hours);
+    PastRun {
+        record: RunRecord {
+            id: RunId::new(started.strftime("%Y%m%d-%H%M%S-1f2e").to_string()),
+            start: RunStart {
+                profile: "default".into(),
+                kind,
+                started,
+                actor: Actor {
+                    os_user: "ada".into(),
+                    host: "workbench".into(),
+                    account: "avatar.integration".into(),
+                },
+                planned: Planned {
+                    selected: counted.selected,
+                    replace: counted.selected,
+                    ..Planned::default()
+                },
+                continues: None,
+                undoes: None,
+            },
+            finished: Some(started + jiff::SignedDuration::from_secs(74)),
+            summary: Some(counted),
+            stopped: None,
+        },
+        endings: counted,
+        unsettled: 0,
+        continued_by: None,
+        undone_by: None,
+    }
+}
+
+/// How somebody ended in a run of the past.
+pub fn past_step(run: &PastRun, name: &str, outcome: Outcome) -> PastStep {
+    let (detail, hint) = match outcome {
+        Outcome::Failed => (
+            "ServiceNow answered 500 three times; the old picture is still there",
+            Some("push this person again later"),
+        ),
+        Outcome::ChangedMeanwhile => ("somebody else has set another picture", None),
+        _ => ("live_profile and sys_user show the photo", None),
+    };
+    let picture_of = |seed: &str| PastPicture {
+        id: Some(PictureId::new(format!("pic-{}", id(name)))),
+        sha256: Some(Sha256::of(&picture(seed))),
+        place: Place::LIVE_PROFILE,
+    };
+    PastStep {
+        step: StepRecord {
+            run: run.record.id.clone(),
+            person: person(name),
+            change: Change::Replace.into(),
+            outcome,
+            detail: detail.into(),
+            hint: hint.map(str::to_owned),
+            settled: true,
+            after: None,
+            at: run.record.start.started + jiff::SignedDuration::from_secs(9),
+        },
+        old: Some(picture_of(&format!("{name}, of old"))),
+        new: Some(picture_of(name)),
+    }
+}
+
+/// The journal answers the question for runs that was asked last: these, and no more.
+pub fn runs_read(state: &mut State, runs: Vec<PastRun>) -> Vec<Effect> {
+    let at = Wanted {
+        question: state.questions,
+        page: 0,
+        after: None,
+    };
+    let result = Ok(Slice {
+        rows: runs,
+        next: None,
+    });
+    update(state, Message::Runs { at, result })
+}
+
+/// The journal answers the question for people that was asked last: these, and no more.
+pub fn people_read(state: &mut State, people: Vec<PastStep>) -> Vec<Effect> {
+    let at = Wanted {
+        question: state.questions,
+        page: 0,
+        after: None,
+    };
+    let result = Ok(Slice {
+        rows: people,
+        next: None,
+    });
+    update(state, Message::RunPeople { at, result })
+}
+
+/// A week in which runs of every kind and with every ending were made.
+pub fn week() -> Vec<PastRun> {
+    let mut stopped = past_run(
+        26,
+        RunKind::Sync,
+        &[(Outcome::Updated, 310), (Outcome::Failed, 60)],
+    );
+    stopped.record.stopped = Some(StopReason::Brake("50 of the last 100 people failed".into()));
+    let mut interrupted = past_run(50, RunKind::Sync, &[(Outcome::Updated, 41)]);
+    interrupted.record.finished = None;
+    interrupted.record.summary = None;
+    interrupted.record.start.planned.replace = 88;
+    interrupted.unsettled = 2;
+    let mut taken_back = past_run(
+        74,
+        RunKind::Push,
+        &[
+            (Outcome::Updated, 2),
+            (Outcome::Failed, 1),
+            (Outcome::ChangedMeanwhile, 1),
+        ],
+    );
+    taken_back.undone_by = Some(RunId::new("20260228-090000-aaaa"));
+    vec![
+        past_run(1, RunKind::Push, &[(Outcome::Updated, 3)]),
+        stopped,
+        interrupted,
+        past_run(53, RunKind::Undo, &[(Outcome::Updated, 2)]),
+        taken_back,
+        past_run(98, RunKind::Clean, &[(Outcome::Updated, 12)]),
+    ]
+}
+
+/// A plan that takes a run back for these people, and leaves one alone.
+pub fn undo_of(run: &str, names: &[&str], changed: &[&str]) -> TidyPlan {
+    let step = |name: &&str| TidyStep {
+        person: person(name),
+        subject: Tidied::Person,
+        expected: chain(name, Verdict::InSync, true).stamp(),
+        shows: Some(Sha256::of(&picture(&format!("{name}, of old")))),
+        litter: Vec::new(),
+        writes: vec![Write::Remove {
+            place: Place::LIVE_PROFILE,
+            record: RecordId::new(format!("profile-{}", id(name))),
+            picture: PictureId::new(format!("picture-{}", id(name))),
+            bytes: 12_000,
+        }],
+        reason: "the picture of before is displayed again".into(),
+    };
+    let left = |name: &&str| Left {
+        person: person(name),
+        outcome: Outcome::ChangedMeanwhile,
+        litter: Vec::new(),
+        reason: "the records in ServiceNow were changed since; they stay as they are".into(),
+    };
+    TidyPlan {
+        schema: TIDY_SCHEMA.into(),
+        profile: "default".into(),
+        made_at: now(),
+        purpose: Purpose::Undo(RunId::new(run)),
+        people: (names.len() + changed.len()) as u64,
+        steps: names.iter().map(step).collect(),
+        left: changed.iter().map(left).collect(),
+        problems: Vec::new(),
+    }
+}
+
+/// The cleaning or undo asked for last is there.
+pub fn tidying_planned(state: &mut State, plan: TidyPlan) -> Vec<Effect> {
+    let question = state.questions;
+    let result = Ok(Box::new(plan));
+    update(state, Message::TidyingPlanned { question, result })
 }

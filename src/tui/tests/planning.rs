@@ -191,6 +191,7 @@ fn a_change_of_more_than_a_fifth_of_everybody_is_a_large_one() {
         press(&mut state, "enter");
         assert_eq!(!state.run.is_known(), is_large, "{steps} of {everybody}");
     }
+    crate::tried("N1", 1);
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn digits_are_nothing_special_where_no_number_is_wanted() {
 fn a_plan_outside_its_limits_is_refused_with_the_figures() {
     let limits = Limits {
         max_changes: Some(1),
-        max_removals: None,
+        ..Limits::NONE
     };
     let mut state = screen_with(Setting { limits, ..setting() }, Keymap::default());
     scanned(&mut state, listing(&CAST));
@@ -421,4 +422,37 @@ fn where_no_photo_is_held_back_there_is_nothing_to_confirm() {
     assert!(told(&press(&mut state, "w")).is_empty());
     assert!(matches!(state.plan, PlanScreen::Ready(_)));
     assert!(frame(&mut state, 120, 40).contains("no photo is held back"));
+}
+
+/// Two people would lose their avatar, and three get another one.
+fn vanishing() -> crate::domain::plan::Plan {
+    let people = [
+        ("Adele Vance", Verdict::Differs),
+        ("Alex Wilber", Verdict::Missing),
+        ("Grady Archie", Verdict::OnlyInTarget),
+        ("Isaiah Langer", Verdict::Broken),
+        ("Zoe Last", Verdict::OnlyInTarget),
+    ];
+    let candidates = people.map(|(name, verdict)| candidate(name, verdict));
+    let policy = crate::domain::plan::Policy {
+        mirror_removals: true,
+        ..crate::domain::plan::Policy::default()
+    };
+    crate::domain::plan::plan(candidates.into(), policy, "default", now(), true)
+}
+
+#[test]
+fn faces_that_would_vanish_come_before_all_others() {
+    let mut state = screen_of(&CAST);
+    draws(&mut state);
+    press(&mut state, "S");
+    let effects = planned(&mut state, vanishing());
+    let looks = told(&effects);
+    assert!(looks[0].starts_with("look at grady"), "{looks:?}");
+    let text = frame(&mut state, 120, 40);
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}:\n{text}"));
+    assert!(at("2 LOSE their picture") < at("1 gets a first picture"));
+    assert!(at("Grady Archie") < at("Adele Vance"));
+    assert!(at("Zoe Last") < at("Adele Vance"));
+    assert!(!text.contains("in this order"), "that of the run is another one");
 }

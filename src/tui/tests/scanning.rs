@@ -2,6 +2,7 @@
 
 use super::kit::*;
 use crate::domain::comparison::Verdict;
+use crate::domain::suspicion::{Faces, Gallery};
 use crate::tui::message::{Compared, Effect, Message, ScanNews, Scanned};
 use crate::tui::screens::people::Origin;
 use crate::tui::state::{Comparing, ScanState, State};
@@ -24,6 +25,7 @@ fn compared(name: &str, verdict: Verdict) -> Compared {
         person: id(name),
         verdict,
         reason: reason(verdict).into(),
+        faces: Faces::default(),
     }
 }
 
@@ -243,9 +245,110 @@ fn what_went_wrong_on_the_way_is_told_and_stays_on_the_about_page() {
             "the group \"Staff\" is empty".into(),
             "7 avatars could not be read".into(),
         ],
+        gallery: Gallery::default(),
     };
     update(&mut state, Message::Scanned(Ok(Box::new(scanned))));
     assert!(notice(&state).contains("the group \"Staff\" is empty (and 1 more)"));
     press(&mut state, "ctrl-a");
     assert!(frame(&mut state, 120, 40).contains("7 avatars could not be read"));
+}
+
+/// A picture of this many shades.
+fn face(shades: u8) -> Faces {
+    Faces {
+        source: Some(crate::domain::suspicion::Face::of(
+            &crate::domain::picture::Fingerprint {
+                bits: u64::from(shades),
+                colours: [[shades; 3]; 16],
+                shades,
+            },
+        )),
+        target: None,
+    }
+}
+
+/// Judges like the machine behind the screen.
+fn judge(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
+    for effect in effects {
+        if let Effect::Judge {
+            question,
+            listing,
+            gallery,
+            seen,
+        } = effect
+        {
+            let gallery = std::sync::Arc::new(gallery.with(&seen));
+            let suspicions = listing.judged(&gallery);
+            return update(
+                state,
+                Message::Judged {
+                    question,
+                    gallery,
+                    suspicions,
+                },
+            );
+        }
+    }
+    panic!("nobody was judged")
+}
+
+#[test]
+fn what_was_compared_after_a_scan_is_suspected_as_soon_as_comparing_ends() {
+    let mut state = screen_of(&CAST);
+    let suspicion = |state: &State, name: &str| {
+        let listing = &state.people.listing;
+        let row = listing.find(&id(name)).expect("listed");
+        listing.entry(row).suspicion().map(str::to_owned)
+    };
+    let blank = Compared {
+        faces: face(1),
+        ..compared("Pradeep Gupta", Verdict::Differs)
+    };
+    let colourful = Compared {
+        faces: face(9),
+        ..compared("Adele Vance", Verdict::Differs)
+    };
+    update(&mut state, Message::Compared(vec![blank, colourful]));
+    assert_eq!(suspicion(&state, "Pradeep Gupta"), None);
+    let effects = update(&mut state, Message::ComparingEnded(Ok(())));
+    assert_eq!(told(&effects), ["judge everybody's photos again, 2 seen since"]);
+    state.notice = None;
+    let effects = judge(&mut state, effects);
+    assert_eq!(
+        told(&effects),
+        ["keep 10 people"],
+        "the next plan of a few people knows it"
+    );
+    assert_eq!(
+        suspicion(&state, "Pradeep Gupta").as_deref(),
+        Some("the photo is blank")
+    );
+    assert_eq!(suspicion(&state, "Adele Vance"), None);
+    assert_eq!(
+        notice(&state),
+        "1 more photo is probably not the person's own; ! shows them"
+    );
+    // What was seen once is remembered the next time.
+    let other = Compared {
+        faces: face(1),
+        ..compared("Lee Gu", Verdict::Differs)
+    };
+    update(&mut state, Message::Compared(vec![other]));
+    let effects = update(&mut state, Message::ComparingEnded(Ok(())));
+    judge(&mut state, effects);
+    assert!(suspicion(&state, "Pradeep Gupta").is_some() && suspicion(&state, "Lee Gu").is_some());
+}
+
+#[test]
+fn a_judgement_on_people_of_an_earlier_scan_is_dropped() {
+    let mut state = screen_of(&CAST);
+    let blank = Compared {
+        faces: face(1),
+        ..compared("Pradeep Gupta", Verdict::Differs)
+    };
+    update(&mut state, Message::Compared(vec![blank]));
+    let effects = update(&mut state, Message::ComparingEnded(Ok(())));
+    scanned(&mut state, listing(&CAST[..3]));
+    assert!(judge(&mut state, effects).is_empty());
+    assert_eq!(state.people.listing.suspicious(), 0);
 }

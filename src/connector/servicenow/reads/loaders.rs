@@ -12,7 +12,7 @@ use super::super::query::{CHUNK_START, Filter, any_of};
 use super::super::rows::{Attachment, IMAGE_LIVE_PROFILE, IMAGE_SYS_USER, Profile, Row};
 use super::super::shared::{Answers, SharedReads};
 use super::{PEOPLE_NEEDS, PROFILE_NEEDS, attachment_subject, profile_subject};
-use crate::connector::Priority;
+use crate::connector::{Naming, Priority};
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{Column, Place};
@@ -255,6 +255,75 @@ async fn fetch_attachments(
         |answers, key, attachment| {
             if let Some(Ok(attachments)) = answers.get_mut(&key) {
                 attachments.push(attachment.clone());
+            }
+        },
+    )
+}
+
+/// The columns that name pictures, whoever's they are.
+pub(super) async fn fetch_naming(
+    client: &Client,
+    keys: Vec<PictureId>,
+    profiles_optional: bool,
+) -> Answers<PictureId, Vec<Naming>> {
+    let (profiles, users) = futures::join!(
+        fetch_naming_at(client, Place::LIVE_PROFILE, keys.clone(), profiles_optional),
+        fetch_naming_at(client, Place::SYS_USER, keys, false),
+    );
+    let mut answers = users;
+    for (key, found) in profiles {
+        match (answers.get_mut(&key), found) {
+            (Some(Ok(naming)), Ok(found)) => naming.extend(found),
+            (_, found) => _ = answers.insert(key, found),
+        }
+    }
+    answers
+}
+
+async fn fetch_naming_at(
+    client: &Client,
+    place: Place,
+    keys: Vec<PictureId>,
+    optional: bool,
+) -> Answers<PictureId, Vec<Naming>> {
+    let subject = Subject {
+        table: place.0,
+        fields: "sys_id,photo".to_owned(),
+        operation: "look for columns that name a picture",
+        needs: if place == Place::LIVE_PROFILE {
+            PROFILE_NEEDS
+        } else {
+            PEOPLE_NEEDS
+        },
+    };
+    let query = |keys: &[PictureId]| Filter::fixed(&any_of("photo", keys.iter().map(PictureId::as_str)), &[]);
+    let parse = |row: &Row<'_>| {
+        row.required("photo")?;
+        let record = RecordId::new(row.sys_id()?);
+        Ok(match row.column("photo") {
+            Column::Names(picture) => Some(Naming {
+                picture,
+                place,
+                record,
+            }),
+            Column::Empty | Column::Unreadable => None,
+        })
+    };
+    let mut pieces = client
+        .by_keys(&subject, keys, Priority::Background, &query, &parse)
+        .await;
+    for (_, rows) in &mut pieces {
+        if optional && rows.as_ref().is_err_and(is_table_missing) {
+            *rows = Ok(Vec::new());
+        }
+    }
+    distribute(
+        pieces,
+        || Some(Vec::new()),
+        |naming| vec![naming.picture.clone()],
+        |answers, key, naming| {
+            if let Some(Ok(found)) = answers.get_mut(&key) {
+                found.push(naming.clone());
             }
         },
     )

@@ -55,7 +55,7 @@ async fn survives(setting: Setting, change: Change) {
 
 impl Scene {
     /// Runs until the program dies.
-    async fn die(&self, engine: &Engine, plan: Plan) {
+    pub(super) async fn die(&self, engine: &Engine, plan: Plan) {
         let (events, _received) = mpsc::channel(64);
         let control = RunControl::new();
         tokio::select! {

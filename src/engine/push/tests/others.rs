@@ -155,6 +155,133 @@ async fn a_rule_that_puts_the_column_back_makes_the_push_fail_and_leaves_nothing
 }
 
 #[tokio::test]
+async fn a_picture_chosen_after_a_crash_is_not_overwritten_by_what_goes_on() {
+    for place in [PROFILE, USER] {
+        let mut scene = Scene::of(ada_with_old_picture());
+        scene.target.promise("ada", &[new(), picture(3)]);
+        // Both are stored, and one old one is gone.
+        let calls = {
+            let whole = Scene::of(ada_with_old_picture());
+            whole.push().await;
+            whole.target.calls()
+        };
+        let second = calls.iter().rposition(|call| *call == "remove").expect("two") + 1;
+        scene.target.die_at(second, When::Before);
+        let engine = scene.engine();
+        scene.die(&engine, scene.plan(Change::Replace)).await;
+        drop(engine);
+        for row in scene.world.rows("ada", place) {
+            scene.world.delete_row(&row.id);
+        }
+        let theirs = scene.world.store_at("ada", place, picture(3));
+        scene.restart().await;
+        scene.target.live();
+        scene.engine().recover().await.expect("settled");
+        scene.nobody_is_unfinished().await;
+        let rows = scene.world.rows("ada", place);
+        assert!(rows.iter().any(|row| row.id == theirs), "{place}: {rows:?}");
+        assert_eq!(scene.target.broken_promises(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn of_two_profiles_created_at_the_same_moment_the_later_one_is_taken_back() {
+    let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    scene.target.promise("ada", &[new()]);
+    scene.target.on(When::Before, "create_record", 1, |world| {
+        world.create_profile("ada");
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    let profiles = scene.world.chain("ada").records.len() - 1;
+    assert_eq!(profiles, 1);
+    scene.nobody_is_unfinished().await;
+    assert_eq!(scene.push().await.outcome, Outcome::Updated);
+    scene.assert_in_order(&new());
+}
+
+#[tokio::test]
+async fn of_two_profiles_the_later_one_goes_even_if_that_shows_after_its_picture_was_stored() {
+    let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    scene.target.promise("ada", &[new()]);
+    // Of two records of the same second the other one happens to count.
+    scene.target.on(When::Before, "remove", 1, |world| {
+        world.create_profile_before("ada");
+        world.store_at("ada", PROFILE, new());
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert!(told.detail.contains("taken back"), "{}", told.detail);
+    assert_eq!(scene.world.chain("ada").records.len(), 2);
+    scene.assert_in_order(&new());
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
+async fn a_profile_that_may_not_be_taken_back_is_reported() {
+    let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    scene.target.on(When::Before, "create_record", 1, |world| {
+        world.create_profile("ada");
+    });
+    let needs = "a role that may delete".to_owned();
+    scene
+        .world
+        .fail("target.withdraw_record", 1, ErrorKind::NotAllowed { needs });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile);
+    assert!(told.detail.contains("could not be deleted"), "{}", told.detail);
+    assert_eq!(scene.push().await.outcome, Outcome::Updated);
+    assert_eq!(scene.world.shown("ada"), Some(new()));
+}
+
+#[tokio::test]
+async fn a_profile_that_appears_before_ours_is_created_is_somebody_elses() {
+    let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    scene.target.on(When::After, "chains", 1, |world| {
+        world.create_profile("ada");
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.target.writes(), 0);
+}
+
+#[tokio::test]
+async fn an_old_picture_that_another_persons_record_names_stays() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.world.add(person("bob"));
+    let shared = scene.world.rows("ada", PROFILE).remove(0).id;
+    scene.world.point_column("bob", USER, Some(&shared));
+    scene.target.promise("ada", &[new()]);
+    scene.target.promise("bob", &[]);
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert!(told.detail.contains("another person's record"), "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(new()));
+    assert_eq!(scene.world.shown("bob"), Some(old()));
+    let writes = scene.target.writes();
+    let again = scene.push().await;
+    assert_eq!(again.outcome, Outcome::Unchanged, "{}", again.detail);
+    assert_eq!(scene.target.writes(), writes);
+    scene.world.set_photo("ada", None);
+    let removal = scene.carry_out(scene.plan(Change::Remove)).await;
+    assert_eq!(removal.outcome, Outcome::Failed, "{}", removal.detail);
+    assert_eq!(scene.world.shown("bob"), Some(old()));
+}
+
+#[tokio::test]
+async fn an_old_picture_deleted_before_it_was_copied_is_changed_meanwhile() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.on(When::Before, "download", 1, |world| {
+        for row in world.rows("ada", PROFILE) {
+            world.delete_row(&row.id);
+        }
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.target.writes(), 0);
+}
+
+#[tokio::test]
 async fn a_newer_picture_found_at_the_last_look_stays() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::After, "remove", 2, |world| {

@@ -321,22 +321,9 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
 /// How far down the list is, on the right frame.
 pub fn scroll_bar(state: &State, buffer: &mut Buffer, area: Rect) {
     let people = &state.people;
-    let inner = layout::inside(area);
-    let lines = usize::from(inner.height);
-    if people.rows.len() <= people.height || lines == 0 {
-        return;
-    }
     let columns = people.columns.max(1);
     let whole = people.rows.len().div_ceil(columns) * columns;
-    let last = whole.saturating_sub(people.height).max(1);
-    let line = (people.offset * (lines - 1)) / last;
-    let sign = state.theme.sign("█", "#");
-    buffer.set_string(
-        area.right() - 1,
-        inner.y + line.min(lines - 1) as u16,
-        sign,
-        state.theme.quiet(),
-    );
+    crate::tui::view::scroll_bar(state, buffer, area, (people.offset, people.height, whole));
 }
 
 /// Why the list is empty.

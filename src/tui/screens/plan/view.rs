@@ -12,7 +12,7 @@ use crate::report::text::{number, people as people_words};
 use crate::tui::intent::Intent;
 use crate::tui::layout::{self, PairAreas, PlanAreas};
 use crate::tui::looked::Side;
-use crate::tui::message::Who;
+use crate::tui::message::{CutShort, Who};
 use crate::tui::pen::{Pen, wrap, wrap_within};
 use crate::tui::pictures::Looked;
 use crate::tui::screens::people::view::picture;
@@ -27,6 +27,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements, are
             let inner = framed(state, buffer, area, "Plan");
             let whom = match who {
                 Who::Everybody => "everybody".to_owned(),
+                Who::Rest(run) => format!("whomever run {} has not reached", clean(run.id.as_str())),
                 Who::People(people) => people_words(people.len() as u64),
             };
             let progress = match news {
@@ -159,6 +160,19 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
     let (accept, back) = (key(Intent::Accept), key(Intent::Back));
     let mut notes = Vec::new();
+    if let Some(again) = &proposal.again {
+        notes.push((again.sentence(), theme.warning()));
+    }
+    if let Who::Rest(CutShort {
+        brake: Some(brake), ..
+    }) = &proposal.who
+    {
+        let text = format!(
+            "A brake stopped this run: {}. Look at why before it goes on.",
+            clean(brake)
+        );
+        notes.push((text, theme.warning()));
+    }
     if !proposal.plan.complete {
         let text = "A listing was incomplete: nobody is removed.";
         notes.push((text.to_owned(), theme.warning()));
@@ -166,7 +180,11 @@ fn question_lines(state: &State, proposal: &Proposal) -> Vec<(String, Style)> {
     let confirm = key(Intent::PushSuspicious);
     if !proposal.held_back.is_empty() {
         let who = first_names(&proposal.held_back);
-        let text = format!("! Probably not their own photo: {who}. {confirm} puts them in.");
+        let text = if matches!(proposal.who, Who::Rest(_)) {
+            format!("! Probably not their own photo: {who}. They wait.")
+        } else {
+            format!("! Probably not their own photo: {who}. {confirm} puts them in.")
+        };
         notes.push((text, theme.warning()));
     } else if proposal.is_confirmed {
         let text =
@@ -248,22 +266,14 @@ fn pairs(
     proposal: &Proposal,
 ) {
     let theme = state.theme;
-    let steps = proposal.plan.steps.iter().skip(proposal.offset);
+    let steps = proposal.in_order().skip(proposal.offset);
     for (pair, step) in areas.iter().zip(steps) {
         let (sign, style) = change_sign(state, step.change);
         Pen::new(buffer, theme, pair.name, 0)
             .write(sign, style)
             .skip(1)
             .write(&step.person.name.shown(), theme.text());
-        let between = Rect {
-            x: pair.old.right(),
-            y: pair.old.y + pair.old.height.saturating_sub(1) / 2,
-            width: 3,
-            height: 1,
-        };
-        Pen::new(buffer, theme, between, 0)
-            .skip(1)
-            .write(theme.sign("→", ">"), theme.quiet());
+        between(state, buffer, pair);
         let look = match state.pictures.look(&step.person.source) {
             Some(Looked::Ready(look)) => look,
             Some(Looked::Failed(_)) => {
@@ -285,29 +295,47 @@ fn pairs(
     }
 }
 
+/// The arrow from a face to the next one.
+pub fn between(state: &State, buffer: &mut Buffer, pair: &PairAreas) {
+    let theme = state.theme;
+    let place = Rect {
+        x: pair.old.right(),
+        y: pair.old.y + pair.old.height.saturating_sub(1) / 2,
+        width: 3,
+        height: 1,
+    };
+    Pen::new(buffer, theme, place, 0)
+        .skip(1)
+        .write(theme.sign("→", ">"), theme.quiet());
+}
+
 fn who(state: &State, buffer: &mut Buffer, area: Rect, proposal: &Proposal, with_faces: usize) {
     let theme = state.theme;
     let from = proposal.offset + with_faces;
-    let steps = proposal.plan.steps.get(from..).unwrap_or_default();
-    if area.width < 10 || steps.is_empty() {
+    let steps = proposal.plan.steps.len().saturating_sub(from);
+    if area.width < 10 || steps == 0 {
         return;
     }
     let lines = usize::from(area.height);
     // One line less where there are more than that.
-    let shown = if steps.len() > lines {
+    let shown = if steps > lines {
         lines.saturating_sub(1)
     } else {
         lines
     };
-    for (line, step) in steps.iter().take(shown).enumerate() {
+    for (line, step) in proposal.in_order().skip(from).take(shown).enumerate() {
         step_line(state, buffer, area, line as u16, step);
     }
-    let below = steps.len().saturating_sub(shown);
+    let below = steps.saturating_sub(shown);
     if below > 0 {
-        Pen::new(buffer, theme, area, area.height - 1).skip(2).write(
-            &format!("and {} more, in this order", number(below as u64)),
-            theme.quiet(),
-        );
+        let words = if proposal.plan.count(Change::Remove) > 0 {
+            format!("and {} more", number(below as u64))
+        } else {
+            format!("and {} more, in this order", number(below as u64))
+        };
+        Pen::new(buffer, theme, area, area.height - 1)
+            .skip(2)
+            .write(&words, theme.quiet());
     }
 }
 
@@ -341,7 +369,8 @@ pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     };
     let has_confirmation = matches!(
         &state.plan,
-        PlanScreen::Ready(proposal) if proposal.is_confirmed || !proposal.held_back.is_empty()
+        PlanScreen::Ready(proposal) if !matches!(proposal.who, Who::Rest(_))
+            && (proposal.is_confirmed || !proposal.held_back.is_empty())
     );
     let mut hints = match &state.plan {
         PlanScreen::Ready(proposal) if proposal.obstacle.is_none() && !proposal.plan.steps.is_empty() => {

@@ -72,6 +72,7 @@ fn lane_line(state: &State, mut pen: Pen<'_>, lane: &LaneState) {
         let why = match reason {
             PauseReason::Throttled => "it asked for a pause",
             PauseReason::CircuitOpen => "too many failures in a row",
+            PauseReason::DiskFull => "it is full; nothing is sent until there is room",
         };
         let waits = format!("waits {}, {why}; ", roughly(left));
         pen.write(&waits, theme.warning());

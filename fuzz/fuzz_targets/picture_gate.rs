@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| avatar_sync::fuzzing::run("picture_gate", bytes));
