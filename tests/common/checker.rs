@@ -101,6 +101,7 @@ pub struct Checker<'a> {
     is_dry: bool,
     is_interrupted: bool,
     photos_move: bool,
+    may_convert: bool,
     with_cookies: bool,
 }
 
@@ -124,6 +125,7 @@ impl<'a> Checker<'a> {
             is_dry: false,
             is_interrupted: false,
             photos_move: false,
+            may_convert: false,
             with_cookies: true,
         }
     }
@@ -156,6 +158,12 @@ impl<'a> Checker<'a> {
     /// may be the photo of a moment ago.
     pub fn photos_move(mut self) -> Self {
         self.photos_move = true;
+        self
+    }
+
+    /// Photos may be stored in another form than Entra's, for instance because the target takes no larger ones.
+    pub fn may_convert(mut self) -> Self {
+        self.may_convert = true;
         self
     }
 

@@ -358,6 +358,8 @@ impl State {
         };
         if used + self.on_wire as u64 >= seen.limit {
             self.pause_for(seen.left, now);
+            // Whoever waits for a place does not watch the clock; after the last answer nobody else would.
+            self.wake_all();
         }
     }
 }

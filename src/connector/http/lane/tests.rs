@@ -326,6 +326,36 @@ async fn an_hourly_rule_is_used_up_and_never_exceeded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_place_goes_on_after_the_hour_when_the_last_answer_used_up_the_rule() {
+    let lane = lane(1, 1);
+    let headers: HeaderMap = [
+        ("date", "Mon, 02 Mar 2026 08:15:30 GMT"),
+        ("x-ratelimit-limit", "1"),
+        ("x-ratelimit-reset", "1772439930"), // in 600 s
+    ]
+    .into_iter()
+    .map(|(name, value)| {
+        (
+            ::http::HeaderName::from_static(name),
+            ::http::HeaderValue::from_static(value),
+        )
+    })
+    .collect();
+    let start = Instant::now();
+    let first = permit(&lane, background()).await;
+    let second = tokio::spawn({
+        let lane = Arc::clone(&lane);
+        async move { permit(&lane, background()).await.settle(CLEAN, None) }
+    });
+    tokio::task::yield_now().await;
+    first.settle(CLEAN, Some(&headers));
+    let went = tokio::time::timeout(Duration::from_hours(2), second).await;
+    went.expect("it is not forgotten").expect("no panic");
+    assert!(start.elapsed() >= Duration::from_mins(10));
+    crate::tried("A7", 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_settles_below_what_the_service_can_take_at_once() {
     // A service that refuses the fifth request in flight, without saying how long to wait (ServiceNow's pool).
     let lane = lane(2, 16);
