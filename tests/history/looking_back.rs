@@ -16,7 +16,10 @@ const MANY: usize = 80;
 fn a_killed_run_is_gone_on_with_and_every_number_adds_up() {
     let stage = company(MANY);
     slow(&stage, 700);
-    let mut first = Running::start(&stage, &["sync", "--yes", "--json", "--concurrency", "1"]);
+    // Of whom at most thirty-two are under way.
+    let mut command = stage.command(&["sync", "--yes", "--json"]);
+    command.env("AVATAR_SYNC_LIMITS_PUSHES_IN_FLIGHT", "1");
+    let mut first = Running::of(command);
     first.until(is_event("started"));
     let patience = Instant::now();
     while stage.writes().len() < 5 {
