@@ -49,6 +49,16 @@ impl Engine {
         self.store.standing().parked(self.now()).await
     }
 
+    /// Ends the quarantine.
+    pub async fn release_quarantine(&self) -> Result<(), StoreError> {
+        self.store.standing().release_quarantine().await
+    }
+
+    /// Forgets that these people have failed, so that the next run tries them; how many of them had.
+    pub async fn release(&self, people: Vec<SourceId>) -> Result<usize, StoreError> {
+        self.store.standing().release(people).await
+    }
+
     /// Removals that wait for somebody's word or have it, the oldest first.
     pub async fn staged_removals(&self) -> Result<Vec<StagedRemoval>, StoreError> {
         let staged = self.store.standing().staged_removals().await?;

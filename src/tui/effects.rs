@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::looked::PersonLook;
 use super::mailbox::Mailbox;
-use super::message::{Compared, Effect, Kept, Message, ScanNews, Scanned, Tidying, Trouble, Who};
+use super::message::{Compared, Effect, Kept, Message, Release, ScanNews, Scanned, Tidying, Trouble, Who};
 use crate::connector::http::{RequestLog, RequestRecord};
 use crate::connector::{LaneState, Priority};
 use crate::domain::comparison::Verdict;
@@ -197,6 +197,7 @@ impl Effects {
             Effect::DropPlan => stop(&mut self.planning),
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),
             Effect::Tidy { plan, continues } => self.running.tidy(*plan, continues),
+            Effect::Release(what) => self.release(what),
             Effect::ReadUnfinished => {
                 let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
                 self.beside(async move { looking_back::tell_unfinished(&engine, &mailbox, 0).await });
@@ -409,6 +410,41 @@ impl Effects {
             if let Err(what) = engine.remember_scan(Arc::new(listed)).await {
                 mailbox.post(Message::Trouble(Trouble { what, hint: None }));
             }
+        });
+    }
+
+    /// Takes the profile's lock for a moment: what runs pass over is remembered beside the journal.
+    fn release(&self, what: Release) {
+        let (services, mailbox) = (self.services.clone(), self.mailbox.clone());
+        self.beside(async move {
+            let open = services.writer.clone();
+            let Ok(opened) = tokio::task::spawn_blocking(move || open()).await else {
+                return;
+            };
+            let released = match opened {
+                Err(trouble) => {
+                    mailbox.post(Message::Trouble(trouble));
+                    return;
+                }
+                Ok(writer) => match what {
+                    Release::Quarantine => writer
+                        .release_quarantine()
+                        .await
+                        .map(|()| "the quarantine is over; scheduled runs go on".to_owned()),
+                    Release::People(people) => writer.release(people).await.map(|count| {
+                        let people = crate::report::text::people(count as u64);
+                        format!("released {people}; the next run tries again")
+                    }),
+                },
+            };
+            match released {
+                Ok(words) => mailbox.post(Message::Said(words)),
+                Err(error) => mailbox.post(Message::Trouble(Trouble {
+                    what: clean(&error.sentence()).into_owned(),
+                    hint: None,
+                })),
+            }
+            looking_back::tell_standing(&services.engine, &mailbox).await;
         });
     }
 

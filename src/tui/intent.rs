@@ -50,6 +50,8 @@ pub enum Intent {
     Undo,
     /// What a run that was cut short has left undone is done, after showing the plan.
     Resume,
+    /// Whoever is passed over is tried again; without anybody, the quarantine ends.
+    Release,
     /// The runs of the past.
     History,
     /// What lies behind the row of the history: the people of a run, a person in the table.
@@ -218,6 +220,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Clean, "clean", "clean: stored pictures that nobody sees, after showing the plan", "clean", People, &["C"], "avatar-sync clean --dry-run"),
     entry(Intent::Undo, "undo", "undo: the picture of before comes back, after showing the plan", "undo", Lists, &["u"], "avatar-sync undo RUN|PERSON"),
     entry(Intent::Resume, "resume", "go on with a run that was cut short, after showing the plan", "resume", Lists, &["f"], "avatar-sync resume"),
+    entry(Intent::Release, "release", "release: try parked people again, or end the quarantine", "", People, &["E"], "avatar-sync release"),
     entry(Intent::Suspicious, "suspicious", "show suspicious photos alone, or everybody again", "", People, &["!"], "avatar-sync status status:suspicious"),
     entry(Intent::Details, "details", "why this person's picture is what it is, step by step", "details", People, &["enter"], "avatar-sync explain PERSON"),
     entry(Intent::Manager, "manager", "from a person on to their manager", "manager", People, &["m"], "avatar-sync explain MANAGER"),

@@ -16,6 +16,8 @@ use super::screens::person::{Fetch, PictureKey};
 use crate::connector::LaneState;
 use crate::connector::http::RequestRecord;
 use crate::domain::anatomy::Colleagues;
+use crate::domain::brake::parking::Parked;
+use crate::domain::brake::quarantine::Quarantine;
 use crate::domain::comparison::Verdict;
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{RunId, SourceId, TargetId};
@@ -150,6 +152,13 @@ pub enum Message {
         face: PastFace,
         /// What it is, in a few words.
         words: &'static str,
+    },
+    /// What slows the profile down: at the start, and after each run.
+    Standing {
+        /// The quarantine, if the profile is in one.
+        quarantine: Option<Quarantine>,
+        /// Whom runs pass over for a while.
+        parked: Vec<Parked>,
     },
     /// Whether a run was cut short and has left something to do; at the start, and after each run.
     Unfinished {
@@ -397,8 +406,10 @@ pub enum Effect {
         /// The run that it goes on with, if it goes on with one.
         continues: Option<RunId>,
     },
-    /// Say whether a run was cut short and has left something to do.
+    /// Say what slows the profile down, and whether a run was cut short and has left something to do.
     ReadUnfinished,
+    /// End the quarantine, or try these people again in the next run.
+    Release(Release),
     /// Carry a plan out.
     Apply {
         /// The plan.
@@ -452,6 +463,15 @@ pub struct Kept {
     pub complete: bool,
     /// Everybody.
     pub listing: Arc<Listing>,
+}
+
+/// What is released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The profile from its quarantine.
+    Quarantine,
+    /// These people, who are passed over because they keep failing.
+    People(Vec<SourceId>),
 }
 
 /// What a plan of a tidying is about.

@@ -1,6 +1,6 @@
 //! Everything the screen knows. Changed by `update` alone, drawn by `view` alone.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -24,6 +24,8 @@ use super::screens::tidy::TidyScreen;
 use super::screens::zoom::Comparison;
 use super::theme::Theme;
 use crate::connector::LaneState;
+use crate::domain::brake::parking::Parked;
+use crate::domain::brake::quarantine::Quarantine;
 use crate::domain::ids::SourceId;
 use crate::domain::plan::Limits;
 use crate::graphics::Canvas;
@@ -186,6 +188,10 @@ pub struct State {
     pub faces: Faces,
     /// The run.
     pub run: RunScreen,
+    /// The quarantine, if the profile is in one: scheduled runs wait.
+    pub quarantine: Option<Quarantine>,
+    /// Whom runs pass over for a while because they keep failing.
+    pub parked: HashMap<SourceId, Parked>,
     /// A run that was cut short and has left something to do, if there is one.
     pub unfinished: Option<Box<Unfinished>>,
     /// The requests.
@@ -233,6 +239,8 @@ impl State {
             past: PastScreen::default(),
             faces: Faces::default(),
             run: RunScreen::default(),
+            quarantine: None,
+            parked: HashMap::new(),
             unfinished: None,
             log: LogScreen::default(),
             notice: None,

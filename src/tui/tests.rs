@@ -4,6 +4,7 @@
 //! are pictures of the screen for whoever reviews a change, `cells` what holds for every frame.
 
 mod around;
+mod brakes;
 mod cells;
 mod cleaning;
 mod explaining;

@@ -9,7 +9,7 @@ use super::dialogs::{Answer, Dialog, help, menu, palette};
 use super::intent::{Context, Intent};
 use super::keymap::Key;
 use super::layout;
-use super::message::{Effect, Message, Scanned, Trouble, Who};
+use super::message::{Effect, Message, Release, Scanned, Trouble, Who};
 use super::mouse;
 use super::pictures::Looked;
 use super::screens::people::{Origin, QUERY_LIMIT};
@@ -17,6 +17,8 @@ use super::screens::tidy::TidyScreen;
 use super::screens::{history, past, person, plan, run, sheet, tidy, zoom};
 use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
+use crate::domain::brake::parking::Parked;
+use crate::domain::brake::quarantine::Quarantine;
 use crate::domain::comparison::Verdict;
 use crate::domain::listing::Row;
 use crate::domain::suspicion::Gallery;
@@ -142,6 +144,10 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         Message::Runs { at, result } => history::runs(state, &at, result),
         Message::RunPeople { at, result } => past::people(state, &at, result),
         Message::Face { key, face, words } => past::face(state, key, face, words),
+        Message::Standing { quarantine, parked } => {
+            standing(state, quarantine, parked);
+            Vec::new()
+        }
         Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
         Message::RunEnded(result) => run::ended(state, result),
@@ -423,6 +429,7 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
         }
         Intent::Undo => return tidy::undo_chosen(state),
         Intent::Resume => return plan::resume_newest(state),
+        Intent::Release => return release(state),
         Intent::Suspicious => people.show_suspicious(),
         Intent::RefreshOne => {
             if let Some(person) = people.current_person() {
@@ -456,6 +463,40 @@ fn on_people(state: &mut State, intent: Intent) -> Effects {
         _ => return Vec::new(),
     }
     moved(state)
+}
+
+/// What slows the profile down is known; a quarantine is said once, and stays in the header.
+fn standing(state: &mut State, quarantine: Option<Quarantine>, parked: Vec<Parked>) {
+    if let Some(new) = quarantine.as_ref().filter(|_| state.quarantine != quarantine) {
+        let key = state.keymap.key(Intent::Release, state.theme.is_ascii);
+        state.complain(&Trouble {
+            what: new.sentence(),
+            hint: (!key.is_empty()).then(|| format!("{key} ends it once the cause is mended")),
+        });
+    }
+    state.quarantine = quarantine;
+    state.parked = parked
+        .into_iter()
+        .map(|parked| (parked.person.source.clone(), parked))
+        .collect();
+}
+
+/// Releases whoever is parked of the marked people, or the one under the cursor; if nobody is, ends the quarantine.
+fn release(state: &mut State) -> Effects {
+    if state.setting.is_readonly {
+        state.say("read-only: nobody is released");
+        return Vec::new();
+    }
+    let mut chosen = state.people.chosen();
+    chosen.retain(|person| state.parked.contains_key(person));
+    if !chosen.is_empty() {
+        return vec![Effect::Release(Release::People(chosen))];
+    }
+    if state.quarantine.is_some() {
+        return vec![Effect::Release(Release::Quarantine)];
+    }
+    state.say("nobody here is parked, and the profile is not in quarantine");
+    Vec::new()
 }
 
 fn copy_menu(state: &State) -> Option<CopyMenu> {

@@ -165,6 +165,9 @@ fn header_left(state: &State, step: usize) -> Vec<(String, Style)> {
     if setting.is_readonly {
         parts.push((" read-only".into(), theme.warning()));
     }
+    if state.quarantine.is_some() {
+        parts.push((" quarantine".into(), theme.bad()));
+    }
     let (tenant, instance) = (
         short_tenant(&setting.tenant, theme),
         short_host(&setting.instance),

@@ -10,7 +10,7 @@ use crate::support::{open, setup};
 use crate::terminal::{Kind, Screen, Terminal};
 
 /// What everybody sees, by user name.
-fn seen(stage: &Stage) -> BTreeMap<String, Value> {
+pub fn seen(stage: &Stage) -> BTreeMap<String, Value> {
     let avatars = stage.control("/avatars");
     let users = avatars.as_array().expect("a list").iter();
     users

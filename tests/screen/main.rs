@@ -11,6 +11,7 @@ mod cleaning;
 mod endings;
 mod faults;
 mod hostile;
+mod past;
 mod pictures;
 mod pretending;
 mod show;

@@ -182,8 +182,21 @@ async fn resumption(
         .map_err(words)
 }
 
+/// Says what slows the profile down.
+pub async fn tell_standing(engine: &Engine, mailbox: &Mailbox) {
+    let known = async { Ok::<_, StoreError>((engine.quarantine().await?, engine.parked().await?)) };
+    match known.await {
+        Ok((quarantine, parked)) => mailbox.post(Message::Standing { quarantine, parked }),
+        Err(error) => mailbox.post(Message::Trouble(Trouble {
+            what: format!("the brakes cannot be read: {}", unreadable(&error).what),
+            hint: None,
+        })),
+    }
+}
+
 /// Says whether a run was cut short and has left something to do.
 pub async fn tell_unfinished(engine: &Engine, mailbox: &Mailbox, settled: u64) {
+    tell_standing(engine, mailbox).await;
     match engine.outstanding().await {
         Ok(newest) => {
             let left = newest.map(|(outstanding, others)| {

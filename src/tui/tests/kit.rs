@@ -37,7 +37,7 @@ use crate::tui::faces::{FaceKey, FaceQuestion};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::looked::{PersonLook, SideView};
 use crate::tui::message::{
-    Effect, Message, RunEnd, RunNews, RunStarted, Scanned, StepDone, Tidying, Trouble, Undo, Who,
+    Effect, Message, Release, RunEnd, RunNews, RunStarted, Scanned, StepDone, Tidying, Trouble, Undo, Who,
 };
 use crate::tui::paged::{Slice, Wanted};
 use crate::tui::sight::fit;
@@ -335,6 +335,8 @@ fn in_words(effect: &Effect) -> String {
             let on = continues.as_ref().map(|run| format!(", going on with {run}"));
             format!("{what} {}{}", names(&people), on.unwrap_or_default())
         }
+        Effect::Release(Release::Quarantine) => "release the quarantine".into(),
+        Effect::Release(Release::People(people)) => format!("release {}", ids(people)),
         Effect::ReadUnfinished => "look for unfinished runs".into(),
         Effect::ReadRuns(at) => format!("read page {} of the runs", at.page),
         Effect::ReadRunPeople { at, run, filter } => {

@@ -462,6 +462,13 @@ pub fn facts(state: &State, buffer: &mut Buffer, area: Rect, entry: &Entry<'_>, 
             line += 1;
         }
     }
+    if let Some(parked) = state.parked.get(&entry.source()) {
+        let text = crate::domain::text::clean(&parked.sentence()).into_owned();
+        for part in wrap_within(&text, width, 3, theme.is_ascii) {
+            Pen::new(buffer, theme, area, line).write(&part, theme.warning());
+            line += 1;
+        }
+    }
     let word = format!("{} {}", theme.symbol(verdict), verdict.words());
     let below = match look {
         Some(look) => 1 + u16::from(!look.chain.is_empty()),
