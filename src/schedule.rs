@@ -45,7 +45,7 @@ pub enum Schedule {
     /// So long after one another, counted from start to start.
     Every(Duration),
     /// As a cron pattern says.
-    Cron(CronSchedule),
+    Cron(Box<CronSchedule>),
 }
 
 /// A cron pattern of five fields, read in a time zone.
@@ -127,7 +127,7 @@ impl Schedule {
             zone,
         };
         match schedule.after(now) {
-            Some(_) => Ok(Self::Cron(schedule)),
+            Some(_) => Ok(Self::Cron(Box::new(schedule))),
             None => Err(ScheduleError::Never(shown())),
         }
     }

@@ -374,7 +374,8 @@ fn a_damaged_cache_is_dropped_and_costs_requests_alone() {
     };
     let whole = told(&stage.run(&["status", "--deep", "--json"]).expect_code(0));
     let cache = stage.store_paths().cache();
-    let damages: [&[u8]; 4] = [b"", b"no database at all", &[0; 5_000], &[0xff; 70_000]];
+    let noise = vec![0xff; 70_000];
+    let damages: [&[u8]; 4] = [b"", b"no database at all", &[0; 5_000], &noise];
     for damage in damages {
         for file in ["memory.sqlite", "last-scan"] {
             let _ = std::fs::remove_file(cache.join("memory.sqlite-wal"));

@@ -84,7 +84,7 @@ fn is_pattern(place: &str, pattern: &str) {
 fn variables_are_known(place: &str, text: &str) {
     let mut known: BTreeSet<String> = SETTINGS
         .iter()
-        .map(|setting| setting.environment_name())
+        .map(avatar_sync::config::settings::Setting::environment_name)
         .collect();
     known.extend(
         ["PROFILE", "CONFIG_DIR", "STATE_DIR", "CACHE_DIR"].map(|name| format!("AVATAR_SYNC_{name}")),
@@ -332,10 +332,8 @@ fn the_launch_agent_starts_the_program() {
     };
     let line: Vec<String> = value("ProgramArguments")
         .children()
-        .filter_map(|node| {
-            node.is_element()
-                .then(|| node.text().unwrap_or_default().to_owned())
-        })
+        .filter(|&node| node.is_element())
+        .map(|node| node.text().unwrap_or_default().to_owned())
         .collect();
     accepted(name, &line);
     assert_eq!(value("Label").text(), Some("io.github.avatar-sync"));

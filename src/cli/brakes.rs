@@ -128,7 +128,7 @@ pub async fn full_run<T>(
         let noted = engine.run_failed(failure.error.to_string()).await;
         match noted {
             Ok(Some(quarantine)) => {
-                output.talk(&format!("This profile is now {}", clean(&quarantine.sentence())))
+                output.talk(&format!("This profile is now {}", clean(&quarantine.sentence())));
             }
             Ok(None) => {}
             Err(error) => output.talk(&format!(
@@ -201,7 +201,7 @@ pub fn named<'a, T>(
         let names = [Some(&person.upn), person.mail.as_ref(), person.user_name.as_ref()];
         let ids = [
             Some(person.source.as_str()),
-            person.target.as_ref().map(|id| id.as_str()),
+            person.target.as_ref().map(crate::domain::ids::TargetId::as_str),
         ];
         names
             .into_iter()

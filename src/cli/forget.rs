@@ -96,7 +96,7 @@ impl Forget<'_> {
         // Nothing is created and no lock is taken for a look.
         if self.arguments.dry_run || !self.paths.state().exists() {
             let sought = forget::look(&self.paths, wanted).map_err(connect::store_failure)?;
-            return match self.only_one(wanted, sought)? {
+            return match Self::only_one(wanted, sought)? {
                 None => self.nobody(wanted),
                 Some(known) if self.arguments.dry_run => {
                     self.tell(wanted, &known, None)?;
@@ -108,7 +108,7 @@ impl Forget<'_> {
         }
         let forgetting = Forgetting::begin(&self.paths, &self.options).map_err(connect::store_failure)?;
         let sought = forgetting.look(wanted).map_err(connect::store_failure)?;
-        match self.only_one(wanted, sought)? {
+        match Self::only_one(wanted, sought)? {
             None => self.nobody(wanted),
             Some(known) => self.forget(wanted, &known, Some(forgetting)),
         }
@@ -141,7 +141,7 @@ impl Forget<'_> {
         Ok(exit::OK)
     }
 
-    fn only_one(&self, wanted: &str, sought: Sought) -> Result<Option<Box<Known>>, Failure> {
+    fn only_one(wanted: &str, sought: Sought) -> Result<Option<Box<Known>>, Failure> {
         match sought {
             Sought::Nobody => Ok(None),
             Sought::One(known) => Ok(Some(known)),

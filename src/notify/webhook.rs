@@ -117,7 +117,7 @@ fn generic(notice: &Notice) -> Value {
         "profile": notice.profile,
         "host": notice.host,
         "at": notice.at,
-        "run": notice.run.as_ref().map(|run| run.as_str()),
+        "run": notice.run.as_ref().map(crate::domain::ids::RunId::as_str),
         "exit_code": notice.exit_code,
         "summary": notice.summary,
         "failures_in_a_row": notice.in_a_row,

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 /// A clock that can be moved forwards (`POST /clock`): tokens age and rate windows turn.
 #[derive(Debug, Default)]
 pub struct Clock {
-    advanced_ms: AtomicI64,
+    /// Milliseconds that it is ahead.
+    advanced: AtomicI64,
     /// Milliseconds since 1970 at which real time was stopped; 0 while it runs.
-    stopped_at_ms: AtomicI64,
-    /// How far the hand has been moved since.
-    hand_ms: AtomicI64,
+    stopped_at: AtomicI64,
+    /// Milliseconds that the hand has been moved since.
+    hand: AtomicI64,
 }
 
 impl Clock {
@@ -23,21 +24,21 @@ impl Clock {
     /// whose own clock does not run either.
     pub fn stop(&self) {
         let now = Timestamp::now().as_millisecond();
-        self.stopped_at_ms.store(now, Ordering::Relaxed);
+        self.stopped_at.store(now, Ordering::Relaxed);
     }
 
     /// How much time has passed since the clock was stopped, by the clock of whoever stopped it. It never goes back.
     pub fn set_hand(&self, elapsed: Duration) {
         let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-        self.hand_ms.fetch_max(elapsed, Ordering::Relaxed);
+        self.hand.fetch_max(elapsed, Ordering::Relaxed);
     }
 
     /// Sandbox time.
     pub fn now(&self) -> Timestamp {
-        let unmoved = match self.stopped_at_ms.load(Ordering::Relaxed) {
+        let unmoved = match self.stopped_at.load(Ordering::Relaxed) {
             0 => Timestamp::now(),
             stopped => {
-                let moved = stopped.saturating_add(self.hand_ms.load(Ordering::Relaxed));
+                let moved = stopped.saturating_add(self.hand.load(Ordering::Relaxed));
                 Timestamp::from_millisecond(moved).unwrap_or(Timestamp::MAX)
             }
         };
@@ -59,7 +60,7 @@ impl Clock {
 
     /// How far the clock is ahead of real time.
     pub fn advanced(&self) -> SignedDuration {
-        SignedDuration::from_millis(self.advanced_ms.load(Ordering::Relaxed))
+        SignedDuration::from_millis(self.advanced.load(Ordering::Relaxed))
     }
 
     /// Moves the clock forwards, at most to [`Clock::FURTHEST`]; it never goes backwards.
@@ -69,7 +70,7 @@ impl Clock {
         let step = |advanced: i64| Some(advanced.saturating_add(by).min(furthest));
         // The closure always gives a value, so this cannot fail.
         let _ = self
-            .advanced_ms
+            .advanced
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
     }
 }

@@ -101,11 +101,11 @@ pub async fn repeat(
         }
         match look.turn {
             Turn::Sleep(time) => {
-                if told != Some(pacer.start()) {
+                if told == Some(pacer.start()) {
+                    work.tell(News::Awake);
+                } else {
                     told = Some(pacer.start());
                     work.tell(News::Planned(pacer.start()));
-                } else {
-                    work.tell(News::Awake);
                 }
                 tokio::select! {
                     biased;

@@ -115,7 +115,7 @@ impl Forgetting {
     fn scrub(&mut self, known: &Known) -> rusqlite::Result<u64> {
         let transaction = self.journal.transaction()?;
         let of_them = format!("source IN ({})", places(known.sources.len()));
-        let sources = || params_from_iter(known.sources.iter().map(|source| source.as_str()));
+        let sources = || params_from_iter(known.sources.iter().map(SourceId::as_str));
         let rows: Vec<[String; 3]> = transaction
             .prepare(&format!("SELECT run, source, target FROM kept WHERE {of_them}"))?
             .query_map(sources(), |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?

@@ -86,12 +86,11 @@ impl VaultKey {
     /// passphrase is none: it can be guessed.
     pub fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
-        let bytes: [u8; LENGTH] = match Sha256::from_hex(text) {
-            Some(digits) => *digits.as_bytes(),
-            None => {
-                let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text));
-                Zeroizing::new(decoded.ok()?).as_slice().try_into().ok()?
-            }
+        let bytes: [u8; LENGTH] = if let Some(digits) = Sha256::from_hex(text) {
+            *digits.as_bytes()
+        } else {
+            let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text));
+            Zeroizing::new(decoded.ok()?).as_slice().try_into().ok()?
         };
         Some(Self::of(bytes))
     }
@@ -367,7 +366,7 @@ impl Keys {
             Some(known) => known.clone(),
             None => match self.given()? {
                 Some(given) => given,
-                None => self.from_store_unless_missed(wanted)?,
+                None => self.stored_unless_missed(wanted)?,
             },
         };
         // Even one that does not fit is remembered if it was given: it may come from a pipe.
@@ -447,19 +446,19 @@ impl Keys {
         }
     }
 
-    fn from_store_unless_missed(&self, wanted: KeyId) -> Result<FoundKey, KeyError> {
+    fn stored_unless_missed(&self, wanted: KeyId) -> Result<FoundKey, KeyError> {
         let mut missed = self.missed.lock();
         if let Some((at, error)) = &*missed
             && at.elapsed() < MISSED
         {
             return Err(error.clone());
         }
-        let found = self.from_store(wanted);
+        let found = self.stored(wanted);
         *missed = found.as_ref().err().map(|error| (Instant::now(), error.clone()));
         found
     }
 
-    fn from_store(&self, wanted: KeyId) -> Result<FoundKey, KeyError> {
+    fn stored(&self, wanted: KeyId) -> Result<FoundKey, KeyError> {
         let Some(store) = &self.settings.secret_store else {
             return Err(KeyError::Unreachable {
                 wanted,

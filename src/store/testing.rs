@@ -161,12 +161,12 @@ impl Past {
             at,
         };
         journal.step(step).await.expect("written");
-        self.age(store.vault(), &sha256, days);
+        Self::age(store.vault(), &sha256, days);
         run
     }
 
     /// Makes a file as old as it pretends to be.
-    pub(super) fn age(&self, vault: &Vault, sha256: &Sha256, days: i64) {
+    pub(super) fn age(vault: &Vault, sha256: &Sha256, days: i64) {
         let file = std::fs::File::options()
             .write(true)
             .open(vault.path_of(sha256))

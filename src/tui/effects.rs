@@ -362,7 +362,8 @@ impl Effects {
                     planned.map_err(|error| trouble(&error))
                 }
                 Tidying::Undo(undo) => {
-                    let planned = cancel.run_until_cancelled(looking_back::plan_undo(&engine, undo, &cancel));
+                    let planned =
+                        cancel.run_until_cancelled(Box::pin(looking_back::plan_undo(&engine, undo, &cancel)));
                     match planned.await {
                         Some(planned) => planned,
                         None => return,

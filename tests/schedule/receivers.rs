@@ -218,7 +218,8 @@ impl Dialogue {
                 offers.push("8BITMIME".into());
                 let last = offers.pop().expect("one");
                 let mut text: String = offers.iter().map(|offer| format!("250-{offer}\r\n")).collect();
-                text.push_str(&format!("250 {last}"));
+                text.push_str("250 ");
+                text.push_str(&last);
                 text
             } else if upper == "STARTTLS" {
                 let Encryption::StartTls(authority) = &self.encryption else {
@@ -247,7 +248,7 @@ impl Dialogue {
                 } else if self.wanted.is_some() && self.account.is_none() {
                     "530 5.7.0 sign in first".into()
                 } else {
-                    from = command[10..].trim().to_owned();
+                    command[10..].trim().clone_into(&mut from);
                     "250 ok".into()
                 }
             } else if upper.starts_with("RCPT TO:") {

@@ -283,7 +283,7 @@ mod tests {
                     .map_or(SignedDuration::ZERO, |quarantine| quarantine.next.duration_since(quarantine.last));
                 prop_assert!(interval >= before && interval <= LONGEST_WAIT);
                 before = interval;
-                now = now + interval;
+                now += interval;
             }
         }
 

@@ -4,6 +4,7 @@
 //! stages what it would remove; whoever approves a staged removal approves it for the state it was decided on.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -151,8 +152,8 @@ pub fn in_order(staged: impl IntoIterator<Item = StagedRemoval>) -> Vec<StagedRe
 }
 
 /// Why an avatar stays although the evidence is there: somebody has said so, about this very state.
-pub fn rejection(
-    staged: &HashMap<SourceId, StagedRemoval>,
+pub fn rejection<S: BuildHasher>(
+    staged: &HashMap<SourceId, StagedRemoval, S>,
     person: &SourceId,
     expected: &ChainStamp,
 ) -> Option<String> {
@@ -169,10 +170,10 @@ pub fn rejection(
 }
 
 /// Takes the removals that nobody has approved out of a plan. The second part is what waits now, to be kept.
-pub fn hold_back(
+pub fn hold_back<S: BuildHasher, E: BuildHasher>(
     mut plan: Plan,
-    staged: &HashMap<SourceId, StagedRemoval>,
-    evidence: &HashMap<SourceId, Sightings>,
+    staged: &HashMap<SourceId, StagedRemoval, S>,
+    evidence: &HashMap<SourceId, Sightings, E>,
     now: Timestamp,
 ) -> (Plan, Vec<StagedRemoval>) {
     let mut waiting = Vec::new();

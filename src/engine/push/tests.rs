@@ -33,7 +33,7 @@ struct Scene {
     target: Arc<Watched>,
     paths: StorePaths,
     store: Option<Arc<Store>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// How Ada's push ended.
@@ -61,7 +61,7 @@ impl Scene {
             world,
             paths,
             store: None,
-            _folder: folder,
+            folder,
         };
         scene.start();
         scene

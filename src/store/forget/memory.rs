@@ -15,10 +15,10 @@ fn file(paths: &StorePaths) -> PathBuf {
 }
 
 /// Everybody of whom something is remembered.
-pub(super) fn people(paths: &StorePaths) -> Result<Vec<SourceId>, StoreError> {
+pub(super) fn people(paths: &StorePaths) -> Vec<SourceId> {
     let path = file(paths);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let read = || -> rusqlite::Result<Vec<SourceId>> {
         let connection = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -28,7 +28,7 @@ pub(super) fn people(paths: &StorePaths) -> Result<Vec<SourceId>, StoreError> {
             .collect()
     };
     // A cache that cannot be read is removed as a whole when it comes to that.
-    Ok(read().unwrap_or_default())
+    read().unwrap_or_default()
 }
 
 /// Forgets somebody; answers how many rows that were. A cache that cannot be cleaned is dropped.

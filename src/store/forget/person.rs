@@ -110,7 +110,7 @@ pub(super) fn seek(
     for source in super::standing::absent(paths)? {
         people.pair(&source, None);
     }
-    for source in super::memory::people(paths)? {
+    for source in super::memory::people(paths) {
         people.pair(&source, None);
     }
     let named: Vec<&SourceId> = people

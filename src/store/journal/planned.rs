@@ -196,7 +196,9 @@ pub(in crate::store) fn people(
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let steps = unpack(row.get_ref(0)?.as_blob()?).ok_or_else(not_understood)?;
-        steps.into_iter().for_each(|step| each(step.person));
+        for step in steps {
+            each(step.person);
+        }
     }
     Ok(())
 }

@@ -420,15 +420,12 @@ pub fn resume(state: &mut State, run: CutShort) -> Effects {
 
 /// Goes on with the newest run that was cut short.
 pub fn resume_newest(state: &mut State) -> Effects {
-    match &state.unfinished {
-        Some(unfinished) => {
-            let run = unfinished.run.clone();
-            resume(state, run)
-        }
-        None => {
-            state.say("no run was cut short");
-            Vec::new()
-        }
+    if let Some(unfinished) = &state.unfinished {
+        let run = unfinished.run.clone();
+        resume(state, run)
+    } else {
+        state.say("no run was cut short");
+        Vec::new()
     }
 }
 

@@ -197,7 +197,7 @@ fn serve_until_faces(state: &mut State, effects: Vec<Effect>) -> Vec<FaceKey> {
         if let Effect::Rest(moves) = effect {
             for effect in update(state, Message::Rested(moves)) {
                 if let Effect::FetchFaces(wanted) = effect {
-                    keys.extend(wanted.iter().flat_map(|question| question.keys()));
+                    keys.extend(wanted.iter().flat_map(crate::tui::faces::FaceQuestion::keys));
                 }
             }
         }

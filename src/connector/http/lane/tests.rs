@@ -349,7 +349,7 @@ async fn whoever_waits_for_a_place_goes_on_after_the_hour_when_the_last_answer_u
     });
     tokio::task::yield_now().await;
     first.settle(CLEAN, Some(&headers));
-    let went = tokio::time::timeout(Duration::from_hours(2), second).await;
+    let went = timeout(Duration::from_hours(2), second).await;
     went.expect("it is not forgotten").expect("no panic");
     assert!(start.elapsed() >= Duration::from_mins(10));
     crate::tried("A7", 1);

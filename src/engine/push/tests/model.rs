@@ -313,16 +313,15 @@ impl Story {
             .push_until(&self.world, who, photo, (call, when), is_answer_lost)
             .await;
         let before = self.small.people[who].avatar;
-        match died {
-            Some(came) => self.settle(admin, who, before, photo, &came),
-            None => {
-                let shown = self.small.seen(&self.world, who);
-                self.assert(
-                    shown == before || shown == photo,
-                    format!("killed, {shown:?} is shown"),
-                );
-                self.small.half_done(admin, who, shown);
-            }
+        if let Some(came) = died {
+            self.settle(admin, who, before, photo, &came);
+        } else {
+            let shown = self.small.seen(&self.world, who);
+            self.assert(
+                shown == before || shown == photo,
+                format!("killed, {shown:?} is shown"),
+            );
+            self.small.half_done(admin, who, shown);
         }
     }
 

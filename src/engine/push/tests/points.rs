@@ -184,7 +184,7 @@ impl Scene {
         copy_folder(&self.paths.state_dir, &folder.path().join("state"));
         self.paths.state_dir = folder.path().join("state");
         self.paths.cache_dir = folder.path().join("cache");
-        self._folder = folder;
+        self.folder = folder;
         if has_intent_too_many {
             let journal = rusqlite::Connection::open(self.paths.journal()).expect("opens");
             // A file that never had the line has no guard that would miss it.

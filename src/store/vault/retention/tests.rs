@@ -68,7 +68,7 @@ async fn a_picture_that_a_younger_row_names_stays() {
     let past = Past::new();
     past.replaced("ada", b"shared face", 400, true).await;
     let young = past.replaced("bob", b"shared face", 1, true).await;
-    past.age(past.open(0).vault(), &Sha256::of(b"shared face"), 400);
+    Past::age(past.open(0).vault(), &Sha256::of(b"shared face"), 400);
     let store = past.open(30);
     assert!(is_kept(&store, b"shared face").await);
     assert_eq!(deeds(&store, &young, "bob").await.kept.len(), 1);
@@ -85,7 +85,7 @@ async fn a_file_that_no_row_names_leaves_once_it_is_old() {
                 .keep(Bytes::copy_from_slice(picture))
                 .await
                 .expect("kept");
-            past.age(store.vault(), &sha256, days);
+            Past::age(store.vault(), &sha256, days);
         }
     }
     let store = past.open(30);
