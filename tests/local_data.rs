@@ -87,13 +87,20 @@ fn a_replaced_picture_is_sealed_comes_back_byte_for_byte_and_can_be_forgotten() 
             "{needle} is known before"
         );
     }
-    let before = files(&stage);
+    // SQLite's companions come and go with whoever reads.
+    let lasting = || {
+        let mut files = files(&stage);
+        files.retain(|(path, _)| !path.ends_with("-shm") && !path.ends_with("-wal"));
+        files.sort();
+        files
+    };
+    let before = lasting();
     let dry = stage.run(&["forget", &name(0), "--dry-run"]).expect_code(0);
     assert!(
         dry.stdout.contains("Person 0") && dry.stdout.contains("nothing was removed"),
         "{dry:?}"
     );
-    assert_eq!(files(&stage), before);
+    assert!(lasting() == before, "a dry run changes nothing");
     // Nobody to ask.
     stage.run(&["forget", &name(0)]).expect_code(2);
     let forgotten = stage.run(&["forget", &name(0), "--yes"]).expect_code(0);
@@ -330,10 +337,8 @@ fn read_only_folder(stage: &Stage) -> PathBuf {
     if is_read_only {
         return folder;
     }
-    // Whoever may do everything still cannot make a folder in a file.
-    let file = stage.home().join("no-folder");
-    std::fs::write(&file, "").expect("writable");
-    file
+    // Nobody makes a folder there.
+    PathBuf::from("/proc/sys")
 }
 
 #[test]

@@ -420,12 +420,14 @@ impl Keys {
         })
     }
 
-    /// Takes the key out of the secret store; false if it was not there or nobody keeps it for us.
+    /// Takes the key out of the secret store; false if it was not there or the administrator keeps it: then the store
+    /// is not even asked.
     pub(super) fn forget(&self, id: KeyId) -> Result<bool, SecretStoreError> {
         *self.found.lock() = None;
+        let is_given = self.settings.key.is_some() || self.settings.key_file.is_some();
         match &self.settings.secret_store {
-            Some(store) => store.remove(&self.entry(id)),
-            None => Ok(false),
+            Some(store) if !is_given => store.remove(&self.entry(id)),
+            _ => Ok(false),
         }
     }
 

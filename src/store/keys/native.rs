@@ -128,9 +128,12 @@ mod platform {
             .enable_all()
             .build()
             .map_err(|error| SecretStoreError::Failed(error.to_string()))?;
-        let asked = runtime.block_on(tokio::time::timeout(PATIENCE, async {
-            work(SecretService::connect(EncryptionType::Dh).await?).await
-        }));
+        let asked = runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, async {
+                work(SecretService::connect(EncryptionType::Dh).await?).await
+            })
+            .await
+        });
         // Nothing that hangs behind it is waited for.
         runtime.shutdown_background();
         match asked {

@@ -132,8 +132,10 @@ fn a_key_that_is_given_needs_no_secret_store() {
         key: Some(key.to_text()),
         ..kept_in(&drawer)
     };
-    let found = keys(settings).begin().expect("sound").expect("given");
+    let keys = keys(settings);
+    let found = keys.begin().expect("sound").expect("given");
     assert_eq!((found.key.id(), found.place), (key.id(), KeyPlace::Given));
+    assert_eq!(keys.forget(key.id()), Ok(false));
     assert_eq!(*drawer.asked.lock(), 0);
 }
 
