@@ -56,7 +56,7 @@ fn i6_with_sixty_four_descriptors_requests_wait_and_everybody_gets_a_picture() {
 fn i4_without_memory_the_program_dies_and_the_next_start_goes_on() {
     let mut deaths = 0;
     // From too little to begin with, to nearly enough.
-    for kilobytes in [60_000, 120_000, 180_000, 240_000] {
+    for kilobytes in [60_000, 85_000, 95_000, 105_000] {
         let stage = company(12);
         let killed = Checker::begin(&stage).just_killed();
         let ended = limited(&stage, &format!("-v {kilobytes}"), &["sync", "--yes", "--json"]);
