@@ -7,7 +7,6 @@ use image::{DynamicImage, ImageFormat};
 use serde_json::json;
 
 use crate::common::Stage;
-use crate::common::checker::Checker;
 use crate::common::faults::{Scenario, Told, rule, tried};
 use crate::common::people::{company, hash, name, old_picture, photo};
 
@@ -238,7 +237,7 @@ fn f8_a_photo_larger_than_the_target_takes_is_scaled_once_or_fails_with_the_reas
     has_photo(&stage, 0, large.clone());
     let told = Scenario::on(stage)
         .switch("servicenow", json!({"attachments": {"max_bytes": limit}}))
-        .checked_with(&["sync", "--yes", "--json"], Checker::may_convert);
+        .checked_with(&["sync", "--yes", "--json"], |checker| checker.may_convert());
     let told = told.code(0).everybody_right_but(&[0]);
     assert_ne!(
         told.seen(&name(0)),
