@@ -248,20 +248,23 @@ impl Pushing {
                     ended.stop = unseen.stop;
                     return ended;
                 }
-                Ok((Settled::Doubled(position), stamp)) => {
-                    ended.after = Some(stamp);
-                    return self.give_up_record(work, position, ended).await;
+                Ok((Settled::Doubled(position), _)) => {
+                    ended = self.give_up_record(&mut work, position, ended).await;
+                    let Some(stamp) = ended.after.clone().filter(|_| !is_last) else {
+                        return ended;
+                    };
+                    // The other program's rows at the records that both write are settled as any others.
+                    match self.bring_in_any_size(person, change, Some(&stamp), turn).await {
+                        Ok(Brought::AlreadyThere(_)) => return ended,
+                        Ok(Brought::Done(again)) => work = again,
+                        Err(ended) => return *ended,
+                    }
                 }
                 Ok((Settled::Good, stamp)) => {
                     ended.after = Some(stamp);
                     return ended;
                 }
-                Ok((Settled::Foreign, _)) => {
-                    return Ended::new(
-                        Outcome::ChangedMeanwhile,
-                        "another picture was stored right after ours; it stays",
-                    );
-                }
+                Ok((Settled::Foreign, _)) => return self.make_room(&mut work).await,
                 Ok((Settled::Undone(what), _)) if is_last => {
                     return Ended {
                         hint: Some("look for a business rule that copies or deletes pictures".into()),

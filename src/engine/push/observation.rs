@@ -209,13 +209,16 @@ pub(super) fn settled(work: &Work, chain: &AvatarChain, displayed: Option<&Pictu
             Settled::Foreign
         };
     }
+    // Which of two records counts, the target tells by what it displays; both programs are told the same.
+    let holder = chain
+        .records
+        .iter()
+        .find(|record| record.picture(shown).is_some());
     let is_doubled = |place: &PlaceWork| {
-        let counts = chain.record(place.place).map(|record| &record.id);
-        let holds_shown = chain
-            .records
-            .iter()
-            .any(|record| Some(&record.id) == place.record.as_ref() && record.picture(shown).is_some());
-        place.is_created && counts != place.record.as_ref() && !holds_shown
+        place.is_created
+            && holder.is_some_and(|holder| {
+                holder.place == place.place && Some(&holder.id) != place.record.as_ref()
+            })
     };
     if let Some(position) = work.places.iter().position(is_doubled) {
         return Settled::Doubled(position);

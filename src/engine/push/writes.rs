@@ -9,6 +9,7 @@ use crate::connector::{ConnectorError, ErrorKind, Priority, TargetLookup};
 use crate::domain::ids::{PictureId, RecordId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, AvatarRecord, Column, Place, Scan, Sha256, StoredPicture};
+use crate::domain::run::Outcome;
 use crate::store::journal::{Answer, Intent, IntentId, WriteKind};
 
 /// What a write is about; the rest of an intent is the same for all writes of a push.
@@ -128,13 +129,8 @@ impl Pushing {
 
     /// The record that this push has created turned out to be one too many after pictures were stored there: they go,
     /// and it goes. The other one displays the picture.
-    pub(super) async fn give_up_record(
-        &self,
-        mut work: Box<Work>,
-        position: usize,
-        mut ended: Ended,
-    ) -> Ended {
-        match self.try_to_give_up(&mut work, position).await {
+    pub(super) async fn give_up_record(&self, work: &mut Work, position: usize, mut ended: Ended) -> Ended {
+        match self.try_to_give_up(work, position).await {
             Ok(Ok(())) => {
                 ended
                     .detail
@@ -153,6 +149,52 @@ impl Pushing {
             }
         }
         ended
+    }
+
+    /// Somebody has stored another picture right after ours, and it is displayed: ours beside it is seen by nobody.
+    pub(super) async fn make_room(&self, work: &mut Work) -> Ended {
+        let ended = Ended::new(
+            Outcome::ChangedMeanwhile,
+            "another picture was stored right after ours; it stays",
+        );
+        match self.try_to_make_room(work).await {
+            Ok(()) => ended,
+            Err(halt) => {
+                let halted = Ended::of(halt);
+                Ended {
+                    detail: format!("{}; ours is left beside it: {}", ended.detail, halted.detail),
+                    settled: false,
+                    stop: halted.stop,
+                    ..ended
+                }
+            }
+        }
+    }
+
+    async fn try_to_make_room(&self, work: &mut Work) -> Result<(), Halt> {
+        let (chain, displayed) =
+            futures::future::join(self.chain(&work.target), self.displayed(&work.target)).await;
+        let (chain, displayed) = (chain?, displayed?);
+        let ours: Vec<PictureId> = work
+            .places
+            .iter()
+            .flat_map(|place| place.uploaded.iter().cloned())
+            .collect();
+        let Some(holder) = chain.records.iter().find(|record| {
+            displayed
+                .as_ref()
+                .is_some_and(|shown| record.picture(shown).is_some())
+        }) else {
+            return Ok(());
+        };
+        for row in &holder.pictures {
+            let is_seen = displayed.as_ref() == Some(&row.id) || is_named(&chain, &row.id);
+            if ours.contains(&row.id) && !is_seen {
+                self.remove(work, holder.place, &holder.id, &row.id, row.sha256)
+                    .await?;
+            }
+        }
+        Ok(())
     }
 
     async fn try_to_give_up(&self, work: &mut Work, position: usize) -> Result<Result<(), String>, Halt> {

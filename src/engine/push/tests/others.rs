@@ -296,6 +296,21 @@ async fn a_newer_picture_found_at_the_last_look_stays() {
 }
 
 #[tokio::test]
+async fn beside_a_newer_picture_found_at_the_last_look_nothing_of_ours_is_left() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new(), picture(3)]);
+    scene.target.on(When::After, "remove", 2, |world| {
+        let theirs = world.store_at("ada", PROFILE, picture(3));
+        world.point_column("ada", PROFILE, Some(&theirs));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+    assert_eq!(scene.hashes(PROFILE), [Some(Sha256::of(&picture(3)))]);
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
 async fn if_the_old_pictures_vanish_meanwhile_ours_is_not_taken_back_from_somebody_who_has_no_other() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::Before, "displayed", 1, |world| {
