@@ -10,7 +10,7 @@ use avatar_sync::connector::http::{Answer, Fault, FaultKind, Origin, Outgoing, S
 use avatar_sync::connector::servicenow::{
     ServiceNowAuth, ServiceNowSettings, ServiceNowTarget, instance_origin,
 };
-use avatar_sync::domain::brake::Limits;
+use avatar_sync::domain::plan::Limits;
 use avatar_sync::engine::{Depth, Engine, EngineSettings, RunControl};
 use avatar_sync::sandbox::exchange::Request;
 use avatar_sync::sandbox::{Exchanged, Sandbox};
@@ -80,7 +80,6 @@ impl Moment {
             let plan = engine.plan(&scan).await;
             let (events, mut received) = tokio::sync::mpsc::channel(1_024);
             let control = RunControl::new().of_kind(RunKind::Sync);
-            let limits = Limits::NONE;
             let applying = engine.apply(plan, &Limits::NONE, &control, events);
             let listening = async {
                 let mut said = Vec::new();
