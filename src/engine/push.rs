@@ -326,7 +326,8 @@ impl Pushing {
         let mut not_brought = NotBrought::from(halt);
         if work.is_committed {
             // The new picture is displayed, or the old ones are in the vault; the next start brings it to an end.
-            not_brought.ended.settled = false;
+            let is_theirs = not_brought.ended.outcome == Outcome::ChangedMeanwhile;
+            not_brought.ended.settled = is_theirs && self.try_to_make_room(&mut work).await.is_ok();
             not_brought
                 .ended
                 .detail

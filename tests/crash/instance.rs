@@ -330,7 +330,8 @@ fn h5_a_picture_chosen_between_our_read_and_our_write_is_there_or_kept() {
             let violations = checker.violations();
             assert!(
                 violations.iter().all(|violation| is_the_window(&violation.what)),
-                "{method} {number}: {violations:#?}"
+                "{method} {number}: {violations:#?}\n{ended:?}\n{:#?}",
+                stage.writes()
             );
             drop(checker);
             let wanted = [Some(hash(&theirs)), Some(hash(&photo(number)))];

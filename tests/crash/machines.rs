@@ -129,6 +129,32 @@ fn at_once(people: usize) -> [usize; 2] {
         let changed = outcomes.iter().filter(|outcome| *outcome == "changed_meanwhile");
         assert!(changed.count() <= 1, "{person}: {outcomes:?}");
     }
+    for violation in checker.violations() {
+        let steps: Vec<Value> = [&first, &second]
+            .iter()
+            .flat_map(|run| run.events())
+            .filter(|event| event["person"]["upn"].as_str() == violation.person.as_deref())
+            .collect();
+        println!("{violation}\n{steps:#?}");
+        if let Some(step) = steps.first() {
+            let user = step["person"]["servicenow_sys_id"].as_str().expect("a key");
+            let writes = stage.writes();
+            let profiles: Vec<&Value> = writes
+                .iter()
+                .filter(|write| write["fields"]["document"] == user)
+                .map(|write| &write["sys_id"])
+                .collect();
+            for write in &writes {
+                let is_theirs = write["sys_id"] == user
+                    || profiles.contains(&&write["sys_id"])
+                    || profiles.contains(&&write["fields"]["table_sys_id"])
+                    || write["fields"]["table_sys_id"] == user;
+                if is_theirs {
+                    println!("{write}");
+                }
+            }
+        }
+    }
     checker.assert();
     assert_everybody_has_one_valid_picture(&stage, people);
     let changed = |run: &Ended| run.summary()["changed_meanwhile"].as_u64().expect("a number") as usize;

@@ -171,7 +171,8 @@ impl Pushing {
         }
     }
 
-    async fn try_to_make_room(&self, work: &mut Work) -> Result<(), Halt> {
+    /// Takes ours back from records that hold something else too; never what is displayed or named.
+    pub(super) async fn try_to_make_room(&self, work: &mut Work) -> Result<(), Halt> {
         let (chain, displayed) =
             futures::future::join(self.chain(&work.target), self.displayed(&work.target)).await;
         let (chain, displayed) = (chain?, displayed?);
@@ -180,18 +181,14 @@ impl Pushing {
             .iter()
             .flat_map(|place| place.uploaded.iter().cloned())
             .collect();
-        let Some(holder) = chain.records.iter().find(|record| {
-            displayed
-                .as_ref()
-                .is_some_and(|shown| record.picture(shown).is_some())
-        }) else {
-            return Ok(());
-        };
-        for row in &holder.pictures {
-            let is_seen = displayed.as_ref() == Some(&row.id) || is_named(&chain, &row.id);
-            if ours.contains(&row.id) && !is_seen {
-                self.remove(work, holder.place, &holder.id, &row.id, row.sha256)
-                    .await?;
+        for record in &chain.records {
+            let is_alone = record.image_rows().all(|row| ours.contains(&row.id));
+            for row in &record.pictures {
+                let is_seen = displayed.as_ref() == Some(&row.id) || is_named(&chain, &row.id);
+                if ours.contains(&row.id) && !is_alone && !is_seen {
+                    self.remove(work, record.place, &record.id, &row.id, row.sha256)
+                        .await?;
+                }
             }
         }
         Ok(())
