@@ -252,13 +252,13 @@ async fn dispatch_async(
         Command::Explain(arguments) => explain::run(output, global, &arguments).await,
         Command::Report(arguments) => report::run(output, global, &arguments).await,
         Command::Plan(arguments) => plan::run(output, global, &arguments).await,
-        Command::Apply(arguments) => apply::run(output, global, &arguments).await,
-        Command::Push(arguments) => push::run(output, global, &arguments).await,
+        Command::Apply(arguments) => Box::pin(apply::run(output, global, &arguments)).await,
+        Command::Push(arguments) => Box::pin(push::run(output, global, &arguments)).await,
         Command::Sync(arguments) => Box::pin(sync::run(output, global, &arguments)).await,
         Command::Notify(command) => notify::run(output, global, &command).await,
-        Command::Clean(arguments) => clean::run(output, global, &arguments).await,
-        Command::Resume(arguments) => resume::run(output, global, &arguments).await,
-        Command::Undo(arguments) => undo::run(output, global, &arguments).await,
+        Command::Clean(arguments) => Box::pin(clean::run(output, global, &arguments)).await,
+        Command::Resume(arguments) => Box::pin(resume::run(output, global, &arguments)).await,
+        Command::Undo(arguments) => Box::pin(undo::run(output, global, &arguments)).await,
         Command::Completions(_)
         | Command::Config(_)
         | Command::Info(_)

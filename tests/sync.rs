@@ -352,6 +352,7 @@ fn an_avatar_without_a_photo_stays_unless_removal_is_asked_for() {
     let now = [
         ("AVATAR_SYNC_POLICY_MIRROR_REMOVALS", "true"),
         ("AVATAR_SYNC_POLICY_ABSENCE_HOURS", "0"),
+        ("AVATAR_SYNC_POLICY_REMOVAL_APPROVAL", "automatic"),
     ];
     let brake = stage
         .run_with(&now, &["sync", "--yes", "--max-removals", "0"])

@@ -20,7 +20,10 @@ pub fn asked() -> CancellationToken {
     ASKED
         .get_or_init(|| {
             let asked = CancellationToken::new();
-            tokio::spawn(watch(asked.clone()));
+            let (heard, signals) = mpsc::unbounded_channel();
+            // Before anything else is done: a signal that nobody listens to yet ends the program in mid-sentence.
+            listen(&heard);
+            tokio::spawn(watch(asked.clone(), signals));
             asked
         })
         .clone()
@@ -36,10 +39,7 @@ pub fn on_interrupt(stop: impl Fn() + Send + 'static) -> JoinHandle<()> {
     })
 }
 
-async fn watch(asked: CancellationToken) {
-    let (heard, mut signals) = mpsc::unbounded_channel();
-    listen(&heard);
-    drop(heard);
+async fn watch(asked: CancellationToken, mut signals: mpsc::UnboundedReceiver<()>) {
     if signals.recv().await.is_none() {
         // No signal can be listened to here; each of them ends the program by itself.
         return;

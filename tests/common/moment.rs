@@ -80,8 +80,7 @@ impl Moment {
             let plan = engine.plan(&scan).await;
             let (events, mut received) = tokio::sync::mpsc::channel(1_024);
             let control = RunControl::new().of_kind(RunKind::Sync);
-            let limits = Limits::NONE;
-            let applying = engine.apply(plan, &limits, &control, events);
+            let applying = engine.apply(plan, &Limits::NONE, &control, events);
             let listening = async {
                 let mut said = Vec::new();
                 while let Some(event) = received.recv().await {

@@ -23,6 +23,10 @@ pub fn seen(stage: &Stage) -> BTreeMap<String, Value> {
 
 /// Types the number that a large change asks for, and accepts.
 fn accept(terminal: &Terminal) {
+    // A frame may come in pieces: the question is its last line.
+    terminal.wait_for("the question", |screen| {
+        screen.shows("to do it:") || screen.shows("does it,")
+    });
     let contents = terminal.look(Screen::contents);
     if let Some((_, after)) = contents.split_once("Type ") {
         let number: String = after.chars().take_while(char::is_ascii_digit).collect();

@@ -13,7 +13,9 @@ fn three_people_are_pushed_looked_back_on_and_have_their_old_faces_again() {
     let terminal = open(setup(&stage, Kind::Kitty));
     wait_for_person(&terminal, &people[0]);
     terminal.type_keys("   p");
-    terminal.wait_for("the plan of three", |screen| screen.shows("change 3 people"));
+    terminal.wait_for("the plan of three", |screen| {
+        screen.shows("change 3 people") && screen.shows("does it")
+    });
     terminal.type_keys("<enter>");
     terminal.wait_for("the end of the push", |screen| screen.shows("Run: over"));
     let pushed = seen(&stage);
@@ -26,7 +28,7 @@ fn three_people_are_pushed_looked_back_on_and_have_their_old_faces_again() {
     );
 
     terminal.type_keys("H");
-    terminal.wait_for("the run in the history", |screen| screen.shows("3 updated"));
+    terminal.wait_for("the run in the history", |screen| screen.shows("History: 1 run"));
     terminal.type_keys("<enter>");
     terminal.wait_for("both faces of the first one", |screen| {
         screen.shows("before this run") && screen.shows("set by this run") && screen.pictures().len() == 2
@@ -35,7 +37,9 @@ fn three_people_are_pushed_looked_back_on_and_have_their_old_faces_again() {
     terminal.wait_for("the runs again", |screen| screen.shows("History: 1 run"));
     terminal.type_keys("u");
     terminal.wait_for("the plan of the undo", |screen| {
-        screen.shows("Undo: take run") && screen.shows("3 see the picture of before")
+        screen.shows("Undo: take run")
+            && screen.shows("3 see the picture of before")
+            && screen.shows("does it")
     });
     assert_eq!(seen(&stage), pushed, "a plan changes nothing");
     terminal.type_keys("<enter>");

@@ -61,6 +61,9 @@ async fn rich(folder: &Path) -> Vec<u8> {
     fs::read(paths(folder).journal()).expect("readable")
 }
 
+/// How many questions [`ask_everything`] asks of a journal that has a run.
+const QUESTIONS: usize = 10;
+
 /// Asks for everything that anybody asks a journal; whatever is wrong with it is an error, never more.
 async fn ask_everything(store: &Store) -> usize {
     let journal = store.journal();
@@ -163,7 +166,7 @@ async fn a_thousand_damaged_journals_each_end_in_one_that_can_be_written() {
         match Store::open(&paths(place.path()), Access::Write) {
             Ok(store) => {
                 let answered = ask_everything(&store).await;
-                read_in_full += usize::from(answered == 11);
+                read_in_full += usize::from(answered == QUESTIONS);
                 let is_aside = store.notes().iter().any(|note| note.contains("damaged"));
                 set_aside += usize::from(is_aside);
                 let began = store.journal().begin_run(start()).await;
