@@ -300,7 +300,8 @@ impl Pushing {
                     limit: ended.too_large.unwrap_or(self.form.limit),
                     ..self.form
                 };
-                self.bring(person, change, expected, form, turn).await
+                let left = ended.left.as_ref().or(expected);
+                self.bring(person, change, left, form, turn).await
             }
             other => other,
         }
@@ -342,7 +343,25 @@ impl Pushing {
                 .push_str("; what was begun is settled when the program starts again");
         }
         not_brought.ended.settled &= work.open == 0;
+        if not_brought.too_large.is_some() {
+            not_brought.left = self.left_but_for_ours(&work).await;
+        }
         Err(not_brought)
+    }
+
+    /// How the target is left, if nothing but the records that this push has created is different from what it found.
+    async fn left_but_for_ours(&self, work: &Work) -> Option<ChainStamp> {
+        let left = self.chain(&work.target).await.ok()?;
+        let mut others = left.clone();
+        others.records.retain(|record| {
+            let was_there = work.before.records.iter().any(|before| before.id == record.id);
+            let is_ours = work
+                .places
+                .iter()
+                .any(|place| place.record.as_ref() == Some(&record.id));
+            was_there || !is_ours || !record.pictures.is_empty()
+        });
+        (others.stamp() == work.before.stamp()).then(|| left.stamp())
     }
 
     /// S4 to S9.
@@ -495,6 +514,8 @@ struct NotBrought {
     ended: Ended,
     /// The limit, if the picture was too large.
     too_large: Option<u64>,
+    /// How the target was left then, if nobody else has changed it.
+    left: Option<ChainStamp>,
 }
 
 impl From<Halt> for NotBrought {
@@ -504,6 +525,7 @@ impl From<Halt> for NotBrought {
                 Halt::TooLarge { limit } => Some(limit),
                 _ => None,
             },
+            left: None,
             ended: Ended::of(halt),
         }
     }

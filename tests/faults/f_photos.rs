@@ -249,7 +249,7 @@ fn f8_a_photo_larger_than_the_target_takes_is_scaled_once_or_fails_with_the_reas
         .switch("servicenow", json!({"attachments": {"max_bytes": 100}}))
         .sync()
         .code(4);
-    assert_eq!(told.count("failed"), 2);
+    assert_eq!(told.count("failed"), 2, "{:?}", told.ended);
     tried("F8", 3);
 }
 
