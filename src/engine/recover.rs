@@ -92,8 +92,11 @@ pub(super) fn rows_of_ours(person: &Unfinished, chain: &AvatarChain) -> HashSet<
     let mut ours = HashSet::new();
     for record in &chain.records {
         for row in &record.pictures {
+            // What an answer has told of by its id need not be looked for by its bytes: somebody may have chosen the same
+            // picture since.
             let has_bytes_of = |write: &WriteRecord| {
-                write.intent.record.as_ref() == Some(&record.id)
+                write.uploaded().is_none()
+                    && write.intent.record.as_ref() == Some(&record.id)
                     && write.intent.bytes == Some(row.bytes)
                     && write.intent.sha256 == row.sha256
                     && row.sha256.is_some()

@@ -442,7 +442,8 @@ impl Pushing {
                 && !is_named(chain, &row.id)
                 && !work.left.contains(&row.id)
         };
-        let doomed: Vec<StoredPicture> = known.pictures.iter().filter(is_doomed).cloned().collect();
+        // The youngest first: of several old ones the oldest is displayed, and none of the others may come up when it goes.
+        let doomed: Vec<StoredPicture> = known.pictures.iter().rev().filter(is_doomed).cloned().collect();
         for row in doomed {
             work.is_committed = true;
             match self.remove(work, place, &record, &row.id, row.sha256).await {

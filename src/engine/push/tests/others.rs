@@ -296,6 +296,20 @@ async fn a_newer_picture_found_at_the_last_look_stays() {
 }
 
 #[tokio::test]
+async fn of_several_old_pictures_none_comes_up_while_they_go() {
+    let ada = ada_with_photo()
+        .stored(PROFILE, old())
+        .stored(PROFILE, picture(3))
+        .stored(PROFILE, picture(4))
+        .stored(USER, old());
+    let scene = Scene::of(ada);
+    scene.target.promise("ada", &[new()]);
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    scene.assert_in_order(&new());
+}
+
+#[tokio::test]
 async fn beside_a_newer_picture_found_at_the_last_look_nothing_of_ours_is_left() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new(), picture(3)]);

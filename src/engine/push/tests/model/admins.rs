@@ -172,14 +172,13 @@ impl Admin {
         came.expect("everybody is told of")
     }
 
-    /// Killed at a call; `None` if it came to that. The answer to the last write may not have reached the disk.
+    /// Killed at a call; `None` if it came to that.
     pub(super) async fn push_until(
         &mut self,
         world: &World,
         who: usize,
         photo: Option<u8>,
         (call, when): (usize, When),
-        is_answer_lost: bool,
     ) -> Option<Came> {
         let target = Arc::new(Watched::new(world));
         let photo: Vec<u8> = photo.into_iter().collect();
@@ -197,24 +196,6 @@ impl Admin {
             copy_folder(&self.paths.state_dir, &folder.path().join("state"));
             self.paths = paths_in(&folder);
             self.folder = folder;
-            if is_answer_lost {
-                let journal = rusqlite::Connection::open(self.paths.journal()).expect("opens");
-                // A file that never had the answer has no guard that would miss it.
-                journal
-                    .execute_batch(
-                        "DROP TRIGGER writes_are_answered_once; DROP TRIGGER trail_stays;
-                         DELETE FROM trail WHERE what = 3 AND subject = (SELECT max(id) FROM writes)",
-                    )
-                    .expect("no guards");
-                journal
-                    .execute(
-                        "UPDATE writes SET answer = NULL, answer_id = NULL, detail = NULL, answered = NULL
-                         WHERE id = (SELECT max(id) FROM writes) AND (run, source) IN
-                            (SELECT run, source FROM under_way)",
-                        [],
-                    )
-                    .expect("a journal");
-            }
             self.start();
         }
         came
