@@ -104,6 +104,7 @@ impl Small {
         person.known[admin] = Known::Replaced(person.avatar);
         person.is_stale = [true; 2];
         person.is_stale[admin] = false;
+        person.was_edited[admin] = false;
         person.see(avatar);
     }
 
