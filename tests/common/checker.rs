@@ -836,8 +836,8 @@ impl Story<'_> {
             match outcome {
                 "updated" => {
                     let photo = &photos[source];
-                    let is_kept_as_is =
-                        matches!(photo["content_type"].as_str(), Some("image/jpeg" | "image/png"));
+                    let is_kept_as_is = !self.checker.may_convert
+                        && matches!(photo["content_type"].as_str(), Some("image/jpeg" | "image/png"));
                     let is_right = match seen {
                         None => false,
                         Some(seen) if photo["sha256"] == *seen => true,

@@ -245,12 +245,32 @@ fn f8_a_photo_larger_than_the_target_takes_is_scaled_once_or_fails_with_the_reas
         "the new one is shown, smaller"
     );
     // Not even the smallest fits.
-    let told = Scenario::of(2)
+    let told = Scenario::of(1)
         .switch("servicenow", json!({"attachments": {"max_bytes": 100}}))
         .sync()
         .code(4);
-    assert_eq!(told.count("failed"), 2);
-    tried("F8", 3);
+    assert_eq!(told.count("failed"), 1, "{:?}", told.ended);
+    tried("F8", 2);
+}
+
+/// The profile that the first attempt has made is taken for somebody else's change by the second one.
+#[test]
+#[ignore = "fails: whoever has no profile yet ends as changed meanwhile when the first upload is too large"]
+fn f8_a_photo_that_is_too_large_for_somebody_without_a_profile_is_scaled_as_well() {
+    let large = Portrait::new(77, 77)
+        .with_width(300)
+        .with_encoding(Encoding::Png16)
+        .bytes()
+        .to_vec();
+    let limit = large.len() - 500;
+    let stage = company(2);
+    has_photo(&stage, 1, large);
+    let told = Scenario::on(stage)
+        .switch("servicenow", json!({"attachments": {"max_bytes": limit}}))
+        .checked_with(&["sync", "--yes", "--json"], |checker| checker.may_convert());
+    let told = told.code(0);
+    assert_eq!(told.count("updated"), 2, "{:?}", told.ended);
+    tried("F8", 1);
 }
 
 #[test]
