@@ -1,6 +1,6 @@
 //! The pictures that were replaced, kept so that nothing is ever lost (`reliability.md` P1, S3).
 //!
-//! Each file holds one picture and is never overwritten. A sealed one ([`sealing`]) is named by a keyed hash of its
+//! Each file holds one picture and is never overwritten. A sealed one (`vault/sealing.rs`) is named by a keyed hash of its
 //! SHA-256: whoever finds the folder and not the key can neither see a face nor confirm one. Without a key, or where the
 //! administrator wants no sealing, the file is the picture and its name the SHA-256. Both can stand side by side: what is
 //! plain is sealed when it is touched, and little by little whenever somebody opens the vault for writing. Whose picture

@@ -210,7 +210,7 @@ fn invented(users: usize, seed: u64) -> Stage {
 }
 
 #[test]
-#[ignore = "takes long: a thousand people, twenty times, twice each"]
+#[ignore = "takes long, and fails for some seeds: three attempts are too few at this rate of trouble"]
 fn b1_a_thousand_people_end_as_they_would_have_without_trouble_twenty_times() {
     let (people, seeds) = (1_000, 20);
     for seed in 1..=seeds {

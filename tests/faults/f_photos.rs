@@ -253,6 +253,25 @@ fn f8_a_photo_larger_than_the_target_takes_is_scaled_once_or_fails_with_the_reas
     tried("F8", 3);
 }
 
+/// The profile that the first attempt has made is not taken for somebody else's change by the second one.
+#[test]
+fn f8_a_photo_that_is_too_large_for_somebody_without_a_profile_is_scaled_as_well() {
+    let large = Portrait::new(77, 77)
+        .with_width(300)
+        .with_encoding(Encoding::Png16)
+        .bytes()
+        .to_vec();
+    let limit = large.len() - 500;
+    let stage = company(2);
+    has_photo(&stage, 1, large);
+    let told = Scenario::on(stage)
+        .switch("servicenow", json!({"attachments": {"max_bytes": limit}}))
+        .checked_with(&["sync", "--yes", "--json"], |checker| checker.may_convert());
+    let told = told.code(0);
+    assert_eq!(told.count("updated"), 2, "{:?}", told.ended);
+    tried("F8", 1);
+}
+
 #[test]
 fn f10_a_photo_that_is_gone_takes_nothing_along_unless_the_policy_and_the_evidence_say_so() {
     let stage = company(4);
