@@ -53,6 +53,7 @@ fn i6_with_sixty_four_descriptors_requests_wait_and_everybody_gets_a_picture() {
 /// Out of memory, the process dies wherever it is; the journal is whole, and the next start finishes.
 #[cfg(target_os = "linux")]
 #[test]
+#[ignore = "where the memory ends depends on the machine: it may take minutes"]
 fn i4_without_memory_the_program_dies_and_the_next_start_goes_on() {
     let mut deaths = 0;
     // From too little to begin with, to nearly enough.
