@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 /// A clock that can be moved forwards (`POST /clock`): tokens age and rate windows turn.
 #[derive(Debug, Default)]
 pub struct Clock {
-    /// Milliseconds that it is ahead.
+    /// Milliseconds that a test has advanced it by.
     advanced: AtomicI64,
     /// Milliseconds since 1970 at which real time was stopped; 0 while it runs.
     stopped_at: AtomicI64,
-    /// Milliseconds that the hand has been moved since.
+    /// Milliseconds that the hand has been moved by since.
     hand: AtomicI64,
 }
 
