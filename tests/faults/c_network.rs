@@ -26,15 +26,18 @@ fn c3_bodies_of_a_wrong_length_and_without_end_are_given_up() {
         .fault(rule("servicenow", "GET", TABLES, 1, json!({"wrong_length": 500})))
         .sync();
     told.code(0).after_the_faults().everybody_right();
-    // A length that is too small looks like a whole answer whose JSON breaks off: an error, never half a list.
+    // A length that is too small looks like a whole answer whose JSON breaks off: never half a list, and asked again.
     let told = Scenario::of(4)
-        .fault(rule(
-            "servicenow",
-            "GET",
-            "^/api/now/table/sys_user$",
-            1,
-            json!({"wrong_length": -20}),
-        ))
+        .fault(rule("entra", "GET", "^/v1.0/", 1, json!({"wrong_length": -20})))
+        .fault(rule("servicenow", "GET", TABLES, 2, json!({"wrong_length": -20})))
+        .sync();
+    told.code(0).after_the_faults().everybody_right();
+    // One that stays is named, and nobody is taken for missing because of it.
+    let told = Scenario::of(4)
+        .fault(
+            json!({"service": "servicenow", "method": "GET", "path": "^/api/now/table/sys_user$",
+            "do": {"wrong_length": -20}}),
+        )
         .sync();
     told.code(1).after_the_faults().says("could not be understood");
     // One that never ends costs that one person's photo, not the run.

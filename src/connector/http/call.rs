@@ -309,6 +309,14 @@ impl ServiceWords {
     }
 }
 
+impl ServiceWords {
+    /// With what is wrong with the answer, unless it says so itself.
+    pub(super) fn saying(mut self, complaint: &str) -> Self {
+        self.message.get_or_insert_with(|| complaint.to_owned());
+        self
+    }
+}
+
 impl fmt::Display for ServiceWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;

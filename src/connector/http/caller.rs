@@ -361,7 +361,13 @@ impl Caller {
             }
             Went::Answered(class, answer) => {
                 let kind = class.kind(&answer.headers, &answer.body, call.needs.as_deref());
+                let complaint = class
+                    .complaint()
+                    .map(|complaint| answer.words().saying(complaint));
                 let mut failure = Failure::answered(self.system, operation, kind, answer);
+                if let Some(words) = complaint {
+                    failure.cause = Arc::new(words);
+                }
                 failure.class = Some(class);
                 failure
             }

@@ -32,6 +32,8 @@ pub enum Class {
     NotDone,
     /// The transaction was cancelled; what came is not whole. Ask for less (`servicenow.md` 6.3).
     CutOff,
+    /// JSON that breaks off, as when the length it was sent with is too small (`reliability.md` C3).
+    BrokenOff,
     /// Something other than the API answered.
     WrongSpeaker(Speaker),
     /// 401.
@@ -79,11 +81,14 @@ fn delivered(body: &[u8], expect: Expect) -> Class {
     if !matches!(text.first(), Some(b'{' | b'[')) {
         return Class::Unreadable;
     }
-    // Names of people can hold the words too, so only JSON that breaks off counts.
-    if contains(body, CANCELLED) && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err() {
-        return Class::CutOff;
+    match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+        Ok(_) => Class::Success,
+        // Names of people can hold the words too, so only in broken JSON do they count.
+        Err(_) if contains(body, CANCELLED) => Class::CutOff,
+        Err(error) if error.is_eof() => Class::BrokenOff,
+        // Who reads it says what is wrong with it.
+        Err(_) => Class::Success,
     }
-    Class::Success
 }
 
 /// How long a 429 asks to wait: `Retry-After`, or else the reset of the rule that was hit.
@@ -101,7 +106,7 @@ impl Class {
             Self::Throttled(_) | Self::NotDone => 6,
             Self::ServerError if matches!(status.as_u16(), 503 | 504) => 6,
             // Two quick repeats tell a page that flashed by from one that stays.
-            Self::ServerError | Self::WrongSpeaker(_) => 3,
+            Self::ServerError | Self::WrongSpeaker(_) | Self::BrokenOff => 3,
             _ => 1,
         }
     }
@@ -115,13 +120,23 @@ impl Class {
     pub fn outcome_unknown(self) -> bool {
         matches!(
             self,
-            Self::ServerError | Self::NotDone | Self::CutOff | Self::Unreadable
+            Self::ServerError | Self::NotDone | Self::CutOff | Self::BrokenOff | Self::Unreadable
         )
     }
 
     /// True if the service itself is in trouble, for the circuit breaker.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::ServerError)
+        matches!(self, Self::ServerError | Self::BrokenOff)
+    }
+
+    /// What is wrong with an answer whose status says that all is well.
+    pub fn complaint(self) -> Option<&'static str> {
+        match self {
+            Self::BrokenOff => Some("the answer could not be understood: its JSON breaks off"),
+            Self::Unreadable => Some("the answer could not be understood: it is no JSON"),
+            Self::NotDone => Some("the session was busy and the request was dropped"),
+            _ => None,
+        }
     }
 
     /// What a request that ends so means. `needs` is the right that a 403 asks for.
@@ -143,7 +158,7 @@ impl Class {
             },
             Self::NotFound => ErrorKind::NotFound,
             Self::Redirected | Self::Refused => ErrorKind::Refused,
-            Self::Success | Self::Unreadable => ErrorKind::UnexpectedAnswer,
+            Self::Success | Self::BrokenOff | Self::Unreadable => ErrorKind::UnexpectedAnswer,
         }
     }
 }
@@ -296,6 +311,8 @@ mod tests {
             (200, &[JSON], "", Class::Unreadable),
             (200, &[JSON], "plain words", Class::Unreadable),
             (200, &[JSON], "null", Class::Unreadable),
+            (200, &[JSON], r#"{"value":[{"id":1},{"id":2}"#, Class::BrokenOff),
+            (201, &[JSON], r#"{"result":{"sys_id":"a"#, Class::BrokenOff),
             (202, &[JSON], "", Class::NotDone),
             (202, &[JSON], "{}", Class::NotDone),
             (429, &[("retry-after", "7")], "", Class::Throttled(seven)),
@@ -443,6 +460,7 @@ mod tests {
             Class::ServerError,
             Class::NotDone,
             Class::CutOff,
+            Class::BrokenOff,
             Class::Unreadable,
         ] {
             assert!(class.outcome_unknown() && !class.nothing_done(), "{class:?}");
