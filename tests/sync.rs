@@ -45,7 +45,7 @@ fn statuses(stage: &Stage, arguments: &[&str]) -> BTreeMap<String, Value> {
 
 #[test]
 fn every_planted_case_gets_its_verdict() {
-    let stage = Stage::invented(1_000);
+    let stage = Stage::invented(400);
     let people = statuses(&stage, &["status", "--deep", "--json"]);
     let mut seen = HashSet::new();
     let mut wrong = Vec::new();
@@ -90,7 +90,7 @@ fn without_deep_nothing_is_claimed_that_was_not_seen() {
 
 #[test]
 fn a_full_run_brings_everybody_into_sync_and_a_second_one_writes_nothing() {
-    let stage = Stage::invented(1_000);
+    let stage = Stage::invented(400);
     let before = avatars(&stage);
     let first = stage.run(&["sync", "--yes", "--json"]).expect_code(0);
     let summary = first.summary();
