@@ -1,4 +1,10 @@
 //! A plan, carried out: many people at once, one report, brakes, pause and stop.
+//!
+//! ```text
+//! everybody has a turn ─► told of, or kept for a further turn: trouble that may pass
+//!                 ▲                              │ everybody has had theirs, and somebody got through
+//!                 └──────── twice at most ───────┘
+//! ```
 
 use std::collections::HashMap;
 use std::sync::Arc;
