@@ -370,8 +370,8 @@ impl Engine {
     ) {
         let pushing = Arc::new(pushing);
         let mut waiting: Vec<Waiting<T>> = steps.into_iter().map(Waiting::first).collect();
-        for number in 1..=TURNS {
-            let mut round = Round::new(number);
+        for turn in 1..=TURNS {
+            let mut round = Round::new(turn);
             self.carry_out_round(&pushing, waiting, control, running, &mut round)
                 .await;
             // What kept everybody from a good end is no bad luck.
@@ -380,6 +380,11 @@ impl Engine {
             if waiting.is_empty() || !goes_on {
                 break;
             }
+            tracing::info!(
+                people = waiting.len(),
+                turn,
+                "kept from a good end by trouble that may pass"
+            );
         }
         for left in waiting {
             self.end_with_earlier(left, &pushing, running).await;
@@ -495,9 +500,9 @@ struct Round<T> {
 }
 
 impl<T> Round<T> {
-    fn new(number: usize) -> Self {
+    fn new(turn: usize) -> Self {
         Self {
-            is_first: number == 1,
+            is_first: turn == 1,
             brake: FailureBrake::default(),
             is_braked: false,
             has_helped: false,

@@ -127,7 +127,10 @@ fn a10_while_both_services_pause_the_program_does_next_to_nothing() {
     };
     let begun = Instant::now();
     while figures("throttled") != [1, 1] {
-        assert!(begun.elapsed() < Duration::from_mins(1), "both were to be refused");
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "both were to be refused"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     // What was in hand is put away.
@@ -146,7 +149,11 @@ fn a10_while_both_services_pause_the_program_does_next_to_nothing() {
     checker.assert();
     assert!(output.status.success());
     assert!(is_paused, "both lanes waited while the program was watched");
-    assert!(share < 0.05, "{:.1} % of a processor while waiting", share * 100.0);
+    assert!(
+        share < 0.05,
+        "{:.1} % of a processor while waiting",
+        share * 100.0
+    );
     tried("A10", 1);
 }
 

@@ -165,7 +165,11 @@ fn b1_trouble_at_random_costs_time_and_nobody_their_picture() {
     let moment = Moment::of(stage);
     let run = moment.sync();
     let summary = run.ended.summary();
-    assert_eq!((&summary["updated"], &summary["failed"]), (&json!(16), &json!(0)), "{summary}");
+    assert_eq!(
+        (&summary["updated"], &summary["failed"]),
+        (&json!(16), &json!(0)),
+        "{summary}"
+    );
     everybody_shows_their_photo(&moment, 16);
     tried("B1", 1);
 }

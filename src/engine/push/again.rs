@@ -41,11 +41,9 @@ impl Trace {
     /// What a push that goes no further leaves. `None` if only the journal could tell the next start what is to be
     /// done: an ordinary attachment that was the avatar looks like any other once no column names it.
     pub(super) fn of_push(work: &Work, is_settled: bool) -> Option<Self> {
-        let superseded = || work.places.iter().flat_map(|place| &place.superseded);
-        if !is_settled && superseded().any(|row| row.form == PictureForm::Plain) {
-            return None;
-        }
-        Some(Self::of(work, Some(work.photo.wanted)))
+        let mut superseded = work.places.iter().flat_map(|place| &place.superseded);
+        let is_untold = !is_settled && superseded.any(|row| row.form == PictureForm::Plain);
+        (!is_untold).then(|| Self::of(work, Some(work.photo.wanted)))
     }
 
     /// What a removal that goes no further leaves.
@@ -54,20 +52,22 @@ impl Trace {
     }
 
     fn of(work: &Work, wanted: Option<Wanted>) -> Self {
-        let places = &work.places;
-        let created = places.iter().filter(|place| place.is_created);
+        let created = work.places.iter().filter(|place| place.is_created);
+        let uploaded = work.places.iter().flat_map(|place| &place.uploaded);
+        // Nothing goes before the new picture is displayed, unless that is all there is to do.
+        let deletes = work.is_committed || wanted.is_none();
+        let superseded = work
+            .places
+            .iter()
+            .filter(|_| deletes)
+            .flat_map(|place| &place.superseded);
         Self {
             before: work.before.clone(),
             created: created.filter_map(|place| place.record.clone()).collect(),
-            uploaded: places.iter().flat_map(|place| place.uploaded.clone()).collect(),
+            uploaded: uploaded.cloned().collect(),
             wanted,
             learned: work.learned.clone(),
-            superseded: if work.is_committed || wanted.is_none() {
-                let rows = places.iter().flat_map(|place| &place.superseded);
-                rows.map(|row| row.id.clone()).collect()
-            } else {
-                HashSet::new()
-            },
+            superseded: superseded.map(|row| row.id.clone()).collect(),
         }
     }
 
