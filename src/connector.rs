@@ -437,8 +437,10 @@ pub enum ErrorKind {
     },
     /// There is no such person, record or picture (or it is hidden from this account).
     NotFound,
-    /// The service asked to slow down for longer than we wait.
+    /// The service kept refusing this request with "slow down"; others may have got through.
     Throttled,
+    /// The service asked for a pause that is longer than we wait. The run stops; it can be resumed.
+    PauseTooLong,
     /// The service cannot be reached or answers with errors of its own.
     Unavailable,
     /// The request may or may not have been carried out; look before repeating it.
@@ -482,7 +484,7 @@ impl ErrorKind {
     pub fn stops_run(&self) -> bool {
         matches!(
             self,
-            Self::SignInRejected | Self::WrongSpeaker(_) | Self::Configuration
+            Self::SignInRejected | Self::PauseTooLong | Self::WrongSpeaker(_) | Self::Configuration
         )
     }
 }

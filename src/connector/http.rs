@@ -20,6 +20,7 @@ pub(crate) mod fuzzing;
 mod lane;
 mod log;
 mod origin;
+mod repeats;
 mod secret;
 mod session;
 #[cfg(test)]

@@ -1,4 +1,10 @@
 //! A plan, carried out: many people at once, one report, brakes, pause and stop.
+//!
+//! ```text
+//! everybody has a turn ─► told of, or kept for a further turn: trouble that may pass
+//!                 ▲                              │ everybody has had theirs, and somebody got through
+//!                 └──────── twice at most ───────┘
+//! ```
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +31,13 @@ use crate::store::{StoreError, host_name, os_user};
 /// How many people may be under way for each that works: most of a push is waiting for a virus scan and for rules
 /// that act a moment later. A bound on memory and on what a crash leaves to settle.
 const UNDER_WAY_PER_SLOT: usize = 32;
+
+/// How many turns somebody may have in one run, each after everybody else's, as long as trouble that may pass keeps
+/// them from a good end and others get through.
+const TURNS: usize = 3;
+
+/// So many people in a row whom a service kept refusing, while nobody got through, stop a run.
+const REFUSED_IN_A_ROW: usize = 5;
 
 /// Steers a run from outside; clones steer the same one.
 #[derive(Clone, Debug)]
@@ -166,6 +179,9 @@ impl Engine {
     /// Carries out a plan. Every person of it gets exactly one [`RunEvent::Step`], and the summary adds up however the
     /// run ends. Nobody needs to listen to the events; a full channel slows the run down.
     ///
+    /// Whoever fails by trouble that may pass, an error of the service or an answer that did not come, has another turn
+    /// when everybody else has had theirs, and is told of then.
+    ///
     /// What an interrupted run has left is settled first; if that concerns people of this plan, their steps end as
     /// *changed meanwhile*, so call [`Engine::recover`] before the scan.
     ///
@@ -221,8 +237,8 @@ impl Engine {
         let mut running = Running {
             events,
             summary: Summary::default(),
-            brake: FailureBrake::default(),
             stopped: None,
+            refused_in_a_row: 0,
             learning: Learning::new(self),
             lessons: Lessons::new(self.store.standing().failing().await?),
             paused_lanes: HashMap::new(),
@@ -353,9 +369,40 @@ impl Engine {
         running: &mut Running<'_>,
     ) {
         let pushing = Arc::new(pushing);
+        let mut waiting: Vec<Waiting<T>> = steps.into_iter().map(Waiting::first).collect();
+        for turn in 1..=TURNS {
+            let mut round = Round::new(turn);
+            self.carry_out_round(&pushing, waiting, control, running, &mut round)
+                .await;
+            // What kept everybody from a good end is no bad luck.
+            let goes_on = round.has_helped && !round.is_over(running);
+            waiting = round.again;
+            if waiting.is_empty() || !goes_on {
+                break;
+            }
+            tracing::info!(
+                people = waiting.len(),
+                turn,
+                "kept from a good end by trouble that may pass"
+            );
+        }
+        for left in waiting {
+            self.end_with_earlier(left, &pushing, running).await;
+        }
+    }
+
+    /// Gives everybody who waits a turn, as long as nothing stops the run or this round of it.
+    async fn carry_out_round<T: TakesTurn>(
+        &self,
+        pushing: &Arc<Pushing>,
+        waiting: Vec<Waiting<T>>,
+        control: &RunControl,
+        running: &mut Running<'_>,
+        round: &mut Round<T>,
+    ) {
         let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
-        let mut waiting = steps.into_iter();
-        let mut tasks: JoinSet<Ended> = JoinSet::new();
+        let mut waiting = waiting.into_iter();
+        let mut tasks: JoinSet<(T, Ended)> = JoinSet::new();
         let mut people: HashMap<Id, (PersonRef, Option<Situation>)> = HashMap::new();
         let mut next_turn = None;
         let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
@@ -364,40 +411,108 @@ impl Engine {
                 self.store.stop_waiting_for_room();
                 running.stopped.get_or_insert(StopReason::Cancelled);
             }
-            let may_begin = running.stopped.is_none() && waiting.len() > 0 && tasks.len() < most;
-            if tasks.is_empty() && (running.stopped.is_some() || waiting.len() == 0) {
+            let is_over = round.is_over(running);
+            let may_begin = !is_over && waiting.len() > 0 && tasks.len() < most;
+            if tasks.is_empty() && (is_over || waiting.len() == 0) {
                 break;
             }
             tokio::select! {
                 biased;
                 Some(joined) = tasks.join_next_with_id() => {
-                    let (id, ended) = ended_of(joined);
+                    let (id, step, ended) = ended_of(joined);
                     let (person, situation) = people.remove(&id).expect("every task was begun for somebody");
-                    let attempt = situation.map(|situation| (situation, &pushing.run, self.now()));
-                    running.end(person, ended, attempt).await;
+                    round.has_helped |= ended.outcome != Outcome::Failed;
+                    running.judge(&ended, round);
+                    match step {
+                        Some(step) if ended.again.is_some() && ended.stop.is_none() => {
+                            round.again.push(Waiting { step, earlier: Some(ended) });
+                        }
+                        _ => {
+                            let attempt = situation.map(|situation| (situation, &pushing.run, self.now()));
+                            running.end(person, ended, attempt).await;
+                        }
+                    }
                 }
                 () = control.cancelled(), if running.stopped.is_none() => {}
-                turn = next_turn_of(&pushing, control), if may_begin && next_turn.is_none() => {
+                turn = next_turn_of(pushing, control), if may_begin && next_turn.is_none() => {
                     next_turn = Some(turn);
                 }
                 _ = tick.tick() => running.watch(&self.lanes()).await,
             }
-            if running.stopped.is_none()
+            if !round.is_over(running)
                 && let Some(turn) = next_turn.take()
-                && let Some(step) = waiting.next()
+                && let Some(Waiting { step, earlier }) = waiting.next()
             {
                 let person = (step.person().clone(), step.situation());
-                let pushing = Arc::clone(&pushing);
-                let task = tasks.spawn(async move { step.take(&pushing, turn).await });
+                let pushing = Arc::clone(pushing);
+                let task = tasks.spawn(async move {
+                    let ended = step.take(&pushing, earlier, turn).await;
+                    (step, ended)
+                });
                 people.insert(task.id(), person);
             }
         }
-        for step in waiting {
-            let why = "not reached before the run stopped";
-            running
-                .end(step.person().clone(), Ended::new(Outcome::Skipped, why), None)
-                .await;
+        round.again.extend(waiting);
+    }
+
+    /// Somebody has no further turn: that is how the last one ended, or it never came.
+    async fn end_with_earlier<T: TakesTurn>(
+        &self,
+        left: Waiting<T>,
+        pushing: &Pushing,
+        running: &mut Running<'_>,
+    ) {
+        let person = left.step.person().clone();
+        let (ended, situation) = match left.earlier {
+            Some(ended) => (ended, left.step.situation()),
+            None => (
+                Ended::new(Outcome::Skipped, "not reached before the run stopped"),
+                None,
+            ),
+        };
+        let attempt = situation.map(|situation| (situation, &pushing.run, self.now()));
+        running.end(person, ended, attempt).await;
+    }
+}
+
+/// Somebody whose turn comes, and how the one before it ended if it is not the first.
+struct Waiting<T> {
+    step: T,
+    earlier: Option<Ended>,
+}
+
+impl<T> Waiting<T> {
+    fn first(step: T) -> Self {
+        Self { step, earlier: None }
+    }
+}
+
+/// One turn for everybody who waits.
+struct Round<T> {
+    /// The first one is everybody's; what goes wrong in the later ones stops no run, as all of them have failed before.
+    is_first: bool,
+    brake: FailureBrake,
+    is_braked: bool,
+    /// True if somebody came to an end that is no failure.
+    has_helped: bool,
+    /// Who may have another turn, or has had none because the round is over.
+    again: Vec<Waiting<T>>,
+}
+
+impl<T> Round<T> {
+    fn new(turn: usize) -> Self {
+        Self {
+            is_first: turn == 1,
+            brake: FailureBrake::default(),
+            is_braked: false,
+            has_helped: false,
+            again: Vec::new(),
         }
+    }
+
+    /// True if nobody else has a turn in it.
+    fn is_over(&self, running: &Running<'_>) -> bool {
+        self.is_braked || running.stopped.is_some()
     }
 }
 
@@ -414,8 +529,13 @@ pub(super) trait TakesTurn: Send + Sync + 'static {
     /// What it sets out to do.
     fn planned(&self) -> StepToPlan<'_>;
 
-    /// Takes it to its end and writes that down.
-    fn take(&self, pushing: &Pushing, turn: Turn) -> impl Future<Output = Ended> + Send;
+    /// Takes it to its end and writes that down. `earlier` is how the turn before this one ended, if there was one.
+    fn take(
+        &self,
+        pushing: &Pushing,
+        earlier: Option<Ended>,
+        turn: Turn,
+    ) -> impl Future<Output = Ended> + Send;
 }
 
 impl TakesTurn for Step {
@@ -438,8 +558,8 @@ impl TakesTurn for Step {
         }
     }
 
-    async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {
-        pushing.step(self, turn).await
+    async fn take(&self, pushing: &Pushing, earlier: Option<Ended>, turn: Turn) -> Ended {
+        pushing.step(self, earlier, turn).await
     }
 }
 
@@ -448,9 +568,9 @@ async fn next_turn_of(pushing: &Pushing, control: &RunControl) -> Turn {
     Turn::take(&pushing.slots).await
 }
 
-fn ended_of(joined: Result<(Id, Ended), JoinError>) -> (Id, Ended) {
+fn ended_of<T>(joined: Result<(Id, (T, Ended)), JoinError>) -> (Id, Option<T>, Ended) {
     match joined {
-        Ok(ended) => ended,
+        Ok((id, (step, ended))) => (id, Some(step), ended),
         // A panic in one person's push is that person's failure; the next start looks at what it left.
         Err(error) => {
             let ended = Ended {
@@ -460,7 +580,7 @@ fn ended_of(joined: Result<(Id, Ended), JoinError>) -> (Id, Ended) {
                     "an unexpected error in this program; please report it",
                 )
             };
-            (error.id(), ended)
+            (error.id(), None, ended)
         }
     }
 }
@@ -479,8 +599,9 @@ fn planned(plan: &Plan) -> Planned {
 struct Running<'a> {
     events: mpsc::Sender<RunEvent>,
     summary: Summary,
-    brake: FailureBrake,
     stopped: Option<StopReason>,
+    /// People whom a service kept refusing since somebody got through.
+    refused_in_a_row: usize,
     learning: Learning<'a>,
     lessons: Lessons,
     /// Lanes that pause, and until when somebody has been told.
@@ -491,6 +612,32 @@ impl Running<'_> {
     async fn tell(&self, event: RunEvent) {
         // Nobody may be listening.
         drop(self.events.send(event).await);
+    }
+
+    /// Somebody's turn is over: does that stop the run, or the round?
+    fn judge<T>(&mut self, ended: &Ended, round: &mut Round<T>) {
+        self.refused_in_a_row = match (&ended.stalls, ended.outcome) {
+            (Some(_), _) => self.refused_in_a_row + 1,
+            // Other trouble says nothing about whether anybody gets through.
+            (None, Outcome::Failed) if ended.is_passing => self.refused_in_a_row,
+            (None, _) => 0,
+        };
+        let braked = round
+            .brake
+            .count(ended.outcome, &ended.detail, ended.denied.as_deref());
+        if self.stopped.is_some() {
+            return;
+        }
+        let is_refused = self.refused_in_a_row >= REFUSED_IN_A_ROW;
+        let stalled = ended.stalls.clone().filter(|_| is_refused && round.is_first);
+        self.stopped = ended.stop.clone().or(stalled);
+        match braked {
+            Some(reason) if round.is_first => {
+                self.stopped.get_or_insert(reason);
+            }
+            Some(_) => round.is_braked = true,
+            None => round.is_braked |= is_refused,
+        }
     }
 
     /// Somebody is done. `attempt` says on what, in which run and when, for whoever had a turn.
@@ -513,12 +660,6 @@ impl Running<'_> {
         }
         if let Some(lesson) = ended.lesson {
             self.learning.add(lesson).await;
-        }
-        if self.stopped.is_none() {
-            self.stopped = ended.stop.or_else(|| {
-                self.brake
-                    .count(ended.outcome, &ended.detail, ended.denied.as_deref())
-            });
         }
         self.tell(RunEvent::Step {
             person,

@@ -18,6 +18,7 @@
 //! one after the other; reads of people who are pushed together share requests inside the connector. While it waits
 //! for the virus scan or for rules to settle it gives its turn to somebody else.
 
+mod again;
 pub(super) mod aim;
 mod ending;
 mod guard;
@@ -38,6 +39,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use self::again::{Again, Trace};
 pub(super) use self::aim::is_named;
 use self::aim::{Learned, PlaceAim, Wanted};
 pub(super) use self::ending::Ended;
@@ -184,15 +186,20 @@ enum Brought {
 }
 
 impl Pushing {
-    /// Takes one person through a step and writes down how it ended.
-    pub(super) async fn step(&self, step: &Step, mut turn: Turn) -> Ended {
-        let ended = match step.change {
-            Change::Remove => self.remove_avatar(step, &mut turn).await,
-            Change::Add | Change::Replace | Change::Repair => {
-                self.push(&step.person, step.change, Some(&step.expected), &mut turn)
-                    .await
-            }
+    /// Takes one person through a step and writes down how it ended. `earlier` is how this person's turn before this one
+    /// ended, if there was one.
+    pub(super) async fn step(&self, step: &Step, earlier: Option<Ended>, mut turn: Turn) -> Ended {
+        let ended = match self.expected_by(step, earlier.as_ref()).await {
+            Err(halt) => Ended::before_any_write(halt),
+            Ok(expected) => match step.change {
+                Change::Remove => self.remove_avatar(step, &expected, &mut turn).await,
+                Change::Add | Change::Replace | Change::Repair => {
+                    self.push(&step.person, step.change, Some(&expected), &mut turn)
+                        .await
+                }
+            },
         };
+        let ended = ended.after(earlier);
         self.write_down(&step.person, step.change.into(), ended).await
     }
 
@@ -317,9 +324,10 @@ impl Pushing {
         form: UploadForm,
         turn: &mut Turn,
     ) -> Result<Brought, NotBrought> {
-        let mut work = match self.prepare(person, change, expected, form).await? {
-            Prepared::AlreadyThere(photo) => return Ok(Brought::AlreadyThere(photo)),
-            Prepared::ToDo(work) => work,
+        let mut work = match self.prepare(person, change, expected, form).await {
+            Ok(Prepared::AlreadyThere(photo)) => return Ok(Brought::AlreadyThere(photo)),
+            Ok(Prepared::ToDo(work)) => work,
+            Err(halt) => return Err(NotBrought::before_any_write(halt)),
         };
         let Err(halt) = self.carry_out(&mut work, turn).await else {
             return Ok(Brought::Done(work));
@@ -342,7 +350,12 @@ impl Pushing {
                 .detail
                 .push_str("; what was begun is settled when the program starts again");
         }
-        not_brought.ended.settled &= work.open == 0;
+        let ended = &mut not_brought.ended;
+        ended.settled &= work.open == 0;
+        if ended.is_passing && ended.stop.is_none() {
+            let trace = Trace::of_push(&work, ended.settled);
+            ended.again = trace.map(|trace| Again::From(Box::new(trace)));
+        }
         if not_brought.too_large.is_some() {
             not_brought.left = self.left_but_for_ours(&work).await;
         }
@@ -516,6 +529,16 @@ struct NotBrought {
     too_large: Option<u64>,
     /// How the target was left then, if nobody else has changed it.
     left: Option<ChainStamp>,
+}
+
+impl NotBrought {
+    fn before_any_write(halt: Halt) -> Self {
+        Self {
+            ended: Ended::before_any_write(halt),
+            too_large: None,
+            left: None,
+        }
+    }
 }
 
 impl From<Halt> for NotBrought {

@@ -28,7 +28,8 @@ impl TakesTurn for Part {
         }
     }
 
-    async fn take(&self, pushing: &Pushing, turn: Turn) -> Ended {
+    async fn take(&self, pushing: &Pushing, _earlier: Option<Ended>, turn: Turn) -> Ended {
+        // A further turn is given only where the earlier one has written nothing.
         pushing.tidy_step(&self.step, self.kind, turn).await
     }
 }

@@ -20,3 +20,20 @@ mod e_listing;
 mod f_photos;
 mod l_content;
 mod m_supply;
+
+/// Fails unless everybody of a [`common::people::company`] shows their own photo.
+#[track_caller]
+fn everybody_shows_their_photo(moment: &common::moment::Moment, people: usize) {
+    use common::people::{hash, name, photo};
+    let seen = common::replay::Replay::of(&moment.stage.lines("/snapshot"));
+    for number in 0..people {
+        let world = moment.stage.sandbox.world();
+        let user = world.instance.read().user_named(&name(number)).expect("there");
+        assert_eq!(
+            seen.seen_by(&user.to_string()),
+            Some(hash(&photo(number)).as_str()),
+            "{}",
+            name(number)
+        );
+    }
+}

@@ -458,6 +458,7 @@ fn usual_hint(kind: &ErrorKind) -> Option<String> {
             return Some(format!("grant {needs}, then run `avatar-sync check`"));
         }
         ErrorKind::Throttled => "try again later, or lower the concurrency",
+        ErrorKind::PauseTooLong => "resume the run when the pause is over",
         ErrorKind::Unavailable => "check the network and the service's status page, then try again",
         ErrorKind::OutcomeUnknown => "look at what is stored before trying again",
         ErrorKind::SignInRejected

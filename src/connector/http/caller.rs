@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::call::{Answer, Call, Failure, Inside, Repeat};
-use super::classify::{Class, Expect, classify};
+use super::classify::{Class, Expect, Trouble, Troubles, classify};
 use super::lane::{Admission, Lane, Permit, Settlement, Shut};
 use super::log::{Ending, RequestLog, RequestRecord};
 use super::origin::{Address, Origin};
+use super::repeats::Repeats;
 use super::session::{Jar, Jars};
 use super::token::{BasicLogin, Proof, TokenCache};
 use super::wait;
@@ -23,9 +24,6 @@ use crate::connector::{ErrorKind, LaneState};
 /// The most time one operation may take in flight, in back-off and behind an open circuit; pauses the service asks
 /// for and waits for a place are not counted (`reliability.md` 3).
 const OPERATION: Duration = Duration::from_mins(10);
-
-/// How often a request without any answer may be tried in all.
-const LOST_ATTEMPTS: u32 = 3;
 
 /// Sends calls to one service through one lane. Clones share everything.
 #[derive(Clone)]
@@ -38,6 +36,7 @@ pub struct Caller {
     login: Login,
     sessions: Option<Arc<Sessions>>,
     attempt_id: Option<HeaderName>,
+    repeats: Arc<Repeats>,
 }
 
 /// How requests are signed.
@@ -95,6 +94,7 @@ impl Caller {
             login: Login::Nobody,
             sessions: None,
             attempt_id: None,
+            repeats: Arc::default(),
         }
     }
 
@@ -160,10 +160,11 @@ impl Caller {
                 words,
             ));
         }
-        let mut attempt = 0;
+        let key = Repeats::key(&call);
+        let mut troubles = Troubles::default();
         let mut sent = 0;
         let mut signed_anew = false;
-        let mut is_retry = call.is_retry;
+        let mut is_retry = call.is_retry || self.repeats.holds(key);
         let mut spent = Duration::ZERO;
         loop {
             let signature = self.sign(&call).await?;
@@ -185,15 +186,18 @@ impl Caller {
             }
             let started = Instant::now();
             let is_probe = permit.is_probe();
-            attempt += 1;
             sent += 1;
             let went = self.attempt(&call, signature, permit, sent).await;
             spent += started.elapsed();
-            if is_probe && went.is_the_services_fault() {
-                // The circuit's probe found the service as it was; that is not this request's fault.
-                attempt -= 1;
+            let trouble = went.trouble();
+            self.repeats.note(key, trouble.is_some());
+            if let Some(trouble) = trouble {
+                // What the circuit's probe finds out about the service is not this request's fault.
+                if !(is_probe && went.is_the_services_fault()) {
+                    troubles.meet(trouble);
+                }
             }
-            let mut next = went.next(call.repeat, attempt, signed_anew, &self.login);
+            let mut next = went.next(call.repeat, &troubles, signed_anew, &self.login);
             let too_long = matches!(next, Next::Again(_)) && spent >= OPERATION;
             if too_long {
                 next = Next::Fail;
@@ -206,7 +210,6 @@ impl Caller {
                 Next::SignIn => {
                     // Waiting for a token is no load on this service, so the budget is not asked.
                     signed_anew = true;
-                    attempt -= 1;
                 }
                 Next::Again(pause) => {
                     is_retry = true;
@@ -382,7 +385,7 @@ impl Caller {
     fn shut_out(&self, call: &Call, shut: Shut) -> Failure {
         let kind = match shut {
             Shut::CircuitOpen(_) => ErrorKind::Unavailable,
-            Shut::PauseTooLong(_) => ErrorKind::Throttled,
+            Shut::PauseTooLong(_) => ErrorKind::PauseTooLong,
         };
         let mut failure = Failure::because(self.system, call.operation.clone(), kind, shut);
         failure.gave_up = true;
@@ -408,40 +411,37 @@ impl Sessions {
 }
 
 impl Went {
-    /// What to do after this, the `attempt`th time.
-    fn next(&self, repeat: Repeat, attempt: u32, signed_anew: bool, login: &Login) -> Next {
+    /// What kept the request from being done; `None` if it was done, or if another attempt would end the same.
+    fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Answered(Class::Success, _) => Next::Done,
-            Self::Answered(Class::Unauthorized, _) => match login {
-                Login::Token(_) if !signed_anew => Next::SignIn,
-                _ => Next::Fail,
-            },
-            Self::Answered(class, answer) => {
-                let may_repeat = repeat == Repeat::Safe || class.nothing_done();
-                if may_repeat && attempt < class.attempts(answer.status) {
-                    return Next::Again(match class {
-                        // The lane's pause is the wait.
-                        Class::Throttled(Some(_)) => Duration::ZERO,
-                        Class::WrongSpeaker(_) => wait::back_off(1),
-                        _ => wait::back_off(attempt),
-                    });
-                }
-                if repeat == Repeat::NotSafe && class.outcome_unknown() {
-                    Next::Unknown
-                } else {
-                    Next::Fail
-                }
+            Self::Answered(class, answer) => class.trouble(answer.status),
+            Self::Lost(fault) => fault.kind.may_pass().then_some(Trouble::Lost),
+        }
+    }
+
+    /// What to do after this. `troubles` are those that the request has met, with this one.
+    fn next(&self, repeat: Repeat, troubles: &Troubles, signed_anew: bool, login: &Login) -> Next {
+        let (nothing_done, outcome_unknown) = match self {
+            Self::Answered(Class::Success, _) => return Next::Done,
+            Self::Answered(Class::Unauthorized, _) => {
+                return match login {
+                    Login::Token(_) if !signed_anew => Next::SignIn,
+                    _ => Next::Fail,
+                };
             }
-            Self::Lost(fault) => {
-                let may_repeat = repeat == Repeat::Safe || fault.kind.nothing_sent();
-                if fault.kind.may_pass() && may_repeat && attempt < LOST_ATTEMPTS {
-                    Next::Again(wait::back_off(attempt))
-                } else if repeat == Repeat::NotSafe && !fault.kind.nothing_sent() {
-                    Next::Unknown
-                } else {
-                    Next::Fail
-                }
-            }
+            Self::Answered(class, _) => (class.nothing_done(), class.outcome_unknown()),
+            Self::Lost(fault) => (fault.kind.nothing_sent(), !fault.kind.nothing_sent()),
+        };
+        let may_repeat = repeat == Repeat::Safe || nothing_done;
+        match self.trouble() {
+            Some(trouble) if may_repeat && troubles.leave_a_try(trouble) => Next::Again(match trouble {
+                // The lane's pause is the wait.
+                Trouble::Paused => Duration::ZERO,
+                Trouble::Page => wait::back_off(1),
+                _ => wait::back_off(troubles.all().max(1)),
+            }),
+            _ if repeat == Repeat::NotSafe && outcome_unknown => Next::Unknown,
+            _ => Next::Fail,
         }
     }
 

@@ -1,4 +1,21 @@
 //! What an answer means: the table of `reliability.md` 3, in one place, as pure functions.
+//!
+//! How often a request is tried depends on what went wrong, and each kind of trouble is counted by itself: two refusals
+//! that were waited out say nothing about a connection that breaks afterwards.
+//!
+//! ```text
+//! asked to wait, and waited as long        12   429 or 503 with Retry-After, or with the reset of a rule
+//! asked to wait, nobody knows how long      6   429
+//! not carried out: the session is busy      6   ServiceNow's 202
+//! overloaded                                6   503, 504
+//! failing                                   3   500, 502 and any other 5xx, 408
+//! lost                                      3   no connection, no answer in time, an answer that breaks off
+//! somebody else answered                    3   a web page
+//! everything together                      16
+//! ```
+//!
+//! The first line is twice what `reliability.md` 3 says: of requests of which three in ten are refused (its A6) one in
+//! fourteen hundred is refused six times in a row, and a run of a thousand people sends ten thousand.
 
 use std::time::Duration;
 
@@ -48,6 +65,63 @@ pub enum Class {
     Refused,
     /// A success without the JSON it should have held.
     Unreadable,
+}
+
+/// What kept a request from being done, as far as it is worth another attempt; each kind is counted by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Refused for a time that the service named.
+    Paused,
+    /// Refused, for nobody knows how long.
+    Refused,
+    /// The session was busy and the request dropped.
+    Busy,
+    /// Too much to do, or nobody there to do it.
+    Overloaded,
+    /// An error of the service's own.
+    Failing,
+    /// No answer, or not all of it.
+    Lost,
+    /// A web page came.
+    Page,
+}
+
+impl Trouble {
+    /// How often a request may be tried in all before this kind of trouble ends it.
+    pub(super) fn attempts(self) -> u32 {
+        match self {
+            Self::Paused => 12,
+            Self::Refused | Self::Busy | Self::Overloaded => 6,
+            // Two quick repeats tell a page that flashed by from one that stays.
+            Self::Failing | Self::Lost | Self::Page => 3,
+        }
+    }
+}
+
+/// How often a request has met which trouble.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Troubles {
+    met: [u32; 7],
+}
+
+impl Troubles {
+    /// How often a request is tried in all, whatever keeps it from being done.
+    pub(super) const MOST: u32 = 16;
+
+    /// Takes note of one more.
+    pub(super) fn meet(&mut self, trouble: Trouble) {
+        self.met[trouble as usize] += 1;
+    }
+
+    /// Every attempt so far.
+    pub(super) fn all(&self) -> u32 {
+        self.met.iter().sum()
+    }
+
+    /// True if a request that has just met this may be tried once more.
+    pub(super) fn leave_a_try(&self, trouble: Trouble) -> bool {
+        self.met[trouble as usize] < trouble.attempts() && self.all() < Self::MOST
+    }
 }
 
 /// Decides what an answer means.
@@ -100,14 +174,24 @@ fn throttle_wait(headers: &HeaderMap) -> Option<Duration> {
 const CANCELLED: &[u8] = b"Transaction cancelled";
 
 impl Class {
-    /// How often a request may be tried in all (`reliability.md` 3). A lost connection is like a 500.
-    pub fn attempts(self, status: StatusCode) -> u32 {
+    /// What kind of trouble this is; `None` if another attempt would end the same.
+    pub(super) fn trouble(self, status: StatusCode) -> Option<Trouble> {
         match self {
-            Self::Throttled(_) | Self::NotDone => 6,
-            Self::ServerError if matches!(status.as_u16(), 503 | 504) => 6,
-            // Two quick repeats tell a page that flashed by from one that stays.
-            Self::ServerError | Self::WrongSpeaker(_) | Self::BrokenOff => 3,
-            _ => 1,
+            Self::Throttled(Some(_)) => Some(Trouble::Paused),
+            Self::Throttled(None) => Some(Trouble::Refused),
+            Self::NotDone => Some(Trouble::Busy),
+            Self::ServerError if matches!(status.as_u16(), 503 | 504) => Some(Trouble::Overloaded),
+            Self::ServerError => Some(Trouble::Failing),
+            Self::BrokenOff => Some(Trouble::Lost),
+            Self::WrongSpeaker(_) => Some(Trouble::Page),
+            Self::Success
+            | Self::CutOff
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::Redirected
+            | Self::Refused
+            | Self::Unreadable => None,
         }
     }
 

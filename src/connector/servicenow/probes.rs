@@ -31,6 +31,7 @@ pub(super) async fn run(client: &Client, settings: &ServiceNowSettings) -> Vec<P
                 | ErrorKind::WrongSpeaker(_)
                 | ErrorKind::Unavailable
                 | ErrorKind::Throttled
+                | ErrorKind::PauseTooLong
                 | ErrorKind::Configuration,
             ..
         }

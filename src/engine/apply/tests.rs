@@ -23,7 +23,12 @@ struct Scene {
 
 impl Scene {
     fn of(people: usize) -> Self {
-        let world = World::with((0..people).map(|number| person(&name(number)).photo(picture(number as u8))));
+        Self::on(World::with(
+            (0..people).map(|number| person(&name(number)).photo(picture(number as u8))),
+        ))
+    }
+
+    fn on(world: World) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
@@ -252,10 +257,219 @@ async fn twenty_refusals_in_a_row_stop_the_run_and_name_the_right() {
 #[tokio::test]
 async fn one_person_who_fails_does_not_stop_the_others() {
     let scene = Scene::of(8);
-    scene.world.fail("target.upload", 1, ErrorKind::Unavailable);
+    scene.world.fail("target.upload", 1, ErrorKind::Refused);
     let (report, _) = scene.run(scene.plan(8), &RunControl::new()).await;
     assert_eq!((report.summary.failed, report.summary.updated), (1, 7));
     assert_eq!(report.stopped, None);
+    assert_eq!(
+        scene.world.calls("source.photo"),
+        8,
+        "what will never work is not tried again"
+    );
+}
+
+#[tokio::test]
+async fn trouble_that_passes_costs_nobody_their_picture() {
+    let kinds = [
+        ErrorKind::Unavailable,
+        ErrorKind::Throttled,
+        ErrorKind::OutcomeUnknown,
+    ];
+    let calls = [
+        "target.chains",
+        "source.photo",
+        "target.upload",
+        "target.displayed",
+    ];
+    for kind in kinds {
+        for call in calls {
+            let scene = Scene::of(6);
+            // A write of which nobody knows how it went is looked up and sent three times.
+            for nth in 3..6 {
+                scene.world.fail(call, nth, kind.clone());
+            }
+            let (report, _) = scene.run(scene.plan(6), &RunControl::new()).await;
+            assert_eq!(report.summary.updated, 6, "{call} {kind:?}: {:?}", report.summary);
+            assert_eq!(report.stopped, None);
+            for number in 0..6 {
+                assert_eq!(scene.world.shown(&name(number)), Some(picture(number as u8)));
+                let rows = scene.world.chain(&name(number)).records;
+                assert!(
+                    rows.iter().all(|record| record.pictures.len() == 1),
+                    "{call} {kind:?}"
+                );
+            }
+            let journal = scene.engine.store.journal();
+            assert!(journal.unfinished().await.expect("read").is_empty());
+            let steps = journal.steps(&report.run).await.expect("read");
+            assert_eq!(steps.len(), 6, "each is written down once");
+            assert!(steps.iter().all(|step| step.outcome == Outcome::Updated));
+        }
+    }
+    crate::tried("B1", 12);
+}
+
+#[tokio::test]
+async fn whoever_is_left_by_others_in_a_further_turn_has_a_third_one_and_no_more() {
+    let scene = Scene::of(8);
+    // The first two people fail, and one of them once more: the turn of the other shows that the service works.
+    for nth in [1, 2, 9] {
+        scene.world.fail("source.photo", nth, ErrorKind::Unavailable);
+    }
+    let (report, _) = scene.run(scene.plan(8), &RunControl::new()).await;
+    assert_eq!((report.summary.updated, report.summary.failed), (8, 0));
+    assert_eq!(scene.world.calls("source.photo"), 11);
+
+    // Alone, a second turn that ends like the first is the last.
+    let scene = Scene::of(8);
+    for nth in [1, 9] {
+        scene.world.fail("source.photo", nth, ErrorKind::Unavailable);
+    }
+    let (report, _) = scene.run(scene.plan(8), &RunControl::new()).await;
+    assert_eq!((report.summary.updated, report.summary.failed), (7, 1));
+    assert_eq!(scene.world.calls("source.photo"), 9);
+}
+
+#[tokio::test]
+async fn what_fails_for_everybody_is_not_tried_again_in_the_same_run() {
+    let scene = Scene::of(6);
+    scene.world.fail("source.photo", 0, ErrorKind::Unavailable);
+    let (report, _) = scene.run(scene.plan(6), &RunControl::new()).await;
+    assert_eq!(report.summary.failed, 6);
+    assert_eq!(scene.world.calls("source.photo"), 6);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_gives_nobody_a_further_turn() {
+    let scene = Scene::of(8);
+    scene.world.fail("source.photo", 1, ErrorKind::Unavailable);
+    let control = RunControl::new();
+    let stop = control.clone();
+    // The last upload of everybody's first turn.
+    scene.target.on(When::After, "upload", 14, move |_| stop.cancel());
+    let (report, _) = scene.run(scene.plan(8), &control).await;
+    assert_eq!(report.stopped, Some(StopReason::Cancelled));
+    assert_eq!((report.summary.updated, report.summary.failed), (7, 1));
+    assert_eq!(scene.world.calls("source.photo"), 8);
+}
+
+#[tokio::test]
+async fn whoever_was_changed_between_two_turns_is_left_alone() {
+    let scene = Scene::of(4);
+    scene.world.fail("target.upload", 1, ErrorKind::Unavailable);
+    let unlucky = Arc::new(parking_lot::Mutex::new(None));
+    let chosen = Arc::clone(&unlucky);
+    // While the others have their turn, somebody gives the one who waits another picture.
+    scene.target.on(When::After, "upload", 6, move |world| {
+        let without = (0..4).find(|number| world.shown(&name(*number)).is_none());
+        let number = without.expect("one waits for a further turn");
+        world.store_at(&name(number), Place::LIVE_PROFILE, picture(99));
+        *chosen.lock() = Some(number);
+    });
+    let (report, _) = scene.run(scene.plan(4), &RunControl::new()).await;
+    assert_eq!((report.summary.updated, report.summary.changed_meanwhile), (3, 1));
+    let number = unlucky.lock().expect("there was one");
+    assert_eq!(scene.world.shown(&name(number)), Some(picture(99)));
+}
+
+#[tokio::test]
+async fn old_pictures_that_trouble_kept_from_going_go_in_a_further_turn() {
+    let world = World::with((0..4).map(|number| {
+        person(&name(number))
+            .photo(picture(number as u8))
+            .avatar(picture(100 + number as u8))
+    }));
+    let scene = Scene::on(world);
+    for nth in 1..4 {
+        scene.world.fail("target.remove", nth, ErrorKind::OutcomeUnknown);
+    }
+    let mut plan = scene.plan(4);
+    plan.steps
+        .iter_mut()
+        .for_each(|step| step.change = Change::Replace);
+    let (report, events) = scene.run(plan, &RunControl::new()).await;
+    assert_eq!(report.summary.updated, 4, "{events:?}");
+    for number in 0..4 {
+        let records = scene.world.chain(&name(number)).records;
+        assert!(
+            records.iter().all(|record| record.pictures.len() <= 1),
+            "{records:?}"
+        );
+        assert_eq!(scene.world.shown(&name(number)), Some(picture(number as u8)));
+    }
+    let unfinished = scene.engine.store.journal().unfinished().await.expect("read");
+    assert_eq!(unfinished, vec![]);
+    crate::tried("G5", 1);
+}
+
+#[tokio::test]
+async fn one_person_who_is_refused_for_long_does_not_stop_the_others() {
+    let scene = Scene::of(8);
+    for nth in [1, 9] {
+        scene.world.fail("source.photo", nth, ErrorKind::Throttled);
+    }
+    let (report, _) = scene.run(scene.plan(8), &RunControl::new()).await;
+    assert_eq!((report.summary.updated, report.summary.failed), (7, 1));
+    assert_eq!(report.stopped, None);
+    crate::tried("A6", 1);
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_everybody_stops_the_run() {
+    let scene = Scene::of(40);
+    scene.world.fail("source.photo", 0, ErrorKind::Throttled);
+    let (report, _) = scene.run(scene.plan(40), &RunControl::new()).await;
+    assert!(
+        matches!(
+            &report.stopped,
+            Some(StopReason::Refused { is_access: false, .. })
+        ),
+        "{:?}",
+        report.stopped
+    );
+    assert!(
+        report.summary.failed >= 5 && report.summary.skipped > 20,
+        "{:?}",
+        report.summary
+    );
+}
+
+#[tokio::test]
+async fn a_pause_that_is_too_long_stops_the_run_at_once() {
+    let scene = Scene::of(40);
+    scene.world.fail("target.chains", 1, ErrorKind::PauseTooLong);
+    let (report, _) = scene.run(scene.plan(40), &RunControl::new()).await;
+    assert!(
+        matches!(
+            &report.stopped,
+            Some(StopReason::Refused { is_access: false, .. })
+        ),
+        "{:?}",
+        report.stopped
+    );
+    assert!(report.summary.skipped > 30, "{:?}", report.summary);
+}
+
+#[tokio::test]
+async fn the_failure_brake_ends_further_turns_but_not_a_run_in_which_most_got_through() {
+    let (people, failing) = (210, 70);
+    let scene = Scene::of(people);
+    for position in 0..failing {
+        scene
+            .world
+            .fail("source.photo", position * 3 + 1, ErrorKind::Unavailable);
+    }
+    // In the further turns nobody gets through.
+    for nth in 0..failing {
+        scene
+            .world
+            .fail("source.photo", people as u64 + nth + 1, ErrorKind::Unavailable);
+    }
+    let (report, _) = scene.run(scene.plan(people), &RunControl::new()).await;
+    assert_eq!(report.stopped, None, "not a brake: a third of the people failed");
+    assert_eq!((report.summary.updated, report.summary.failed), (140, 70));
+    let asked = scene.world.calls("source.photo");
+    assert!((260..280).contains(&asked), "{asked}");
 }
 
 #[tokio::test]

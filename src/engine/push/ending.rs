@@ -1,6 +1,7 @@
 //! How a push ends, and why it goes no further.
 
 use super::Work;
+use super::again::{Again, Trace};
 use crate::connector::{ConnectorError, ErrorKind};
 use crate::domain::photo::ChainStamp;
 use crate::domain::run::{Outcome, StopReason};
@@ -20,6 +21,10 @@ pub(in crate::engine) struct Ended {
     pub(in crate::engine) settled: bool,
     /// Set if nobody else's turn can end better.
     pub(in crate::engine) stop: Option<StopReason>,
+    /// Set if a service kept refusing: a run in which nobody gets through any more stops with it.
+    pub(in crate::engine) stalls: Option<StopReason>,
+    /// Set if a further turn may end better.
+    pub(in crate::engine) again: Option<Again>,
     /// True if the failure says nothing about the person: the network, a throttle, the sign-in, the disk.
     pub(in crate::engine) is_passing: bool,
     /// The right that was missing, if that was the cause.
@@ -38,6 +43,8 @@ impl Ended {
             hint: None,
             settled: true,
             stop: None,
+            stalls: None,
+            again: None,
             is_passing: false,
             denied: None,
             lesson: None,
@@ -83,8 +90,20 @@ impl Ended {
             ended.hint.clone_from(&error.hint);
             // A right that is missing now is missing at the next start; anything else may have passed.
             ended.settled &= matches!(error.kind, ErrorKind::NotAllowed { .. } | ErrorKind::Refused);
+            if is_passing(&error.kind) {
+                ended.again = Trace::of_push(work, ended.settled).map(|trace| Again::From(Box::new(trace)));
+            }
         }
         ended
+    }
+
+    /// How a turn ended that has written nothing.
+    pub(super) fn before_any_write(halt: Halt) -> Self {
+        let ended = Self::of(halt);
+        Self {
+            again: (ended.is_passing && ended.stop.is_none()).then_some(Again::AsFound),
+            ..ended
+        }
     }
 
     /// How a push that went no further ended.
@@ -96,18 +115,23 @@ impl Ended {
                 Outcome::Failed,
                 format!("the photo is too large to be stored; the limit is {limit} bytes"),
             ),
+            Halt::Unanswered(detail) => Self {
+                is_passing: true,
+                ..Self::new(Outcome::Failed, detail)
+            },
             Halt::Connector(error) => {
-                let stops = error.kind.stops_run() || error.kind == ErrorKind::Throttled;
                 let is_passing = is_passing(&error.kind);
                 let detail = in_words(&error);
+                let reason = || StopReason::Refused {
+                    is_access: is_access(&error.kind),
+                    message: match &error.hint {
+                        Some(hint) => format!("{detail}; {hint}"),
+                        None => detail.clone(),
+                    },
+                };
                 Self {
-                    stop: stops.then(|| StopReason::Refused {
-                        is_access: is_access(&error.kind),
-                        message: match &error.hint {
-                            Some(hint) => format!("{detail}; {hint}"),
-                            None => detail.clone(),
-                        },
-                    }),
+                    stop: error.kind.stops_run().then(reason),
+                    stalls: (error.kind == ErrorKind::Throttled).then(reason),
                     denied: match error.kind {
                         ErrorKind::NotAllowed { needs } => Some(needs),
                         _ => None,
@@ -133,10 +157,11 @@ impl Ended {
 }
 
 /// True for what may be over by the next run, or concerns everybody.
-fn is_passing(kind: &ErrorKind) -> bool {
+pub(super) fn is_passing(kind: &ErrorKind) -> bool {
     match kind {
         ErrorKind::SignInRejected
         | ErrorKind::Throttled
+        | ErrorKind::PauseTooLong
         | ErrorKind::Unavailable
         | ErrorKind::OutcomeUnknown
         | ErrorKind::WrongSpeaker(_)
@@ -161,6 +186,8 @@ pub(super) enum Halt {
         /// In bytes.
         limit: u64,
     },
+    /// No answer came to a write, and it was not there afterwards, as often as it is tried.
+    Unanswered(String),
     /// A request failed.
     Connector(ConnectorError),
     /// The journal or the vault failed.

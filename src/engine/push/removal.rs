@@ -1,39 +1,40 @@
 //! Taking an avatar away because the source has no photo any more: copies first, then columns, then rows.
 
+use super::again::{Again, Trace};
 use super::aim::{self, Learned, Wanted};
+use super::ending::is_passing;
 use super::writes::{column_of, forget_row, set_known_column};
 use super::{Ended, Halt, Photo, PlaceWork, Pushing, Turn, Work, changed, failed, target_of};
 use crate::connector::Priority;
 use crate::domain::comparison::SourceContent;
 use crate::domain::ids::PictureId;
-use crate::domain::photo::{AvatarChain, Column, Sha256};
+use crate::domain::photo::{AvatarChain, ChainStamp, Column, Sha256};
 use crate::domain::plan::Step;
 use crate::domain::run::{Outcome, PersonRef};
 use crate::domain::tidying::Task;
 
 impl Pushing {
-    /// Takes somebody's avatar away.
-    pub(super) async fn remove_avatar(&self, step: &Step, turn: &mut Turn) -> Ended {
-        match self.try_remove(step, turn).await {
+    /// Takes somebody's avatar away. `expected` is the state of the target it was decided on.
+    pub(super) async fn remove_avatar(&self, step: &Step, expected: &ChainStamp, turn: &mut Turn) -> Ended {
+        let mut work = match self.prepare_removal(step, expected).await {
+            Ok(work) => work,
+            Err(halt) => return Ended::before_any_write(halt),
+        };
+        let mut ended = match self.try_remove(&mut work, turn).await {
             Ok(ended) => ended,
-            Err(RemovalHalt { halt, settled }) => Ended {
-                settled,
-                ..Ended::of(halt)
-            },
+            Err(halt) => Ended::of(halt),
+        };
+        ended.settled = work.open == 0;
+        // Columns come before rows and everything is in the vault, so whatever is left is a smaller removal.
+        if ended.is_passing && ended.stop.is_none() {
+            ended.again = Some(Again::From(Box::new(Trace::of_removal(&work))));
         }
+        ended
     }
 
-    async fn try_remove(&self, step: &Step, turn: &mut Turn) -> Result<Ended, RemovalHalt> {
-        let mut work = self.prepare_removal(step).await?;
+    async fn try_remove(&self, work: &mut Work, turn: &mut Turn) -> Result<Ended, Halt> {
         let mut chain = work.before.clone();
-        let removed = self.take_away(&mut work, &mut chain).await;
-        if let Err(halt) = removed {
-            // Columns come before rows and everything is in the vault, so whatever is left is a smaller removal.
-            return Err(RemovalHalt {
-                halt,
-                settled: work.open == 0,
-            });
-        }
+        self.take_away(work, &mut chain).await?;
         self.rest(turn, self.pace.settling).await;
         let mut ended = Ended::new(Outcome::Removed, "the avatar was removed; a copy is kept");
         let (chain, displayed) =
@@ -55,22 +56,22 @@ impl Pushing {
         if let Some(error) = &work.why_left {
             ended = Ended {
                 hint: error.hint.clone(),
+                is_passing: is_passing(&error.kind),
                 ..Ended::new(
                     Outcome::Failed,
                     format!("the avatar could not be removed: {}", super::in_words(error)),
                 )
             };
         }
-        ended.settled = work.open == 0;
         Ok(ended)
     }
 
     /// Looks at both sides once more and keeps copies.
-    async fn prepare_removal(&self, step: &Step) -> Result<Work, Halt> {
+    async fn prepare_removal(&self, step: &Step, expected: &ChainStamp) -> Result<Work, Halt> {
         let person = &step.person;
         let target = target_of(person)?;
         let before = self.chain(&target).await?;
-        if before.stamp() != step.expected {
+        if before.stamp() != *expected {
             return Err(changed(format!(
                 "the avatar in {} changed after the plan was made",
                 self.target.name()
@@ -194,18 +195,6 @@ impl Pushing {
             }
         }
         Ok(())
-    }
-}
-
-/// Why a removal goes no further.
-struct RemovalHalt {
-    halt: Halt,
-    settled: bool,
-}
-
-impl From<Halt> for RemovalHalt {
-    fn from(halt: Halt) -> Self {
-        Self { halt, settled: true }
     }
 }
 

@@ -79,7 +79,7 @@ impl Pushing {
     ) -> Ended {
         let ended = match self.prepare_tidying(step, kind).await {
             Ok(mut tidying) => self.bring_to_an_end(&mut tidying, &mut turn).await,
-            Err(halt) => Ended::of(halt),
+            Err(halt) => Ended::before_any_write(halt),
         };
         self.write_down(&step.person, Task::Tidy(kind), ended).await
     }

@@ -67,7 +67,7 @@ impl Pushing {
                 Err(error) => return Err(self.refused(work, intent, error).await?),
             }
         }
-        Err(failed(format!(
+        Err(Halt::Unanswered(format!(
             "no answer came to the request for a new {place} record, {ATTEMPTS} times"
         )))
     }
@@ -277,14 +277,16 @@ impl Pushing {
                 work.places[position].uploaded.pop();
             }
         }
-        Err(failed(if mismatches > 0 {
-            format!(
+        Err(if mismatches > 0 {
+            failed(format!(
                 "{} stored something else than what was sent to {place}",
                 self.target.name()
-            )
+            ))
         } else {
-            format!("no answer came to the picture sent to {place}, {ATTEMPTS} times")
-        }))
+            Halt::Unanswered(format!(
+                "no answer came to the picture sent to {place}, {ATTEMPTS} times"
+            ))
+        })
     }
 
     /// A row with our bytes at this record that was neither there before nor is known to be ours already.
@@ -414,7 +416,7 @@ impl Pushing {
                 Err(error) => return Err(self.refused(work, intent, error).await?),
             }
         }
-        Err(failed(format!(
+        Err(Halt::Unanswered(format!(
             "no answer came to setting the photo column of {place}, {ATTEMPTS} times"
         )))
     }

@@ -153,6 +153,112 @@ async fn trouble_is_tried_three_or_six_times() {
     crate::tried("B1", count);
 }
 
+/// How often a request is sent that the service answers like this, one after the other and the last for ever, while
+/// others succeed.
+async fn tries_of(replies: Vec<Reply>) -> (usize, Result<Answer, Failure>) {
+    let mut next = 0;
+    let service = Service::new(move |seen: &Seen| {
+        if seen.path() != "/unlucky" {
+            return ok();
+        }
+        next += 1;
+        replies[next.min(replies.len()) - 1].clone()
+    });
+    let caller = caller(&service);
+    let unlucky = caller.send(Call::get(caller.address(&["unlucky"], &[]), "read it"));
+    let neighbours = async {
+        loop {
+            caller.send(read(&caller)).await.expect("fine");
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let result = tokio::select! {
+        result = unlucky => result,
+        () = neighbours => unreachable!("they never end"),
+    };
+    let seen = service.seen();
+    (
+        seen.iter().filter(|seen| seen.path() == "/unlucky").count(),
+        result,
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_kind_of_trouble_is_counted_by_itself() {
+    let mixed = vec![
+        throttled("1"),
+        Reply::status(502),
+        Reply::lost(FaultKind::Broken),
+        Reply::status(429),
+        Reply::status(503),
+        Reply::status(500),
+        Reply::lost(FaultKind::TimedOut),
+        Reply::status(202),
+        ok(),
+    ];
+    let (tries, result) = tries_of(mixed).await;
+    assert_eq!((tries, result.is_ok()), (9, true));
+    // The third error of the service's own is the last, whatever came in between.
+    let failing = vec![
+        Reply::status(500),
+        throttled("1"),
+        Reply::status(503),
+        Reply::status(502),
+        Reply::status(429),
+        Reply::status(500),
+        ok(),
+    ];
+    let (tries, result) = tries_of(failing).await;
+    assert_eq!((tries, result.is_ok()), (6, false));
+    crate::tried("B1", 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_was_waited_out_twelve_times_is_given_up() {
+    let (tries, result) = tries_of(vec![throttled("2")]).await;
+    let failure = result.expect_err("refused");
+    assert_eq!((tries, &failure.kind), (12, &ErrorKind::Throttled));
+    assert!(!failure.kind.stops_run(), "others got through");
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_together_is_tried_sixteen_times() {
+    let mut replies = Vec::new();
+    for _ in 0..5 {
+        replies.extend([
+            throttled("1"),
+            throttled("1"),
+            Reply::status(429),
+            Reply::status(503),
+        ]);
+    }
+    let (tries, result) = tries_of(replies).await;
+    assert_eq!((tries, result.is_ok()), (16, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sends_a_failed_request_again_it_is_a_retry() {
+    let service = Service::in_order([
+        Reply::status(504),
+        Reply::status(404),
+        Reply::status(504),
+        Reply::status(201)
+            .header("content-type", "application/json")
+            .body("{}"),
+        ok(),
+    ]);
+    let caller = caller_with(&service, 1, 1);
+    let unknown = caller.send(write(&caller)).await.expect_err("unknown");
+    assert_eq!(unknown.kind, ErrorKind::OutcomeUnknown);
+    let looked = caller.send(read(&caller)).await.expect_err("not there");
+    assert_eq!(looked.kind, ErrorKind::NotFound);
+    caller.send(write(&caller)).await.expect_err("unknown again");
+    assert_eq!(caller.lane_state().retries, 1, "the second write, not the look");
+    caller.send(write(&caller)).await.expect("written");
+    caller.send(write(&caller)).await.expect("written once more");
+    assert_eq!(caller.lane_state().retries, 2, "the last one repeated nothing");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_lost_is_repeated() {
     let cases = [FaultKind::NotSent, FaultKind::TimedOut, FaultKind::Broken];
