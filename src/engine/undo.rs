@@ -4,6 +4,7 @@
 //! Nothing here knows whether the run was a push, a cleaning or itself an undo: the journal tells what was written, and
 //! that is what is reversed.
 
+mod before;
 mod people;
 
 use std::collections::HashSet;
@@ -12,7 +13,7 @@ use super::push::stored_by;
 use super::{Engine, in_words};
 use crate::connector::{ConnectorError, Priority};
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
-use crate::domain::photo::{AvatarChain, Column, Place, Sha256};
+use crate::domain::photo::{AvatarChain, AvatarRecord, ChainStamp, Column, Place, Sha256};
 use crate::domain::run::{Outcome, PersonRef};
 use crate::domain::text::clean;
 use crate::domain::tidying::{
@@ -26,6 +27,9 @@ use crate::store::vault::Why;
 
 /// People whose part of the journal is read at once.
 const CHUNK: usize = 150;
+
+/// Empty records of a person that may have come since; there is hardly ever more than one.
+const MOST_EMPTY: usize = 4;
 
 /// Why nothing can be taken back.
 #[derive(Debug, thiserror::Error)]
@@ -166,14 +170,23 @@ impl Engine {
             );
             return Ok(Err((Outcome::Skipped, why)));
         };
-        let Some(after) = &step.after else {
-            let why = format!(
-                "it is not known how the run has left the records in {target}, so nothing is overwritten"
-            );
-            return Ok(Err((Outcome::Skipped, why)));
+        let before = before::as_it_was(deeds, chain);
+        let is_as_left = match &step.after {
+            Some(after) => is_but_for_empty_records(chain, after),
+            // Nobody saw how it was left: the writes have to account for everything that is there.
+            None => before.is_some(),
         };
-        if chain.stamp() != *after {
-            let why = format!("the records in {target} were changed since; they stay as they are");
+        if !is_as_left {
+            let why = match (&step.after, step.outcome) {
+                (Some(_), _) => format!("the records in {target} were changed since; they stay as they are"),
+                (None, Outcome::ChangedMeanwhile) => format!(
+                    "somebody else changed the records in {target} in the middle of it; they stay as they are"
+                ),
+                (None, _) => format!(
+                    "it is not known how the run has left the records in {target}, or they were changed since; \
+                     nothing is overwritten"
+                ),
+            };
             return Ok(Err((Outcome::ChangedMeanwhile, why)));
         }
         if let Some(Released { why, at }) = deeds.released {
@@ -186,10 +199,17 @@ impl Engine {
             };
             return Ok(Err((Outcome::Skipped, format!("{why}; nothing can be put back"))));
         }
-        let writes = match reversed(deeds, chain) {
+        let mut writes = match reversed(deeds, chain) {
             Ok(writes) => writes,
             Err(why) => return Ok(Err((Outcome::Skipped, why))),
         };
+        let shown_before = before.as_ref().map(shown_in).or_else(|| {
+            let mut kept = deeds.kept.iter();
+            Some(Some(kept.find(|kept| kept.was_displayed)?.sha256))
+        });
+        if let Some(Some(sha256)) = shown_before {
+            bring_to_the_front(&mut writes, chain, sha256);
+        }
         for write in &writes {
             let Write::Store { sha256, .. } = write else {
                 continue;
@@ -210,9 +230,12 @@ impl Engine {
             .writes
             .iter()
             .any(|write| write.intent.kind == WriteKind::CreateRecord && is_done(write));
-        let mut reason = match shows {
-            Some(_) => "the picture of before is displayed again".to_owned(),
-            None => "there was no picture before".to_owned(),
+        let mut reason = match (shows, shown_before) {
+            (Some(shown), Some(Some(before))) if shown != before => {
+                "what was stored before is stored again; another picture of it is displayed".to_owned()
+            }
+            (Some(_), _) => "the picture of before is displayed again".to_owned(),
+            (None, _) => "there was no picture before".to_owned(),
         };
         if created {
             reason.push_str("; the profile that was created stays, empty");
@@ -220,7 +243,7 @@ impl Engine {
         Ok(Ok(TidyStep {
             person: step.person.clone(),
             subject: Subject::Person,
-            expected: after.clone(),
+            expected: chain.stamp(),
             shows,
             litter: Vec::new(),
             writes,
@@ -246,7 +269,67 @@ impl Engine {
 }
 
 fn is_done(write: &WriteRecord) -> bool {
-    !matches!(write.answer, Some((Answer::NotDone(_), _)))
+    write.may_be_done()
+}
+
+/// True if a chain has this stamp, or has it without some records that hold nothing. A profile that somebody has opened
+/// since, or a push that went no further has created, changes nobody's picture.
+fn is_but_for_empty_records(chain: &AvatarChain, stamp: &ChainStamp) -> bool {
+    let is_empty = |record: &AvatarRecord| record.pictures.is_empty() && record.column == Column::Empty;
+    let empty: Vec<&RecordId> = chain.records.iter().filter(|record| is_empty(record)).map(|record| &record.id).collect();
+    let empty = &empty[..empty.len().min(MOST_EMPTY)];
+    (0..1_usize << empty.len()).any(|chosen| {
+        let mut without = chain.clone();
+        without.records.retain(|record| {
+            let position = empty.iter().position(|id| **id == record.id);
+            position.is_none_or(|position| chosen >> position & 1 == 0)
+        });
+        without.stamp() == *stamp
+    })
+}
+
+/// The hash of what is displayed, as far as it is stated.
+fn shown_in(chain: &AvatarChain) -> Option<Sha256> {
+    chain.served_picture().and_then(|row| row.sha256)
+}
+
+/// What is stored again is younger than what stayed, and of several pictures of a record the oldest is displayed. If
+/// that would be another one than before, the column of its record names the right one.
+fn bring_to_the_front(writes: &mut Vec<Write>, chain: &AvatarChain, sha256: Sha256) {
+    let after = chain_after(chain, writes);
+    if shown_in(&after).is_none_or(|shown| shown == sha256) {
+        return;
+    }
+    let Some(record) = after.records.iter().find(|record| {
+        let mut rows = record.image_rows();
+        rows.any(|row| row.sha256 == Some(sha256))
+    }) else {
+        return;
+    };
+    let stored_again = writes.iter().find_map(|write| match write {
+        Write::Store {
+            record: at,
+            copy_of,
+            sha256: known,
+            ..
+        } if at == &record.id && *known == sha256 => Some(Names::CopyOf(copy_of.clone())),
+        _ => None,
+    });
+    let there = || {
+        let row = record.image_rows().find(|row| row.sha256 == Some(sha256))?;
+        Some(Names::Picture(row.id.clone()))
+    };
+    let Some(names) = stored_again.or_else(there) else {
+        return;
+    };
+    writes.retain(|write| !matches!(write, Write::SetColumn { record: at, .. } if at == &record.id));
+    let position = writes.iter().position(|write| matches!(write, Write::Remove { .. }));
+    let column = Write::SetColumn {
+        place: record.place,
+        record: record.id.clone(),
+        names,
+    };
+    writes.insert(position.unwrap_or(writes.len()), column);
 }
 
 /// True if the journal tells of something that was written and not taken back in the same run.

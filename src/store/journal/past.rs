@@ -278,8 +278,9 @@ pub(super) fn changes(
     people: &[TargetId],
 ) -> rusqlite::Result<Vec<Vec<StepRecord>>> {
     let mut statement = connection.prepare_cached(&format!(
-        "{} WHERE target = ?1 AND after IS NOT NULL ORDER BY at DESC, run DESC",
-        rows::STEP
+        "{} WHERE target = ?1 {}",
+        rows::STEP,
+        rows::THAT_WROTE
     ))?;
     people
         .iter()
