@@ -693,7 +693,8 @@ impl State {
                 bytes: row.bytes.len() as u64,
                 content_type: "image/jpeg".into(),
                 scan: row.scan,
-                created_at: Some(self.now),
+                // No two at the same moment: which of them is older would be anybody's guess.
+                created_at: Some(self.now + SignedDuration::from_millis(self.next_id as i64)),
                 created_by: Some("admin".into()),
             },
             bytes: row.bytes,

@@ -106,12 +106,23 @@ impl Engine {
             });
         }
         for step in steps {
-            let deeds = journal.deeds(&step.run, vec![step.person.source.clone()]).await?;
+            let deeds = self.deeds(&step.run, vec![step.person.source.clone()]).await?;
             if deeds.iter().any(has_effect) {
                 return Ok(step);
             }
         }
         Err(UndoError::Unknown(clean(person).into_owned()))
+    }
+
+    /// What a run did for each of these people. What it stored and replaced itself, because it was interrupted and went
+    /// on with a newer photo, is none of what was there before.
+    async fn deeds(&self, run: &RunId, people: Vec<SourceId>) -> Result<Vec<Deeds>, UndoError> {
+        let mut all = self.store.journal().deeds(run, people).await?;
+        for deeds in &mut all {
+            let writes = &deeds.writes;
+            deeds.kept.retain(|kept| !is_of_its_own(writes, kept));
+        }
+        Ok(all)
     }
 
     async fn plan_undo(&self, run: &RunRecord, mut steps: Vec<StepRecord>) -> Result<TidyPlan, UndoError> {
@@ -132,7 +143,7 @@ impl Engine {
                 .iter()
                 .filter_map(|step| step.person.target.clone())
                 .collect();
-            let deeds = self.store.journal().deeds(&run.id, sources).await?;
+            let deeds = self.deeds(&run.id, sources).await?;
             let chains = self.target.chains(&targets, Priority::Background).await?;
             for (step, deeds) in chunk.iter().zip(deeds) {
                 if !has_effect(&deeds) {
@@ -266,6 +277,19 @@ impl Engine {
             Err(error) => Err(in_words(&error)),
         }
     }
+}
+
+/// True for a picture that the same step stored: an answer told of it, or none came and it has the bytes that were sent.
+fn is_of_its_own(writes: &[WriteRecord], kept: &KeptPicture) -> bool {
+    let mut uploads = writes.iter().filter(|write| write.intent.kind == WriteKind::Upload);
+    uploads.any(|write| match write.uploaded() {
+        Some(picture) => picture == kept.stored.id,
+        None => {
+            write.answer.is_none()
+                && write.intent.record.as_ref() == Some(&kept.record)
+                && write.intent.sha256 == Some(kept.sha256)
+        }
+    })
 }
 
 fn is_done(write: &WriteRecord) -> bool {

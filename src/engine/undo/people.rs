@@ -86,7 +86,7 @@ impl Engine {
     async fn last_with_effect(&self, changes: Vec<StepRecord>) -> Result<Option<StepRecord>, UndoError> {
         for step in changes {
             let sources = vec![step.person.source.clone()];
-            let deeds = self.store.journal().deeds(&step.run, sources).await?;
+            let deeds = self.deeds(&step.run, sources).await?;
             if deeds.iter().any(has_effect) {
                 return Ok(Some(step));
             }

@@ -108,6 +108,14 @@ impl Small {
         Some(known.expect("a picture of this story") as u8)
     }
 
+    /// How somebody's records are, for whoever reads the message of a failed story.
+    pub(super) fn portrait(&self, world: &World, who: usize) -> String {
+        world.portrait(PEOPLE[who], |bytes| {
+            let number = self.pictures.iter().position(|known| known == bytes);
+            number.map_or_else(|| "?".to_owned(), |number| number.to_string())
+        })
+    }
+
     /// Somebody has chosen another picture in the target, or none.
     pub(super) fn edited(&mut self, who: usize, avatar: Option<u8>) {
         let person = &mut self.people[who];

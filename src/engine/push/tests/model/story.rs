@@ -40,7 +40,7 @@ impl Trouble {
 
 /// One event of a story.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Event {
+enum Event {
     PhotoEdited(usize, u8),
     PhotoDeleted(usize),
     AvatarEdited(usize, Place, u8),
@@ -58,7 +58,9 @@ pub(super) struct Story {
     pub(super) world: World,
     pub(super) admins: [Admin; 2],
     pub(super) small: Small,
-    pub(super) told: Vec<Event>,
+    /// How many events there have been.
+    pub(super) number: u64,
+    told: Vec<String>,
 }
 
 impl Story {
@@ -93,6 +95,7 @@ impl Story {
             small,
             admins: [Admin::new(), Admin::new()],
             world,
+            number: 0,
             told: Vec::new(),
         }
     }
@@ -121,12 +124,15 @@ impl Story {
     pub(super) async fn tell(&mut self, events: u64) {
         for _ in 0..events {
             let event = self.draw();
-            self.told.push(event);
+            self.number += 1;
+            self.note(format!("{event:?}"));
             self.world.a_minute_later();
             let others: Vec<_> = PEOPLE.map(|name| self.world.chain(name)).into();
             let concerned = self.happen(event).await;
             for (who, before) in others.into_iter().enumerate() {
-                if !concerned.contains(&who) {
+                if concerned.contains(&who) {
+                    self.note(format!("  {} {}", PEOPLE[who], self.small.portrait(&self.world, who)));
+                } else {
                     let now = self.world.chain(PEOPLE[who]);
                     self.assert(now == before, format!("{} was touched", PEOPLE[who]));
                 }
@@ -228,9 +234,14 @@ impl Story {
         }
     }
 
+    /// Something for whoever reads the message of a failed story.
+    pub(super) fn note(&mut self, line: String) {
+        self.told.push(line);
+    }
+
     /// The clock of a machine may be put back or forward by an hour.
     fn set_clock(&mut self, admin: usize) {
-        let mut dice = Dice::of(self.seed, "clock", self.told.len() as u64);
+        let mut dice = Dice::of(self.seed, "clock", self.number);
         self.admins[admin].hours_ahead = dice.below(3) as i64 - 1;
     }
 
@@ -256,8 +267,7 @@ impl Story {
     }
 
     fn context(&self) -> String {
-        let told: Vec<String> = self.told.iter().map(|event| format!("{event:?}")).collect();
-        format!("seed {}:\n  {}", self.seed, told.join("\n  "))
+        format!("seed {}:\n  {}", self.seed, self.told.join("\n  "))
     }
 }
 

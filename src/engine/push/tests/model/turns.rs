@@ -72,6 +72,7 @@ impl Story {
     /// What must be true after a push that nobody else disturbed.
     async fn settle(&mut self, admin: usize, who: usize, found: &Found, photo: Option<u8>, came: &Came) {
         let shown = self.small.seen(&self.world, who);
+        self.note(format!("  {came:?}"));
         match came.outcome {
             Outcome::Updated => self.assert(shown == photo, format!("{came:?}, {shown:?} is shown")),
             Outcome::Unchanged => {
@@ -192,7 +193,7 @@ impl Story {
     pub(super) async fn push_both(&mut self, admin: usize, who: usize) {
         let photo = self.small.people[who].photo;
         let found = self.found(who);
-        let gate = Gate::new(Dice::of(self.seed, "gate", self.told.len() as u64));
+        let gate = Gate::new(Dice::of(self.seed, "gate", self.number));
         let (first, second) = {
             let [one, other] = &mut self.admins;
             let (mine, theirs) = if admin == 0 { (one, other) } else { (other, one) };
@@ -264,6 +265,7 @@ impl Story {
         let is_as_left = self.admins[admin].is_as_left(who, &contents(&found.chain));
         let came = self.admins[admin].undo(&self.world, who).await;
         let shown = self.small.seen(&self.world, who);
+        self.note(format!("  {came:?}"));
         match (self.small.undo(admin, who, is_as_left), &came) {
             (Undone::Nothing | Undone::Open, TakenBack::Nothing)
             | (Undone::Left, TakenBack::Left(Outcome::ChangedMeanwhile, _))
