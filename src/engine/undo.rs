@@ -281,7 +281,9 @@ impl Engine {
 
 /// True for a picture that the same step stored: an answer told of it, or none came and it has the bytes that were sent.
 fn is_of_its_own(writes: &[WriteRecord], kept: &KeptPicture) -> bool {
-    let mut uploads = writes.iter().filter(|write| write.intent.kind == WriteKind::Upload);
+    let mut uploads = writes
+        .iter()
+        .filter(|write| write.intent.kind == WriteKind::Upload);
     uploads.any(|write| match write.uploaded() {
         Some(picture) => picture == kept.stored.id,
         None => {
@@ -300,7 +302,12 @@ fn is_done(write: &WriteRecord) -> bool {
 /// since, or a push that went no further has created, changes nobody's picture.
 fn is_but_for_empty_records(chain: &AvatarChain, stamp: &ChainStamp) -> bool {
     let is_empty = |record: &AvatarRecord| record.pictures.is_empty() && record.column == Column::Empty;
-    let empty: Vec<&RecordId> = chain.records.iter().filter(|record| is_empty(record)).map(|record| &record.id).collect();
+    let empty: Vec<&RecordId> = chain
+        .records
+        .iter()
+        .filter(|record| is_empty(record))
+        .map(|record| &record.id)
+        .collect();
     let empty = &empty[..empty.len().min(MOST_EMPTY)];
     (0..1_usize << empty.len()).any(|chosen| {
         let mut without = chain.clone();
@@ -347,7 +354,9 @@ fn bring_to_the_front(writes: &mut Vec<Write>, chain: &AvatarChain, sha256: Sha2
         return;
     };
     writes.retain(|write| !matches!(write, Write::SetColumn { record: at, .. } if at == &record.id));
-    let position = writes.iter().position(|write| matches!(write, Write::Remove { .. }));
+    let position = writes
+        .iter()
+        .position(|write| matches!(write, Write::Remove { .. }));
     let column = Write::SetColumn {
         place: record.place,
         record: record.id.clone(),

@@ -142,7 +142,9 @@ async fn of_a_run_whose_end_nobody_saw_the_writes_tell_whether_it_can_be_taken_b
         journal.step(unseen).await.expect("written");
     }
     scene.world.store_at("bob", Place::LIVE_PROFILE, picture(55));
-    scene.world.delete_row(&scene.world.rows("cleo", Place::LIVE_PROFILE)[0].id);
+    scene
+        .world
+        .delete_row(&scene.world.rows("cleo", Place::LIVE_PROFILE)[0].id);
     let shown = scene.shown();
     let plan = scene.plan(scene.run.as_str()).await;
     assert_eq!(plan.steps.len(), 1);
@@ -195,7 +197,10 @@ impl One {
 
     async fn push(&self, engine: &Engine) {
         let cancel = CancellationToken::new();
-        let scan = engine.scan(Depth::Settled, &Ignore, &cancel).await.expect("a scan");
+        let scan = engine
+            .scan(Depth::Settled, &Ignore, &cancel)
+            .await
+            .expect("a scan");
         let plan = engine.plan(&scan).await;
         assert_eq!(plan.steps.len(), 1);
         let (events, _heard) = mpsc::channel(16);
@@ -207,7 +212,10 @@ impl One {
 
     async fn undo(&self) -> TidyPlan {
         let engine = self.engine();
-        let plan = engine.undo_plan("ada@x.example").await.expect("something to take back");
+        let plan = engine
+            .undo_plan("ada@x.example")
+            .await
+            .expect("something to take back");
         let (events, _heard) = mpsc::channel(16);
         let control = RunControl::new();
         engine
@@ -221,10 +229,7 @@ impl One {
 #[tokio::test]
 async fn what_is_stored_again_is_displayed_although_what_stayed_is_older() {
     // The photo is there already, hidden behind an older picture: the push deletes that one and stores nothing.
-    let ada = person("ada")
-        .photo(picture(1))
-        .avatar(old(1))
-        .avatar(picture(1));
+    let ada = person("ada").photo(picture(1)).avatar(old(1)).avatar(picture(1));
     let one = One::of(ada);
     one.push(&one.engine()).await;
     assert_eq!(one.world.shown("ada"), Some(picture(1)));
@@ -251,8 +256,8 @@ async fn the_last_change_is_the_one_that_was_written_last_whatever_the_clock_sai
     crate::tried("N4", 1);
 }
 
-#[tokio::test]
-async fn what_somebody_chose_between_a_crash_and_the_next_start_is_not_taken_back() {
+/// A push that was killed once the old picture was gone.
+async fn killed_in_a_push() -> One {
     use crate::engine::fakes::{Watched, When};
     let ada = || One::of(person("ada").photo(picture(1)).avatar(old(1)));
     let watched = |one: &One| {
@@ -265,7 +270,6 @@ async fn what_somebody_chose_between_a_crash_and_the_next_start_is_not_taken_bac
     let (target, engine) = watched(&twin);
     twin.push(&engine).await;
     let removal = target.calls().iter().position(|call| *call == "remove");
-    // Killed once the old picture is gone.
     let one = ada();
     let (target, engine) = watched(&one);
     target.die_at(removal.expect("the old picture goes") + 1, When::After);
@@ -273,7 +277,12 @@ async fn what_somebody_chose_between_a_crash_and_the_next_start_is_not_taken_bac
         () = one.push(&engine) => panic!("it lives"),
         () = target.death() => {}
     }
-    drop(engine);
+    one
+}
+
+#[tokio::test]
+async fn what_somebody_chose_between_a_crash_and_the_next_start_is_not_taken_back() {
+    let one = killed_in_a_push().await;
     for place in [Place::LIVE_PROFILE, Place::SYS_USER] {
         for row in one.world.rows("ada", place) {
             one.world.delete_row(&row.id);
@@ -283,8 +292,30 @@ async fn what_somebody_chose_between_a_crash_and_the_next_start_is_not_taken_bac
     one.engine().recover().await.expect("settled");
     assert_eq!(one.world.shown("ada"), Some(picture(55)));
     let plan = one.undo().await;
-    assert_eq!(plan.left[0].outcome, Outcome::ChangedMeanwhile, "{}", plan.left[0].reason);
+    assert_eq!(
+        plan.left[0].outcome,
+        Outcome::ChangedMeanwhile,
+        "{}",
+        plan.left[0].reason
+    );
     assert_eq!(one.world.shown("ada"), Some(picture(55)));
+    crate::tried("N4", 1);
+}
+
+#[tokio::test]
+async fn of_a_push_that_went_on_with_a_newer_photo_after_a_crash_nothing_in_between_comes_back() {
+    let one = killed_in_a_push().await;
+    one.world.set_photo("ada", Some(picture(2)));
+    one.engine().recover().await.expect("settled");
+    assert_eq!(one.world.shown("ada"), Some(picture(2)));
+    let plan = one.undo().await;
+    assert_eq!(plan.left, vec![]);
+    let rows = |place| one.world.rows("ada", place).into_iter().map(|row| row.sha256);
+    assert_eq!(
+        rows(Place::LIVE_PROFILE).collect::<Vec<_>>(),
+        [Some(Sha256::of(&old(1)))]
+    );
+    assert_eq!(rows(Place::SYS_USER).count(), 0);
     crate::tried("N4", 1);
 }
 

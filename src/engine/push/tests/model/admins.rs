@@ -6,6 +6,7 @@ use super::small::PEOPLE;
 use crate::domain::photo::{AvatarChain, ChainStamp};
 use crate::engine::UndoError;
 use crate::engine::fakes::Gate;
+use crate::store::quick_folder;
 
 /// A machine.
 pub(super) struct Admin {
@@ -86,7 +87,7 @@ pub(super) fn holds(world: &World, name: &str, place: Place, sha256: Sha256) -> 
 
 impl Admin {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = quick_folder();
         let mut admin = Self {
             paths: paths_in(&folder),
             folder,
@@ -237,7 +238,7 @@ impl Admin {
         if came.is_none() {
             // Whatever its threads were at comes to its end first.
             self.store().journal().outstanding().await.expect("readable");
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = quick_folder();
             copy_folder(&self.paths.state_dir, &folder.path().join("state"));
             self.paths = paths_in(&folder);
             self.folder = folder;

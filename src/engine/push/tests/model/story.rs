@@ -131,7 +131,11 @@ impl Story {
             let concerned = self.happen(event).await;
             for (who, before) in others.into_iter().enumerate() {
                 if concerned.contains(&who) {
-                    self.note(format!("  {} {}", PEOPLE[who], self.small.portrait(&self.world, who)));
+                    self.note(format!(
+                        "  {} {}",
+                        PEOPLE[who],
+                        self.small.portrait(&self.world, who)
+                    ));
                 } else {
                     let now = self.world.chain(PEOPLE[who]);
                     self.assert(now == before, format!("{} was touched", PEOPLE[who]));
@@ -270,4 +274,3 @@ impl Story {
         format!("seed {}:\n  {}", self.seed, self.told.join("\n  "))
     }
 }
-
