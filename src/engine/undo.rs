@@ -107,11 +107,27 @@ impl Engine {
         }
         for step in steps {
             let deeds = self.deeds(&step.run, vec![step.person.source.clone()]).await?;
-            if deeds.iter().any(has_effect) {
-                return Ok(step);
+            for deeds in &deeds {
+                if self.has_changed_something(&step, deeds).await? {
+                    return Ok(step);
+                }
             }
         }
         Err(UndoError::Unknown(clean(person).into_owned()))
+    }
+
+    /// True if a step has left something that can be taken back, or of which nobody knows.
+    async fn has_changed_something(&self, step: &StepRecord, deeds: &Deeds) -> Result<bool, UndoError> {
+        match effect(deeds) {
+            Effect::Nothing => return Ok(false),
+            Effect::Something => return Ok(true),
+            Effect::Perhaps => {}
+        }
+        let targets: Vec<TargetId> = step.person.target.iter().cloned().collect();
+        let chains = self.target.chains(&targets, Priority::Background).await?;
+        Ok(chains
+            .first()
+            .is_none_or(|(_, chain)| !is_not_there(deeds, chain)))
     }
 
     /// What a run did for each of these people. What it stored and replaced itself, because it was interrupted and went
@@ -146,13 +162,18 @@ impl Engine {
             let deeds = self.deeds(&run.id, sources).await?;
             let chains = self.target.chains(&targets, Priority::Background).await?;
             for (step, deeds) in chunk.iter().zip(deeds) {
-                if !has_effect(&deeds) {
-                    continue;
-                }
                 let chain = chains
                     .iter()
                     .find(|(id, _)| Some(id) == step.person.target.as_ref())
                     .map(|(_, chain)| chain);
+                let is_nothing = match effect(&deeds) {
+                    Effect::Nothing => true,
+                    Effect::Perhaps => chain.is_some_and(|chain| is_not_there(&deeds, chain)),
+                    Effect::Something => false,
+                };
+                if is_nothing {
+                    continue;
+                }
                 match self.undo_step(step, &deeds, chain).await? {
                     Ok(step) => plan.steps.push(step),
                     Err((outcome, reason)) => plan.left.push(Left {
@@ -214,6 +235,10 @@ impl Engine {
             Ok(writes) => writes,
             Err(why) => return Ok(Err((Outcome::Skipped, why))),
         };
+        if writes.is_empty() {
+            let why = "nothing of what the run changed can be changed back";
+            return Ok(Err((Outcome::Skipped, why.to_owned())));
+        }
         let shown_before = before.as_ref().map(shown_in).or_else(|| {
             let mut kept = deeds.kept.iter();
             Some(Some(kept.find(|kept| kept.was_displayed)?.sha256))
@@ -240,7 +265,7 @@ impl Engine {
         let created = deeds
             .writes
             .iter()
-            .any(|write| write.intent.kind == WriteKind::CreateRecord && is_done(write));
+            .any(|write| write.intent.kind == WriteKind::CreateRecord && write.may_be_done());
         let mut reason = match (shows, shown_before) {
             (Some(shown), Some(Some(before))) if shown != before => {
                 "what was stored before is stored again; another picture of it is displayed".to_owned()
@@ -292,10 +317,6 @@ fn is_of_its_own(writes: &[WriteRecord], kept: &KeptPicture) -> bool {
                 && write.intent.sha256 == Some(kept.sha256)
         }
     })
-}
-
-fn is_done(write: &WriteRecord) -> bool {
-    write.may_be_done()
 }
 
 /// True if a chain has this stamp, or has it without some records that hold nothing. A profile that somebody has opened
@@ -365,9 +386,28 @@ fn bring_to_the_front(writes: &mut Vec<Write>, chain: &AvatarChain, sha256: Sha2
     writes.insert(position.unwrap_or(writes.len()), column);
 }
 
+/// What a step has changed, as far as the journal can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Nothing,
+    Something,
+    /// Only writes of which no answer came speak for it; the target has to be asked.
+    Perhaps,
+}
+
+fn effect(deeds: &Deeds) -> Effect {
+    if has_effect(deeds, WriteRecord::is_done) {
+        Effect::Something
+    } else if has_effect(deeds, WriteRecord::may_be_done) {
+        Effect::Perhaps
+    } else {
+        Effect::Nothing
+    }
+}
+
 /// True if the journal tells of something that was written and not taken back in the same run.
-fn has_effect(deeds: &Deeds) -> bool {
-    let done = || deeds.writes.iter().filter(|write| is_done(write));
+fn has_effect(deeds: &Deeds, counts: fn(&WriteRecord) -> bool) -> bool {
+    let done = || deeds.writes.iter().filter(|write| counts(write));
     let removed: HashSet<&PictureId> = done()
         .filter(|write| write.intent.kind == WriteKind::Remove)
         .filter_map(|write| write.intent.picture.as_ref())
@@ -376,32 +416,43 @@ fn has_effect(deeds: &Deeds) -> bool {
     let has_stored = done()
         .filter(|write| write.intent.kind == WriteKind::Upload)
         .any(|write| write.uploaded().is_none_or(|picture| !removed.contains(&picture)));
-    let has_set = columns_before(deeds).into_iter().any(|(_, record, before)| {
-        let last = done()
-            .filter(|write| write.intent.kind == WriteKind::SetColumn)
-            .rfind(|write| write.intent.record.as_ref() == Some(&record));
-        last.is_some_and(|write| write.intent.picture != before)
-    });
+    let has_set = columns_before(deeds, counts)
+        .into_iter()
+        .any(|(_, record, before)| {
+            let last = done()
+                .filter(|write| write.intent.kind == WriteKind::SetColumn)
+                .rfind(|write| write.intent.record.as_ref() == Some(&record));
+            last.is_some_and(|write| write.intent.picture != before)
+        });
     // What has left the vault since was removed from the target before.
     has_removed || has_stored || has_set || deeds.released.is_some()
 }
 
+/// True if nothing that was announced is there: nothing of it was carried out.
+fn is_not_there(deeds: &Deeds, chain: &AvatarChain) -> bool {
+    reversed(deeds, chain).is_ok_and(|writes| writes.is_empty())
+}
+
 /// The columns that were set, with what they named before.
-fn columns_before(deeds: &Deeds) -> Vec<(Place, RecordId, Option<PictureId>)> {
+fn columns_before(
+    deeds: &Deeds,
+    counts: fn(&WriteRecord) -> bool,
+) -> Vec<(Place, RecordId, Option<PictureId>)> {
     let mut columns: Vec<(Place, RecordId, Option<PictureId>)> = Vec::new();
     for write in &deeds.writes {
         let intent = &write.intent;
         let (WriteKind::SetColumn, Some(record)) = (intent.kind, &intent.record) else {
             continue;
         };
-        if is_done(write) && !columns.iter().any(|(_, known, _)| known == record) {
+        if counts(write) && !columns.iter().any(|(_, known, _)| known == record) {
             columns.push((intent.place, record.clone(), intent.old_picture.clone()));
         }
     }
     columns
 }
 
-/// The writes that take back what the journal tells of, given how things stand now; or why that is impossible. Pure.
+/// The writes that take back what the journal tells of, given how things stand now; none if nothing of it can be changed
+/// back; or why that is impossible. Pure.
 fn reversed(deeds: &Deeds, chain: &AvatarChain) -> Result<Vec<Write>, String> {
     let mut removed: Vec<&KeptPicture> = deeds
         .kept
@@ -431,7 +482,7 @@ fn reversed(deeds: &Deeds, chain: &AvatarChain) -> Result<Vec<Write>, String> {
             form: StoredForm::of(&kept.stored),
         });
     }
-    for (place, record, before) in columns_before(deeds) {
+    for (place, record, before) in columns_before(deeds, WriteRecord::may_be_done) {
         let Some(known) = chain.records.iter().find(|known| known.id == record) else {
             continue;
         };
@@ -461,9 +512,6 @@ fn reversed(deeds: &Deeds, chain: &AvatarChain) -> Result<Vec<Write>, String> {
                 bytes: row.bytes,
             });
         }
-    }
-    if writes.is_empty() {
-        return Err("nothing of what the run changed can be changed back".into());
     }
     Ok(writes)
 }

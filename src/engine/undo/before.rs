@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::super::push::stored_by;
-use super::{columns_before, is_but_for_empty_records, is_done};
+use super::{columns_before, is_but_for_empty_records};
 use crate::domain::ids::{PictureId, RecordId};
 use crate::domain::photo::{AvatarChain, AvatarRecord, Column, StoredPicture};
 use crate::domain::tidying::chain_after;
@@ -29,7 +29,7 @@ pub(super) fn as_it_was(deeds: &Deeds, chain: &AvatarChain) -> Option<AvatarChai
             put_back(record_of(&mut before, &kept.record)?, kept.stored.clone());
         }
     }
-    for (_, id, column) in columns_before(deeds) {
+    for (_, id, column) in columns_before(deeds, WriteRecord::may_be_done) {
         record_of(&mut before, &id)?.column = column.map_or(Column::Empty, Column::Names);
     }
     is_but_for_empty_records(&before, found).then(|| chain_after(&before, &[]))
@@ -39,18 +39,21 @@ pub(super) fn as_it_was(deeds: &Deeds, chain: &AvatarChain) -> Option<AvatarChai
 fn is_as_left(deeds: &Deeds, chain: &AvatarChain) -> bool {
     let removed = removed(deeds);
     let mut stored = deeds.writes.iter().filter_map(WriteRecord::uploaded);
-    let set = columns_before(deeds).into_iter().all(|(_, id, _)| {
-        let last = done(deeds, WriteKind::SetColumn).rfind(|write| write.intent.record.as_ref() == Some(&id));
-        let wanted = last.and_then(|write| write.intent.picture.clone());
-        let record = chain.records.iter().find(|record| record.id == id);
-        record.is_some_and(|record| record.column == wanted.map_or(Column::Empty, Column::Names))
-    });
+    let set = columns_before(deeds, WriteRecord::may_be_done)
+        .into_iter()
+        .all(|(_, id, _)| {
+            let last =
+                done(deeds, WriteKind::SetColumn).rfind(|write| write.intent.record.as_ref() == Some(&id));
+            let wanted = last.and_then(|write| write.intent.picture.clone());
+            let record = chain.records.iter().find(|record| record.id == id);
+            record.is_some_and(|record| record.column == wanted.map_or(Column::Empty, Column::Names))
+        });
     set && stored.all(|picture| removed.contains(&picture) || chain.picture(&picture).is_some())
 }
 
 fn done(deeds: &Deeds, kind: WriteKind) -> impl DoubleEndedIterator<Item = &WriteRecord> {
     let writes = deeds.writes.iter();
-    writes.filter(move |write| write.intent.kind == kind && is_done(write))
+    writes.filter(move |write| write.intent.kind == kind && write.may_be_done())
 }
 
 /// Everything that the step deleted, of others and of its own.

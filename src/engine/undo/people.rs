@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{CHUNK, UndoError, has_effect};
+use super::{CHUNK, UndoError};
 use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::text::clean;
 use crate::domain::tidying::{Purpose, TIDY_SCHEMA, TidyPlan};
@@ -87,8 +87,10 @@ impl Engine {
         for step in changes {
             let sources = vec![step.person.source.clone()];
             let deeds = self.deeds(&step.run, sources).await?;
-            if deeds.iter().any(has_effect) {
-                return Ok(Some(step));
+            for deeds in &deeds {
+                if self.has_changed_something(&step, deeds).await? {
+                    return Ok(Some(step));
+                }
             }
         }
         Ok(None)
