@@ -12,11 +12,12 @@
 //! Everybody is on both sides unless told otherwise: `ada` is source id `ada-id`, signs in as `ada@x.example` and is
 //! the target's user `ada-sys` with the same sign-in name and address.
 
+mod dice;
 mod gate;
 mod watched;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Engine, EngineSettings};
+pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
 pub(crate) use watched::{Watched, When, dangling};
 
@@ -50,7 +52,10 @@ pub(crate) const START: Timestamp = Timestamp::constant(1_772_442_000, 0);
 
 /// A small JPEG that looks unlike that of any other seed.
 pub(crate) fn picture(seed: u8) -> Bytes {
-    encoded(seed, 90)
+    static ENCODED: [OnceLock<Bytes>; 256] = [const { OnceLock::new() }; 256];
+    ENCODED[usize::from(seed)]
+        .get_or_init(|| encoded(seed, 90))
+        .clone()
 }
 
 /// The same picture as [`picture`] in other bytes.
@@ -504,6 +509,11 @@ impl World {
         self.0.lock().now += SignedDuration::from_hours(hours);
     }
 
+    /// A little time passes.
+    pub(crate) fn a_minute_later(&self) {
+        self.0.lock().now += SignedDuration::from_mins(1);
+    }
+
     /// What time it is there.
     pub(crate) fn now(&self) -> Timestamp {
         self.0.lock().now
@@ -683,7 +693,8 @@ impl State {
                 bytes: row.bytes.len() as u64,
                 content_type: "image/jpeg".into(),
                 scan: row.scan,
-                created_at: Some(self.now),
+                // No two at the same moment: which of them is older would be anybody's guess.
+                created_at: Some(self.now + SignedDuration::from_millis(self.next_id as i64)),
                 created_by: Some("admin".into()),
             },
             bytes: row.bytes,

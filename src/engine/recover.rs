@@ -130,7 +130,12 @@ impl Engine {
         for person in self.store.journal().unfinished().await? {
             let pushing = self.pushing(person.run.clone(), &control);
             let ended = self.settle_person(&pushing, &person).await?;
-            let after = if ended.settled {
+            // After any other ending what is there may be somebody else's in part, and an undo works it out from the writes.
+            let is_ours = matches!(
+                ended.outcome,
+                Outcome::Updated | Outcome::Unchanged | Outcome::Removed
+            );
+            let after = if ended.settled && is_ours {
                 pushing.state_of(&person).await?.map(|chain| chain.stamp())
             } else {
                 None

@@ -6,6 +6,7 @@ use super::journal::{PastPicture, PastStep, PeopleCursor, PeopleFilter};
 use super::{Store, StoreError};
 use crate::domain::ids::{RunId, SourceId};
 use crate::domain::photo::Sha256;
+use crate::domain::run::Outcome;
 
 /// Some people of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +33,10 @@ impl PastPerson {
     /// picture since, only the target can tell.
     pub fn can_undo(&self) -> bool {
         let did_something = self.past.old.is_some() || self.past.new.is_some();
-        did_something && self.past.step.after.is_some() && (self.past.old.is_none() || self.old_is_kept)
+        let step = &self.past.step;
+        // How it was left may not have been seen; then the writes account for it.
+        let was_done = step.after.is_some() || matches!(step.outcome, Outcome::Updated | Outcome::Removed);
+        did_something && was_done && (self.past.old.is_none() || self.old_is_kept)
     }
 }
 

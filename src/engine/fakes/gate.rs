@@ -5,14 +5,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::sandbox::random::Random;
+use super::dice::Dice;
 
 /// Lets one call through at a time, once every program waits for its next one.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Mutex<Inside>>);
 
 struct Inside {
-    random: Random,
+    dice: Dice,
     has_left: [bool; 2],
     waiting: Vec<(usize, oneshot::Sender<()>)>,
     log: Vec<String>,
@@ -20,9 +20,9 @@ struct Inside {
 
 impl Gate {
     /// For two programs.
-    pub(crate) fn new(random: Random) -> Self {
+    pub(crate) fn new(dice: Dice) -> Self {
         Self(Arc::new(Mutex::new(Inside {
-            random,
+            dice,
             has_left: [false; 2],
             waiting: Vec::new(),
             log: Vec::new(),
@@ -68,7 +68,7 @@ impl Inside {
             .enumerate()
             .all(|(program, has_left)| *has_left || self.waiting.iter().any(|(who, _)| *who == program));
         if is_everybody_here && !self.waiting.is_empty() {
-            let lucky = self.random.below(self.waiting.len() as u64) as usize;
+            let lucky = self.dice.below(self.waiting.len() as u64) as usize;
             let (_, go) = self.waiting.remove(lucky);
             // Whoever waited may have been dropped; then there is nobody to tell.
             let _ = go.send(());

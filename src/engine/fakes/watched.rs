@@ -342,7 +342,7 @@ impl World {
     }
 
     /// Every row there is, on one line.
-    fn inventory(&self) -> String {
+    pub(super) fn inventory(&self) -> String {
         let state = self.0.lock();
         let row = |attachment: &Attachment| {
             let hash = Sha256::of(&attachment.bytes).to_string();
@@ -350,6 +350,30 @@ impl World {
         };
         let rows: Vec<String> = state.attachments.iter().map(row).collect();
         rows.join(" ")
+    }
+
+    /// How somebody's records are, on one line, for whoever looks into a failure.
+    pub(crate) fn portrait(&self, name: &str, label: impl Fn(&Bytes) -> String) -> String {
+        let chain = self.chain(name);
+        let served = chain.served.as_ref().map(|served| &served.picture);
+        let row = |row: &StoredPicture| {
+            let state = self.0.lock();
+            let mut attachments = state.attachments.iter();
+            let found = attachments.find(|attachment| attachment.row.id == row.id);
+            let label = found.map_or_else(String::new, |found| label(&found.bytes));
+            let shown = if served == Some(&row.id) { "*" } else { "" };
+            format!("{label}({}){shown}", row.id)
+        };
+        let record = |record: &AvatarRecord| {
+            let rows: Vec<String> = record.pictures.iter().map(row).collect();
+            let column = match &record.column {
+                Column::Names(id) => format!(" names {id}"),
+                Column::Empty | Column::Unreadable => String::new(),
+            };
+            format!("{}[{}{column}]", record.id, rows.join(" "))
+        };
+        let records: Vec<String> = chain.records.iter().map(record).collect();
+        records.join(" ")
     }
 
     fn row(&self, picture: &PictureId) -> Option<StoredPicture> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{CHUNK, UndoError, has_effect};
+use super::{CHUNK, UndoError};
 use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::text::clean;
 use crate::domain::tidying::{Purpose, TIDY_SCHEMA, TidyPlan};
@@ -86,9 +86,11 @@ impl Engine {
     async fn last_with_effect(&self, changes: Vec<StepRecord>) -> Result<Option<StepRecord>, UndoError> {
         for step in changes {
             let sources = vec![step.person.source.clone()];
-            let deeds = self.store.journal().deeds(&step.run, sources).await?;
-            if deeds.iter().any(has_effect) {
-                return Ok(Some(step));
+            let deeds = self.deeds(&step.run, sources).await?;
+            for deeds in &deeds {
+                if self.has_changed_something(&step, deeds).await? {
+                    return Ok(Some(step));
+                }
             }
         }
         Ok(None)

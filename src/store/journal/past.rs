@@ -277,10 +277,8 @@ pub(super) fn changes(
     connection: &Connection,
     people: &[TargetId],
 ) -> rusqlite::Result<Vec<Vec<StepRecord>>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "{} WHERE target = ?1 AND after IS NOT NULL ORDER BY at DESC, run DESC",
-        rows::STEP
-    ))?;
+    let mut statement =
+        connection.prepare_cached(&format!("{} WHERE target = ?1 {}", rows::STEP, rows::THAT_WROTE))?;
     people
         .iter()
         .map(|person| statement.query_map([person.as_str()], rows::step_row)?.collect())

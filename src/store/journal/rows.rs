@@ -68,11 +68,12 @@ pub(super) const NAMES_PERSON: &str = "(target = ?1 OR source = ?1 \
      OR lower(json_extract(person, '$.upn')) = lower(?1) OR lower(json_extract(person, '$.mail')) = lower(?1) \
      OR lower(json_extract(person, '$.user_name')) = lower(?1))";
 
+/// Only steps in which something was written, the newest first: by the order of the writes, because a clock may be put back.
+pub(super) const THAT_WROTE: &str = "AND EXISTS (SELECT 1 FROM writes WHERE run = steps.run AND source = steps.source) \
+     ORDER BY (SELECT max(id) FROM writes WHERE run = steps.run AND source = steps.source) DESC";
+
 pub(super) fn steps_of(connection: &Connection, person: &str) -> rusqlite::Result<Vec<StepRecord>> {
-    // The steps in which something was changed; the rest of a journal is much longer.
-    let mut statement = connection.prepare(&format!(
-        "{STEP} WHERE after IS NOT NULL AND {NAMES_PERSON} ORDER BY at DESC, run DESC"
-    ))?;
+    let mut statement = connection.prepare(&format!("{STEP} WHERE {NAMES_PERSON} {THAT_WROTE}"))?;
     statement.query_map([person], step_row)?.collect()
 }
 

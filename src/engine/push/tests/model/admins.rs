@@ -3,8 +3,10 @@
 use super::super::points::copy_folder;
 use super::super::*;
 use super::small::PEOPLE;
+use crate::domain::photo::{AvatarChain, ChainStamp};
 use crate::engine::UndoError;
 use crate::engine::fakes::Gate;
+use crate::store::quick_folder;
 
 /// A machine.
 pub(super) struct Admin {
@@ -13,6 +15,12 @@ pub(super) struct Admin {
     store: Option<Arc<Store>>,
     /// Promises that were broken, in words.
     pub(super) broken: Vec<String>,
+    /// How much its clock is ahead of that of the services.
+    pub(super) hours_ahead: i64,
+    /// How the last change has left everybody.
+    left: [Option<ChainStamp>; PEOPLE.len()],
+    /// How a run that is not settled has found somebody, and how it has left them.
+    begun: [Option<(ChainStamp, ChainStamp)>; PEOPLE.len()],
 }
 
 /// How a person ended.
@@ -23,6 +31,26 @@ pub(super) struct Came {
     pub(super) was_disturbed: bool,
     #[expect(dead_code, reason = "read by whoever reads the message of a failed story")]
     detail: String,
+}
+
+/// What came of an undo.
+#[derive(Clone, Debug)]
+pub(super) enum TakenBack {
+    /// This administrator has changed nothing.
+    Nothing,
+    /// It was left alone, and why.
+    Left(Outcome, String),
+    /// It was done.
+    Done(Came),
+}
+
+/// What the records hold: one that holds nothing is nobody's change.
+pub(super) fn contents(chain: &AvatarChain) -> ChainStamp {
+    let mut filled = chain.clone();
+    filled
+        .records
+        .retain(|record| !record.pictures.is_empty() || record.column != Column::Empty);
+    filled.stamp()
 }
 
 fn paths_in(folder: &tempfile::TempDir) -> StorePaths {
@@ -59,12 +87,15 @@ pub(super) fn holds(world: &World, name: &str, place: Place, sha256: Sha256) -> 
 
 impl Admin {
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = quick_folder();
         let mut admin = Self {
             paths: paths_in(&folder),
             folder,
             store: None,
             broken: Vec::new(),
+            hours_ahead: 0,
+            left: [const { None }; PEOPLE.len()],
+            begun: [const { None }; PEOPLE.len()],
         };
         admin.start();
         admin
@@ -85,35 +116,61 @@ impl Admin {
     }
 
     fn engine(&self, world: &World, target: &Arc<Watched>) -> Engine {
+        let (clock, ahead) = (world.clock(), jiff::SignedDuration::from_hours(self.hours_ahead));
         let target = Arc::clone(target);
-        world.engine_to(target, self.store(), |_| {}).impatient()
+        world
+            .engine_to(target, self.store(), |_| {})
+            .with_clock(Arc::new(move || clock() + ahead))
+            .impatient()
     }
 
-    pub(super) async fn unfinished(&self) -> usize {
-        self.store().journal().unfinished().await.expect("readable").len()
+    /// Who has to be settled.
+    pub(super) async fn unfinished(&self) -> Vec<usize> {
+        let unfinished = self.store().journal().unfinished().await.expect("readable");
+        let people = unfinished.into_iter().map(|left| {
+            let name = left.person.name.shown().into_owned();
+            let who = PEOPLE.iter().position(|known| **known == *name);
+            who.expect("somebody of this story")
+        });
+        people.collect()
     }
 
+    /// True if a copy of this picture is in the vault.
     pub(super) async fn keeps(&self, sha256: Sha256) -> bool {
         self.store().vault().holds(&sha256).await.expect("readable")
     }
 
+    /// A change has left somebody so.
+    pub(super) fn leaves(&mut self, who: usize, left: ChainStamp) {
+        self.left[who] = Some(left);
+    }
+
+    /// True if nobody has touched the records since the last change.
+    pub(super) fn is_as_left(&self, who: usize, now: &ChainStamp) -> bool {
+        self.left[who].as_ref() == Some(now)
+    }
+
+    /// A run that came to no settled end has found and left somebody so.
+    pub(super) fn breaks_off(&mut self, who: usize, found: ChainStamp, left: ChainStamp) {
+        self.begun[who] = Some((found, left));
+    }
+
+    /// How the run that is settled now has found and left somebody.
+    pub(super) fn broke_off(&mut self, who: usize) -> (ChainStamp, ChainStamp) {
+        self.begun[who].take().expect("it was interrupted")
+    }
+
     /// Settles what was interrupted; answers whose it was.
     pub(super) async fn recover(&mut self, world: &World) -> Vec<usize> {
-        let unfinished = self.store().journal().unfinished().await.expect("readable");
-        let mut people = Vec::new();
+        let people = self.unfinished().await;
         let target = Arc::new(Watched::new(world));
-        for person in unfinished {
-            let name = person.person.name.shown().into_owned();
-            let who = PEOPLE.iter().position(|known| **known == *name);
-            people.push(who.expect("somebody of this story"));
-        }
         for who in &people {
             let photo = world.photo_of(PEOPLE[*who]);
             target.promise(PEOPLE[*who], &photo.into_iter().collect::<Vec<_>>());
         }
         self.engine(world, &target).recover().await.expect("settled");
         self.broken.extend(target.broken_promises());
-        assert_eq!(self.unfinished().await, 0);
+        assert_eq!(self.unfinished().await, [0; 0]);
         people
     }
 
@@ -158,18 +215,7 @@ impl Admin {
             )
             .await
             .expect("begun");
-        let mut came = None;
-        while let Some(event) = received.recv().await {
-            if let RunEvent::Step { outcome, detail, .. } = event {
-                came = Some(Came {
-                    outcome,
-                    detail,
-                    writes: target.writes(),
-                    was_disturbed: false,
-                });
-            }
-        }
-        came.expect("everybody is told of")
+        came(target, &mut received).await
     }
 
     /// Killed at a call; `None` if it came to that.
@@ -192,7 +238,7 @@ impl Admin {
         if came.is_none() {
             // Whatever its threads were at comes to its end first.
             self.store().journal().outstanding().await.expect("readable");
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = quick_folder();
             copy_folder(&self.paths.state_dir, &folder.path().join("state"));
             self.paths = paths_in(&folder);
             self.folder = folder;
@@ -222,34 +268,41 @@ impl Admin {
         }
     }
 
-    /// Takes back the last change to somebody; `None` if there is nothing to take back.
-    pub(super) async fn undo(&mut self, world: &World, who: usize) -> Option<Came> {
+    /// Takes back the last change to somebody.
+    pub(super) async fn undo(&mut self, world: &World, who: usize) -> TakenBack {
         let target = Arc::new(Watched::new(world));
         let engine = self.engine(world, &target);
-        let plan = match engine.undo_plan(&format!("{}-sys", PEOPLE[who])).await {
-            Ok(plan) if plan.steps.is_empty() => return None,
+        let mut plan = match engine.undo_plan(&format!("{}-sys", PEOPLE[who])).await {
             Ok(plan) => plan,
-            Err(UndoError::Unknown(_)) => return None,
+            Err(UndoError::Unknown(_)) => return TakenBack::Nothing,
             Err(error) => panic!("{error}"),
         };
+        if let Some(left) = plan.left.pop() {
+            return TakenBack::Left(left.outcome, left.reason);
+        }
         let (events, mut received) = mpsc::channel(64);
         engine
             .tidy(plan, &NO_LIMITS, &RunControl::new(), events)
             .await
             .expect("begun");
-        let mut came = None;
-        while let Some(event) = received.recv().await {
-            if let RunEvent::Step { outcome, detail, .. } = event {
-                came = Some(Came {
-                    outcome,
-                    detail,
-                    writes: target.writes(),
-                    was_disturbed: false,
-                });
-            }
-        }
-        came
+        TakenBack::Done(came(&target, &mut received).await)
     }
+}
+
+/// How the one person of a run ended.
+async fn came(target: &Watched, received: &mut mpsc::Receiver<RunEvent>) -> Came {
+    let mut came = None;
+    while let Some(event) = received.recv().await {
+        if let RunEvent::Step { outcome, detail, .. } = event {
+            came = Some(Came {
+                outcome,
+                detail,
+                writes: target.writes(),
+                was_disturbed: false,
+            });
+        }
+    }
+    came.expect("everybody is told of")
 }
 
 fn pictures(seeds: &[u8]) -> Vec<Bytes> {

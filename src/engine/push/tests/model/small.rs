@@ -1,4 +1,5 @@
-//! The model: which picture everybody sees, and which one would come back.
+//! The model: which picture everybody sees, and which one would come back. It knows nothing of rows, columns and
+//! journals; whether the records are still as a run has left them it is told.
 
 use std::collections::HashSet;
 
@@ -9,28 +10,51 @@ pub(super) const PEOPLE: [&str; 3] = ["ada", "bob", "cleo"];
 /// How many pictures there are.
 pub(super) const PICTURES: u64 = 6;
 
-/// What one administrator's journal knows of a person.
+/// The last thing that one administrator did to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// Nothing was ever changed.
     Nothing,
-    /// The last run brought a picture in place of this one.
+    /// This picture made way, or there was none.
     Replaced(Option<u8>),
-    /// The last run came to no clear end, or somebody else had a hand in it.
-    Unclear,
+    /// Somebody else had a hand in it while it was under way.
+    Mixed,
 }
 
-/// What an undo does.
+/// What an undo has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undone {
     /// There is nothing to take back.
     Nothing,
-    /// Somebody has changed it since: it stays.
+    /// Somebody has changed it since: it stays, and the reason is told.
     Left,
     /// This one is back.
     Back(Option<u8>),
-    /// The model does not know; a picture that was there at some time.
-    Anything,
+    /// It stays and the reason is told, or a picture of some time before is back.
+    Open,
+}
+
+/// A run that came to no settled end.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    before: Option<u8>,
+    known: Known,
+    is_mixed: bool,
+    /// The person has chosen a picture since.
+    was_edited: bool,
+}
+
+/// How a run has left a person.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wrote {
+    /// What is displayed now.
+    pub(super) shown: Option<u8>,
+    /// True if everything is as it was found.
+    pub(super) is_as_found: bool,
+    /// True if somebody else wrote at the same time.
+    pub(super) is_mixed: bool,
+    /// True if it has to be settled by the next start.
+    pub(super) is_unsettled: bool,
 }
 
 /// A person.
@@ -43,10 +67,7 @@ pub(super) struct Person {
     /// Everything that was ever displayed.
     pub(super) ever: HashSet<Option<u8>>,
     known: [Known; 2],
-    /// Changed by somebody else since this administrator's last run.
-    is_stale: [bool; 2],
-    /// Chosen by the person since this administrator's run was interrupted.
-    was_edited: [bool; 2],
+    begun: [Option<Begun>; 2],
 }
 
 /// Everybody.
@@ -61,26 +82,23 @@ impl Small {
         let pictures: Vec<_> = (0..PICTURES as u8).map(picture).collect();
         let number = |bytes: Option<bytes::Bytes>| {
             let bytes = bytes?;
-            pictures
-                .iter()
-                .position(|known| *known == bytes)
-                .map(|at| at as u8)
+            let position = pictures.iter().position(|known| *known == bytes);
+            position.map(|position| position as u8)
         };
-        let people = PEOPLE
-            .iter()
-            .map(|name| {
-                let avatar = number(world.shown(name));
-                Person {
-                    photo: number(world.photo_of(name)),
-                    avatar,
-                    ever: [avatar].into(),
-                    known: [Known::Nothing; 2],
-                    is_stale: [false; 2],
-                    was_edited: [false; 2],
-                }
-            })
-            .collect();
-        Self { people, pictures }
+        let people = PEOPLE.iter().map(|name| {
+            let avatar = number(world.shown(name));
+            Person {
+                photo: number(world.photo_of(name)),
+                avatar,
+                ever: [avatar].into(),
+                known: [Known::Nothing; 2],
+                begun: [None; 2],
+            }
+        });
+        Self {
+            people: people.collect(),
+            pictures,
+        }
     }
 
     /// The number of the picture that is displayed.
@@ -90,63 +108,73 @@ impl Small {
         Some(known.expect("a picture of this story") as u8)
     }
 
+    /// How somebody's records are, for whoever reads the message of a failed story.
+    pub(super) fn portrait(&self, world: &World, who: usize) -> String {
+        world.portrait(PEOPLE[who], |bytes| {
+            let number = self.pictures.iter().position(|known| known == bytes);
+            number.map_or_else(|| "?".to_owned(), |number| number.to_string())
+        })
+    }
+
     /// Somebody has chosen another picture in the target, or none.
     pub(super) fn edited(&mut self, who: usize, avatar: Option<u8>) {
         let person = &mut self.people[who];
         person.see(avatar);
-        person.is_stale = [true; 2];
-        person.was_edited = [true; 2];
-    }
-
-    /// A run has come to its end.
-    pub(super) fn changed_by(&mut self, admin: usize, who: usize, avatar: Option<u8>) {
-        let person = &mut self.people[who];
-        person.known[admin] = Known::Replaced(person.avatar);
-        person.is_stale = [true; 2];
-        person.is_stale[admin] = false;
-        person.was_edited[admin] = false;
-        person.see(avatar);
-    }
-
-    /// A run has come to no clear end.
-    pub(super) fn half_done(&mut self, admin: usize, who: usize, shown: Option<u8>) {
-        let person = &mut self.people[who];
-        person.known[admin] = Known::Unclear;
-        if person.known[1 - admin] != Known::Nothing {
-            person.known[1 - admin] = Known::Unclear;
+        for begun in person.begun.iter_mut().flatten() {
+            begun.was_edited = true;
         }
-        person.was_edited[admin] = false;
-        person.see(shown);
+    }
+
+    /// A run has written. Whatever it was and wherever it broke off: what it has left is taken back by an undo, unless
+    /// it has left everything as it was.
+    pub(super) fn wrote(&mut self, admin: usize, who: usize, wrote: Wrote) {
+        let person = &mut self.people[who];
+        let begun = Begun {
+            before: person.avatar,
+            known: person.known[admin],
+            is_mixed: wrote.is_mixed,
+            was_edited: false,
+        };
+        person.ended(admin, begun, wrote);
+    }
+
+    /// An interrupted run is settled.
+    pub(super) fn settled(&mut self, admin: usize, who: usize, wrote: Wrote) {
+        let person = &mut self.people[who];
+        let begun = person.begun[admin].take().expect("it was interrupted");
+        let is_mixed = wrote.is_mixed || begun.is_mixed;
+        person.ended(admin, begun, Wrote { is_mixed, ..wrote });
     }
 
     /// True if the person has chosen a picture since this administrator's run was interrupted.
     pub(super) fn was_edited_since(&self, admin: usize, who: usize) -> bool {
-        self.people[who].was_edited[admin]
+        self.people[who].begun[admin].is_some_and(|begun| begun.was_edited)
     }
 
-    /// An interrupted run is settled.
-    pub(super) fn settled(&mut self, admin: usize, who: usize) {
-        self.people[who].was_edited[admin] = false;
-    }
-
-    /// What taking back the last run does, and its effect.
-    pub(super) fn undone(&mut self, admin: usize, who: usize) -> Undone {
-        let person = &mut self.people[who];
-        match person.known[admin] {
+    /// What taking back the last change has to do, if everything is as that has left it, or not.
+    pub(super) fn undo(&self, admin: usize, who: usize, is_as_left: bool) -> Undone {
+        match self.people[who].known[admin] {
             Known::Nothing => Undone::Nothing,
-            Known::Unclear => Undone::Anything,
-            Known::Replaced(_) if person.is_stale[admin] => Undone::Left,
-            Known::Replaced(before) => {
-                person.known[admin] = Known::Replaced(person.avatar);
-                person.is_stale[1 - admin] = true;
-                person.see(before);
-                Undone::Back(before)
-            }
+            Known::Mixed => Undone::Open,
+            Known::Replaced(_) if !is_as_left => Undone::Left,
+            Known::Replaced(before) => Undone::Back(before),
         }
     }
 }
 
 impl Person {
+    fn ended(&mut self, admin: usize, begun: Begun, wrote: Wrote) {
+        self.known[admin] = if wrote.is_mixed {
+            Known::Mixed
+        } else if wrote.is_as_found {
+            begun.known
+        } else {
+            Known::Replaced(begun.before)
+        };
+        self.begun[admin] = wrote.is_unsettled.then_some(begun);
+        self.see(wrote.shown);
+    }
+
     fn see(&mut self, avatar: Option<u8>) {
         self.avatar = avatar;
         self.ever.insert(avatar);
