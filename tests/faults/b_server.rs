@@ -107,6 +107,17 @@ fn b7_an_error_behind_success_and_an_empty_answer_fail_one_person_with_the_servi
 }
 
 #[test]
+fn b8_every_write_is_a_request_of_its_own_so_that_no_batch_can_leave_one_unserved() {
+    // An instance that cuts every batch off at once.
+    let told = Scenario::of(8)
+        .switch("servicenow", json!({"batch_limit_ms": 0}))
+        .sync();
+    let told = told.code(0).everybody_right();
+    assert_eq!(told.stage.requests(&["servicenow", "/batch"]).1, 0);
+    tried("B8", 8);
+}
+
+#[test]
 fn b9_pages_whose_transaction_is_cancelled_are_asked_for_in_smaller_ones() {
     let words = "Transaction cancelled: maximum execution time exceeded";
     let whole = json!({"error": {"message": words, "detail": ""}, "status": "failure"}).to_string();

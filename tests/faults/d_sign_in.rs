@@ -101,6 +101,38 @@ fn d6_a_service_whose_clock_is_a_day_ahead_makes_nothing_end_early_or_late() {
 }
 
 #[test]
+fn d7_an_instance_in_another_zone_and_the_change_to_summer_time_make_nobody_changed_meanwhile() {
+    // The nights in which the clocks of the instance go forward and back, planned before and carried out after.
+    let nights = [
+        ("America/New_York", "2030-03-10T06:30:00Z"),
+        ("Europe/Berlin", "2030-10-27T00:30:00Z"),
+        ("Australia/Lord_Howe", "2030-10-05T15:00:00Z"),
+        ("Pacific/Apia", "2030-07-01T00:00:00Z"),
+    ];
+    for (zone, night) in nights {
+        let scenario = Scenario::of(8).switch("servicenow", json!({"time_zone": zone}));
+        let clock = &scenario.stage.sandbox.world().clock;
+        let night: jiff::Timestamp = night.parse().expect("a moment");
+        let ahead = night.as_second() - clock.now().as_second();
+        scenario.stage.post("/clock", &json!({"advance_s": ahead}));
+        scenario.stage.run(&["plan", "-o", "plan.json"]).expect_code(0);
+        scenario.stage.post("/clock", &json!({"advance_s": 7_200}));
+        let told = scenario
+            // This machine has its own idea of the hour.
+            .setting("TZ", "Asia/Kathmandu")
+            .checked(&["apply", "plan.json", "--yes", "--json"])
+            .code(0)
+            .everybody_right();
+        assert_eq!(
+            (told.count("updated"), told.count("changed_meanwhile")),
+            (8, 0),
+            "{zone}"
+        );
+    }
+    tried("D7", nights.len());
+}
+
+#[test]
 fn d8_a_log_in_service_in_trouble_is_asked_by_one_and_backed_off_from() {
     let told = Scenario::of(6)
         .fault(rule(

@@ -1,34 +1,16 @@
 //! E: listing and matching.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use avatar_sync::sandbox::world::directory::UserChange;
-use avatar_sync::sandbox::world::instance::Actor;
 use avatar_sync::sandbox::world::instance::schema::TableName;
+use avatar_sync::sandbox::world::instance::{Actor, SysId};
 use serde_json::{Value, json};
 
+use super::catcher::Catcher;
 use crate::common::Stage;
 use crate::common::faults::{Scenario, tried};
 use crate::common::people::{company_with, hash, name, photo};
-
-/// Somebody who listens at an address of their own and counts who comes.
-struct Catcher(std::net::TcpListener);
-
-impl Catcher {
-    fn listen() -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket of ours");
-        Self(listener)
-    }
-
-    fn origin(&self) -> String {
-        format!("http://{}", self.0.local_addr().expect("bound"))
-    }
-
-    fn visitors(&self) -> usize {
-        std::iter::from_fn(|| self.0.accept().ok()).count()
-    }
-}
 
 #[test]
 fn e1_a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
@@ -42,23 +24,119 @@ fn e1_a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
     tried("E1", 1);
 }
 
+/// A company that changes while it is listed: with every page that is asked for, some join and some leave, on either
+/// side. Gives how many changes there were.
+fn listed_while_people_come_and_go(people: usize, page: usize, changes_a_page: usize) -> usize {
+    let stage = Stage::invented(people);
+    let calm = stage.run(&["status", "--json"]).expect_code(0).json();
+    let key = |side: &str, person: &Value| person[side].as_str().map(str::to_owned);
+    let both: Vec<(String, String)> = calm["people"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|person| Some((key("entra_id", person)?, key("servicenow_sys_id", person)?)))
+        .collect();
+    // An answer takes a while, so that nobody is through before the first change.
+    for (service, path) in [
+        ("entra", "^/v1.0/users$"),
+        ("servicenow", "^/api/now/table/sys_user$"),
+    ] {
+        stage.post(
+            "/faults",
+            &json!({"service": service, "path": path, "do": {"delay_ms": 20}}),
+        );
+    }
+    let asked = |stage: &Stage| {
+        stage.requests(&["entra GET /v1.0/users"]).1
+            + stage.requests(&["servicenow GET /api/now/table/sys_user"]).1
+    };
+    let output = std::fs::File::create(stage.home().join("status.json")).expect("writable");
+    let mut gone = BTreeSet::new();
+    let (mut pages, mut changes, mut next) = (asked(&stage), 0, 0);
+    let mut child = stage
+        .command(&["status", "--json"])
+        .env("AVATAR_SYNC_SERVICENOW_PAGE_SIZE", page.to_string())
+        .stdout(output)
+        .spawn()
+        .expect("the program starts");
+    let ended = loop {
+        if let Some(ended) = child.try_wait().expect("a child of ours") {
+            break ended;
+        }
+        let now = asked(&stage);
+        for _ in 0..(now - pages) as usize * changes_a_page {
+            // From anywhere in the listing: already listed, just being listed, and still to come.
+            next = (next + 7_919) % both.len();
+            let (entra, servicenow) = &both[next];
+            if gone.insert(next) {
+                changes += somebody_leaves_and_another_joins(&stage, entra, servicenow, changes % 4 == 0);
+            }
+        }
+        pages = now;
+    };
+    assert!(ended.success(), "{ended}");
+    let text = std::fs::read_to_string(stage.home().join("status.json")).expect("written");
+    let status: Value = serde_json::from_str(&text).expect("JSON");
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for person in status["people"].as_array().expect("a list") {
+        for side in ["entra_id", "servicenow_sys_id"] {
+            *seen.entry(key(side, person).unwrap_or_default()).or_default() += 1;
+        }
+    }
+    seen.remove("");
+    let twice: Vec<_> = seen.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "listed twice: {twice:?}");
+    let lost: Vec<_> = (both.iter().enumerate())
+        .filter(|(number, (entra, servicenow))| {
+            !(gone.contains(number) || seen.contains_key(entra) && seen.contains_key(servicenow))
+        })
+        .collect();
+    assert!(lost.is_empty(), "there throughout and not listed: {lost:?}");
+    changes
+}
+
+/// Two leave and two join, in Entra or in ServiceNow; gives how many changes that were.
+fn somebody_leaves_and_another_joins(stage: &Stage, entra: &str, servicenow: &str, in_entra: bool) -> usize {
+    let world = stage.sandbox.world();
+    if in_entra {
+        let mut directory = world.directory.write();
+        let mut joins = directory.find(entra).expect("there").clone();
+        directory.delete(entra).expect("there");
+        joins.id = uuid::Uuid::new_v4();
+        joins.principal = format!("joined-{}@contoso.example", joins.id).into();
+        joins.mail = Some(joins.principal.clone());
+        directory.add(joins).expect("nobody has this id");
+    } else {
+        let mut instance = world.instance.write();
+        let user = SysId::parse(servicenow).expect("a key");
+        let mut joins = instance.user(user).expect("there");
+        let actor = Actor {
+            name: "admin",
+            now: world.clock.now(),
+        };
+        assert!(instance.delete(TableName::User, user, actor));
+        joins.sys_id = SysId::random();
+        joins.user_name = format!("joined-{}", joins.sys_id).into();
+        joins.email = format!("{}@contoso.example", joins.user_name).into();
+        joins.photo = None;
+        instance.put_user(joins);
+    }
+    2
+}
+
 #[test]
-fn m6_the_proxy_variables_of_the_environment_are_not_used() {
-    let catcher = Catcher::listen();
-    let names = [
-        "HTTP_PROXY",
-        "http_proxy",
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ];
-    let scenario = names.iter().fold(Scenario::of(3), |scenario, name| {
-        scenario.setting(name, &catcher.origin())
-    });
-    scenario.sync().code(0).everybody_right();
-    assert_eq!(catcher.visitors(), 0);
-    tried("M6", names.len());
+fn e5_while_people_come_and_go_nobody_is_listed_twice_or_lost_who_was_there_throughout() {
+    let changes = listed_while_people_come_and_go(3_000, 100, 20);
+    assert!(changes > 300, "{changes} changes are no test");
+    tried("E5", changes);
+}
+
+#[test]
+#[ignore = "takes long: 50,000 people"]
+fn e5_five_thousand_changes_while_fifty_thousand_people_are_listed() {
+    let changes = listed_while_people_come_and_go(50_000, 1_000, 50);
+    assert!(changes > 5_000, "{changes} changes are no test");
+    tried("E5", changes);
 }
 
 #[test]

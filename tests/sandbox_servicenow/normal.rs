@@ -168,6 +168,26 @@ fn n7_all_gives_both_values_and_references_their_link() {
 }
 
 #[test]
+fn times_are_stored_in_utc_and_displayed_in_the_zone_of_the_account() {
+    let practice = Practice::new();
+    let target =
+        format!("/api/now/table/sys_user/{U1}?sysparm_fields=sys_created_on&sysparm_display_value=all");
+    let created = |practice: &Practice| practice.get(&target).json()["result"]["sys_created_on"].clone();
+    let utc = created(&practice);
+    assert_eq!(utc["display_value"], utc["value"]);
+    practice.set(|settings| {
+        settings.time_zone = jiff::tz::TimeZone::get("Asia/Kathmandu").expect("a known zone");
+    });
+    let there = created(&practice);
+    assert_eq!(there["value"], utc["value"]);
+    let moment = |value: &serde_json::Value| -> jiff::civil::DateTime {
+        value.as_str().expect("text").parse().expect("a time")
+    };
+    let ahead = moment(&there["display_value"]) - moment(&there["value"]);
+    assert_eq!((ahead.get_hours(), ahead.get_minutes()), (5, 45));
+}
+
+#[test]
 fn n8_image_rows_of_a_record_are_listed_with_all_their_metadata() {
     let answer = Practice::with_pictures().get(&format!(
         "/api/now/attachment?sysparm_query=table_name=ZZ_YYsys_user^table_sys_id={U1}^file_name=photo"

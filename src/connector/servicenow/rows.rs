@@ -389,6 +389,33 @@ mod tests {
     }
 
     #[test]
+    fn times_are_utc_whatever_zone_anybody_lives_in() {
+        // Half past two does not exist on the first of these nights in New York, and half past one is there twice in the
+        // second; read as local time anywhere they would be an hour off.
+        for (text, instant) in [
+            ("2026-03-08 02:30:00", "2026-03-08T02:30:00Z"),
+            ("2026-03-29 02:30:00", "2026-03-29T02:30:00Z"),
+            ("2026-11-01 01:30:00", "2026-11-01T01:30:00Z"),
+            ("2026-10-25 01:30:00", "2026-10-25T01:30:00Z"),
+            ("1969-12-31 23:59:59", "1969-12-31T23:59:59Z"),
+        ] {
+            let json = format!(r#"{{"sys_id":"{ADA}","sys_updated_on":"{text}"}}"#);
+            assert_eq!(
+                row(&json).time("sys_updated_on"),
+                Some(instant.parse().unwrap()),
+                "{text}"
+            );
+        }
+        let json = format!(r#"{{"sys_id":"{ADA}","sys_updated_on":"08.03.2026 02:30"}}"#);
+        assert_eq!(
+            row(&json).time("sys_updated_on"),
+            None,
+            "what a person would see is not guessed at"
+        );
+        crate::tried("D7", 5);
+    }
+
+    #[test]
     fn references_come_as_text_or_as_objects() {
         let shapes = [
             format!(r#""{ADA}""#),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use http::Method;
+use jiff::tz::TimeZone;
 
 use super::call::Call;
 use super::errors::{self, JSON};
@@ -58,6 +59,7 @@ impl Call<'_> {
     fn metadata_format(&self) -> Format {
         Format {
             display: Display::False,
+            zone: TimeZone::UTC,
             without_links: true,
             api_base: self.api_base(),
             fields: self.readable_fields(TableName::Attachment, None),

@@ -1,8 +1,10 @@
 //! Rows as JSON (`servicenow.md` 2.6). Text is written while the tables are locked for reading; what has to be drawn
 //! first (hashes and sizes of drawn pictures) leaves a hole that is filled after the lock is gone.
 
+use jiff::tz::TimeZone;
+
 use crate::sandbox::world::instance::schema::{Column, Kind, Source, TableName};
-use crate::sandbox::world::instance::{Cell, ImageRecord, Instance, Slot, View};
+use crate::sandbox::world::instance::{Cell, ImageRecord, Instance, Slot, View, format_time_in};
 use crate::sandbox::world::picture::Picture;
 
 use super::search::{Path, resolve, value};
@@ -24,6 +26,8 @@ pub enum Display {
 pub struct Format {
     /// Which of the two values.
     pub display: Display,
+    /// Times a person would see are in this zone.
+    pub zone: TimeZone,
     /// References without `link`.
     pub without_links: bool,
     /// `https://…/api/now/` or `https://…/api/now/v2/`, for links.
@@ -143,16 +147,16 @@ impl Draft {
             Display::True => match link {
                 Some(link) => {
                     self.raw("{\"display_value\":");
-                    self.display(instance, slot, path, *table, column, &cell, view);
+                    self.display(instance, slot, path, *table, column, &cell, view, &format.zone);
                     self.raw(",\"link\":");
                     self.string(&link);
                     self.raw("}");
                 }
-                None => self.display(instance, slot, path, *table, column, &cell, view),
+                None => self.display(instance, slot, path, *table, column, &cell, view, &format.zone),
             },
             Display::All => {
                 self.raw("{\"display_value\":");
-                self.display(instance, slot, path, *table, column, &cell, view);
+                self.display(instance, slot, path, *table, column, &cell, view, &format.zone);
                 self.raw(",\"value\":");
                 self.cell(&cell);
                 if let Some(link) = link {
@@ -177,8 +181,10 @@ impl Draft {
         column: &Column,
         cell: &Cell<'_>,
         view: &View,
+        zone: &TimeZone,
     ) {
         match (column.kind, cell) {
+            (_, Cell::Time(seconds)) => self.string(&format_time_in(*seconds, zone)),
             (Kind::Reference(table), Cell::Key(Some(id))) => self.string(&instance.display_name(table, *id)),
             // The picture an image field shows, whatever its raw value (N7).
             (Kind::Image, Cell::Key(id)) => {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::query::EncodedQuery;
@@ -55,6 +56,10 @@ pub struct ServiceNowSettings {
     pub new_unauthenticated_wording: bool,
     /// Tables that this instance does not have.
     pub missing_tables: BTreeSet<String>,
+    /// Time zone of the account, an IANA name: display values of times are in it, stored values are UTC always
+    /// (`servicenow.md` 2.6).
+    #[serde(with = "jiff::fmt::serde::tz::required")]
+    pub time_zone: TimeZone,
     /// How long one request takes in milliseconds, as far as waiting in queues is concerned.
     pub latency_ms: u32,
     /// What one row of a page adds to that, in microseconds.
@@ -89,6 +94,7 @@ impl Default for ServiceNowSettings {
             strict_headers: false,
             new_unauthenticated_wording: false,
             missing_tables: BTreeSet::new(),
+            time_zone: TimeZone::UTC,
             latency_ms: 0,
             row_cost_us: 0,
             batch_limit_ms: 30_000,

@@ -57,6 +57,7 @@ impl Call<'_> {
     fn format(&self, table: TableName) -> Format {
         Format {
             display: self.display(),
+            zone: self.settings().time_zone.clone(),
             without_links: self.is_set("sysparm_exclude_reference_link"),
             api_base: self.api_base(),
             fields: self.readable_fields(table, self.parameter("sysparm_fields")),

@@ -23,7 +23,7 @@ use schema::TableName;
 use table::{Index, Interner, Keyed, Packed, Table, digest_of_id, digest_of_text};
 
 pub use avatar::{AvatarRules, Effective, ImageRecord, PictureRow, UserPictures};
-pub use cells::{Cell, View, format_time};
+pub use cells::{Cell, View, format_time, format_time_in};
 pub use log::{LogEntry, Operation};
 pub use table::Slot;
 pub use writes::{Actor, NewAttachment, WriteRefused};

@@ -48,7 +48,7 @@ pub use rustix::process::Signal;
 pub use screen::Screen;
 
 /// How long something may take before a test fails.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// No output for so long means that the program has nothing more to say.
 pub const QUIET: Duration = Duration::from_millis(200);
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use jiff::tz::Offset;
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
 
 use super::schema::{Column, Kind, Source, TableName};
 use super::table::{Slot, digest_of_id, digest_of_text};
@@ -89,7 +90,15 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// `YYYY-MM-DD HH:MM:SS` in UTC.
 pub fn format_time(seconds: u32) -> String {
-    let time = Offset::UTC.to_datetime(moment(seconds));
+    written(Offset::UTC.to_datetime(moment(seconds)))
+}
+
+/// The same in a time zone, as a person there sees it.
+pub fn format_time_in(seconds: u32, zone: &TimeZone) -> String {
+    written(zone.to_datetime(moment(seconds)))
+}
+
+fn written(time: DateTime) -> String {
     let mut text = String::with_capacity(19);
     let mut number = |value: i16, width: u32, after: &str| {
         for place in (0..width).rev() {
