@@ -244,7 +244,8 @@ impl Pushing {
         let mut ended = Ended::of_work(&work);
         ended.lesson = Some(lesson(person, &work.photo));
         // Rules of the instance may act on what was written; a look some time later decides, not the first one.
-        for is_last in [false, true] {
+        let mut is_last = false;
+        loop {
             match self.look_again(&work, turn).await {
                 Err(halt) => {
                     let unseen = Ended::of(halt);
@@ -289,8 +290,8 @@ impl Pushing {
                     }
                 }
             }
+            is_last = true;
         }
-        ended
     }
 
     /// A second attempt with a smaller picture if the first one is too large (`reliability.md` F8).

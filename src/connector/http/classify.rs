@@ -564,4 +564,52 @@ mod tests {
         );
         assert_eq!(kind("<html>502 proxy error</html>"), ErrorKind::Unavailable);
     }
+
+    #[test]
+    fn what_only_an_answer_in_json_can_lack_is_not_missed_elsewhere() {
+        let nothing = HeaderMap::new();
+        let accepted = classify(StatusCode::ACCEPTED, &nothing, b"", Expect::Nothing);
+        assert_eq!(accepted, Class::Success);
+        // It is whole, and wrong: whoever reads it says what is wrong with it.
+        assert_eq!(of(200, &[JSON], r#"{"value":tru}"#), Class::Success);
+    }
+
+    #[test]
+    fn only_a_success_that_is_none_is_complained_of() {
+        for class in [Class::BrokenOff, Class::Unreadable, Class::NotDone] {
+            assert!(
+                class.complaint().is_some_and(|words| words.len() > 20),
+                "{class:?}"
+            );
+        }
+        for (class, word) in [
+            (Class::BrokenOff, "breaks off"),
+            (Class::Unreadable, "no JSON"),
+            (Class::NotDone, "busy"),
+        ] {
+            assert!(
+                class.complaint().is_some_and(|words| words.contains(word)),
+                "{class:?}"
+            );
+        }
+        for class in [Class::Success, Class::ServerError, Class::Refused, Class::CutOff] {
+            assert_eq!(class.complaint(), None, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_page_count_only_in_a_page_and_in_its_beginning() {
+        let nothing = HeaderMap::new();
+        let json = Class::ServerError.kind(&nothing, br#"{"error":"scheduled maintenance"}"#, None);
+        assert_eq!(json, ErrorKind::Unavailable);
+        for (filling, speaker) in [
+            (0, Speaker::Maintenance),
+            (2_000, Speaker::Maintenance),
+            (60_000, Speaker::Maintenance),
+            (70_000, Speaker::OtherHtml),
+        ] {
+            let page = format!("<html>{}scheduled maintenance</html>", " ".repeat(filling));
+            assert_eq!(of(200, &[HTML], &page), Class::WrongSpeaker(speaker), "{filling}");
+        }
+    }
 }

@@ -64,6 +64,7 @@ pub(crate) struct Watched {
     died: Notify,
     places: Vec<Place>,
     names_columns: bool,
+    drops_identical: bool,
     gate: Option<(Gate, usize)>,
 }
 
@@ -76,6 +77,7 @@ impl Watched {
             died: Notify::new(),
             places: vec![Place::LIVE_PROFILE, Place::SYS_USER],
             names_columns: false,
+            drops_identical: false,
             gate: None,
         }
     }
@@ -89,6 +91,12 @@ impl Watched {
     /// A write mode that has every column name its picture, as the article's does.
     pub(crate) fn naming_columns(mut self) -> Self {
         self.names_columns = true;
+        self
+    }
+
+    /// A target that answers a picture which a record holds already with the row that holds it.
+    pub(crate) fn dropping_identical(mut self) -> Self {
+        self.drops_identical = true;
         self
     }
 
@@ -341,6 +349,40 @@ impl World {
             .retain(|attachment| &attachment.row.id != picture);
     }
 
+    /// Somebody's last record of this kind is deleted, with everything that is stored there.
+    pub(crate) fn delete_last_record(&self, name: &str, place: Place) {
+        let owner = TargetId::new(format!("{name}-sys"));
+        let mut state = self.0.lock();
+        let mut of_place = state.records.iter();
+        let at = of_place.rposition(|record| record.owner == owner && record.place == place);
+        let gone = state.records.remove(at.expect("a record of this kind")).id;
+        state.attachments.retain(|attachment| attachment.record != gone);
+    }
+
+    /// Somebody stores a picture in the last profile of a person.
+    pub(crate) fn store_in_last_profile(&self, name: &str, bytes: Bytes) -> PictureId {
+        let owner = TargetId::new(format!("{name}-sys"));
+        let mut state = self.0.lock();
+        let mut profiles = state.records.iter().rev();
+        let last = profiles.find(|record| record.owner == owner && record.place == Place::LIVE_PROFILE);
+        let record = last.expect("a profile").id.clone();
+        state.store(
+            record,
+            Row {
+                bytes,
+                form: PictureForm::ImageField,
+                stated_hash: true,
+                scan: Scan::Available,
+            },
+        )
+    }
+
+    /// Somebody is deleted in the target.
+    pub(crate) fn leaves_target(&self, name: &str) {
+        let id = TargetId::new(format!("{name}-sys"));
+        self.0.lock().targets.retain(|target| target.id != id);
+    }
+
     /// Every row there is, on one line.
     pub(super) fn inventory(&self) -> String {
         let state = self.0.lock();
@@ -374,6 +416,14 @@ impl World {
         };
         let records: Vec<String> = chain.records.iter().map(record).collect();
         records.join(" ")
+    }
+
+    fn row_with(&self, record: &RecordId, bytes: &Bytes) -> Option<StoredPicture> {
+        let state = self.0.lock();
+        let mut found = state.attachments.iter();
+        found
+            .find(|attachment| &attachment.record == record && &attachment.bytes == bytes)
+            .map(|attachment| attachment.row.clone())
     }
 
     fn row(&self, picture: &PictureId) -> Option<StoredPicture> {
@@ -463,7 +513,16 @@ impl AvatarTarget for Watched {
                 },
             );
         });
-        let uploading = self.world.upload(record, place, photo, content_type);
+        let known = self
+            .world
+            .row_with(record, &photo)
+            .filter(|_| self.drops_identical);
+        let uploading = async {
+            match known {
+                Some(known) => Ok(known),
+                None => self.world.upload(record, place, photo, content_type).await,
+            }
+        };
         let row = self.around("upload", uploading).await?;
         // What a script has made of it.
         Ok(self.world.row(&row.id).unwrap_or(row))

@@ -1,12 +1,18 @@
 //! Stories about one person's push. Whatever happens in them, after every single call to the target it is checked
 //! that nobody lost a picture.
 
+mod corners;
 mod crashes;
+mod looks;
 mod model;
+mod order;
 mod others;
 mod points;
+mod removals;
+mod setbacks;
 mod tidying;
 mod trouble;
+mod turns;
 
 use std::sync::Arc;
 
@@ -111,9 +117,12 @@ impl Scene {
     }
 
     async fn carry_out(&self, plan: Plan) -> Told {
+        self.carry_out_by(&self.engine(), plan).await
+    }
+
+    async fn carry_out_by(&self, engine: &Engine, plan: Plan) -> Told {
         let (events, mut received) = mpsc::channel(64);
-        let report = self
-            .engine()
+        let report = engine
             .apply(plan, &NO_LIMITS, &RunControl::new(), events)
             .await
             .expect("begun");

@@ -329,10 +329,8 @@ impl Pushing {
         let (place, record, picture) = parts(work, position);
         let column = column_of(chain, &record);
         match self.target.column_to_set(place, &column, &picture) {
-            Some(wanted) if column != Column::Names(wanted.clone()) => {
-                self.set_column(work, chain, position).await
-            }
-            _ => Ok(()),
+            Some(_) => self.set_column(work, chain, position).await,
+            None => Ok(()),
         }
     }
 
@@ -347,11 +345,6 @@ impl Pushing {
         let before = column_of(chain, &record);
         if before == Column::Names(picture.clone()) {
             return Ok(());
-        }
-        if chain.picture(&picture).is_none() {
-            return Err(failed(format!(
-                "the picture stored at {place} was gone a moment later"
-            )));
         }
         // From here on the column may be ours, whatever the answer is.
         work.places[position]

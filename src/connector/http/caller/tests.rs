@@ -682,3 +682,165 @@ async fn a_foreground_call_overtakes_the_sweep() {
     let (_, waited) = tokio::join!(join_all(sweep), preview);
     assert!(waited <= Duration::from_millis(200), "{waited:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn json_is_asked_for_unless_the_call_says_otherwise() {
+    let service = Service::in_order([ok()]);
+    let caller = caller(&service);
+    assert_eq!(caller.system(), "the service");
+    caller.send(read(&caller)).await.expect("fine");
+    let own = HeaderValue::from_static("text/csv");
+    caller
+        .send(read(&caller).header(ACCEPT, own))
+        .await
+        .expect("fine");
+    caller
+        .send(read(&caller).expect(Expect::Bytes))
+        .await
+        .expect("fine");
+    let asked: Vec<Option<String>> = service
+        .seen()
+        .iter()
+        .map(|seen| seen.header("accept").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        asked,
+        [Some("application/json".into()), Some("text/csv".into()), None]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_wait_is_the_whole_wait() {
+    let refusals = (0..5).map(|_| throttled("1"));
+    let service = Service::in_order(refusals.chain([ok()]));
+    let caller = caller(&service);
+    let start = Instant::now();
+    caller.send(read(&caller)).await.expect("after five refusals");
+    let waited = start.elapsed();
+    // A tenth of jitter each.
+    assert!(waited >= Duration::from_secs(5), "{waited:?}");
+    assert!(waited <= Duration::from_millis(5_600), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_instead_of_the_api_is_repeated_quickly() {
+    for _ in 0..40 {
+        let page = || Reply::status(200).body("<html>Welcome</html>");
+        let service = Service::in_order([page(), page(), page()]);
+        let caller = caller(&service);
+        let start = Instant::now();
+        caller.send(read(&caller)).await.expect_err("no API");
+        assert_eq!(service.seen().len(), 3);
+        assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_is_tried_three_times_and_says_what_is_known_of_it() {
+    for (repeat, fault, tries, kind) in [
+        (Repeat::Safe, FaultKind::Broken, 3, ErrorKind::Unavailable),
+        (Repeat::Safe, FaultKind::NotSent, 3, ErrorKind::Unavailable),
+        (Repeat::NotSafe, FaultKind::Broken, 1, ErrorKind::OutcomeUnknown),
+        (Repeat::NotSafe, FaultKind::TimedOut, 1, ErrorKind::OutcomeUnknown),
+        (Repeat::NotSafe, FaultKind::NotSent, 3, ErrorKind::Unavailable),
+    ] {
+        let service = Service::in_order([Reply::lost(fault)]);
+        let caller = caller(&service);
+        let failure = caller.send(write(&caller).repeat(repeat)).await;
+        assert_eq!(failure.expect_err("lost").kind, kind, "{repeat:?} {fault:?}");
+        assert_eq!(service.seen().len(), tries, "{repeat:?} {fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_sign_in_is_no_attempt() {
+    let issuer = Issuer::default();
+    let service = Service::in_order([Reply::status(401), Reply::status(500), Reply::status(500), ok()]);
+    let caller = caller(&service).with_token(TokenCache::new(issuer, Duration::from_mins(5)));
+    caller.send(read(&caller)).await.expect("the third attempt");
+    assert_eq!(service.seen().len(), 4);
+    let service = Service::in_order([
+        Reply::status(401),
+        Reply::status(500),
+        Reply::status(500),
+        Reply::status(500),
+        ok(),
+    ]);
+    let caller =
+        caller_with(&service, 4, 4).with_token(TokenCache::new(Issuer::default(), Duration::from_mins(5)));
+    caller
+        .send(read(&caller))
+        .await
+        .expect_err("three attempts and no more");
+    assert_eq!(service.seen().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_clean_answers_let_one_more_request_out() {
+    let service = Service::in_order([ok()]);
+    let caller = caller_with(&service, 1, 4);
+    for _ in 0..49 {
+        caller.send(read(&caller)).await.expect("fine");
+    }
+    assert_eq!(caller.lane_state().limit, 1);
+    caller.send(read(&caller)).await.expect("fine");
+    assert_eq!(caller.lane_state().limit, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_of_an_open_circuit_are_no_attempts_unless_the_request_itself_may_be_the_reason() {
+    // The circuit opens after five failures in a row; a request that waits for it is its probe.
+    for (probed, is_ours) in [(503, false), (504, false), (500, true)] {
+        let start = Instant::now();
+        let service = Service::new(move |seen: &Seen| {
+            if seen.at - start < Duration::from_secs(20) {
+                Reply::status(503)
+            } else if seen.at - start < Duration::from_mins(7) {
+                Reply::status(probed)
+            } else {
+                ok()
+            }
+        });
+        let caller = caller(&service);
+        let ended = caller.send(read(&caller)).await;
+        let is_given_up = ended.is_err();
+        assert_eq!(
+            is_given_up,
+            is_ours,
+            "{probed}: {} requests",
+            service.seen().len()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_do_not_outlive_the_sign_in_they_were_opened_with() {
+    let service = Service::new(|seen: &Seen| match seen.header("authorization") {
+        Some("Bearer t1") if seen.header("cookie").is_some() => Reply::status(401),
+        Some(_) => ok().header("set-cookie", "JSESSIONID=s1"),
+        None => Reply::status(500),
+    });
+    let tokens = TokenCache::new(Issuer::default(), Duration::from_mins(5));
+    let caller = caller_with(&service, 1, 1).with_sessions().with_token(tokens);
+    for _ in 0..3 {
+        caller.send(read(&caller)).await.expect("fine");
+    }
+    let sent: Vec<(Option<String>, bool)> = service
+        .seen()
+        .iter()
+        .map(|seen| {
+            let token = seen.header("authorization").map(str::to_owned);
+            (token, seen.header("cookie").is_some())
+        })
+        .collect();
+    let (first, second) = (Some("Bearer t1".to_owned()), Some("Bearer t2".to_owned()));
+    assert_eq!(
+        sent,
+        [
+            (first.clone(), false),
+            (first, true),
+            (second.clone(), false),
+            (second, true)
+        ]
+    );
+}

@@ -16,11 +16,11 @@ impl Scene {
             .expect("the target can be listed")
     }
 
-    async fn cleaning(&self) -> TidyPlan {
+    pub(super) async fn cleaning(&self) -> TidyPlan {
         self.litter(CleaningOptions::default()).await
     }
 
-    async fn tidy(&self, plan: TidyPlan) -> Told {
+    pub(super) async fn tidy(&self, plan: TidyPlan) -> Told {
         let (events, mut received) = mpsc::channel(64);
         let report = self
             .engine()
@@ -93,7 +93,7 @@ fn kinds(plan: &TidyPlan) -> Vec<(LitterKind, Fate)> {
 }
 
 /// As the well-known article leaves somebody: an ordinary attachment that both columns name.
-fn ada_of_the_article() -> PersonBuilder {
+pub(super) fn ada_of_the_article() -> PersonBuilder {
     person("ada")
         .stored(PROFILE, old())
         .plain()
@@ -113,7 +113,7 @@ fn ada_after_months() -> PersonBuilder {
         .stored(USER, error_body())
 }
 
-fn ada_with_duplicates() -> PersonBuilder {
+pub(super) fn ada_with_duplicates() -> PersonBuilder {
     person("ada")
         .stored(PROFILE, old())
         .stored(PROFILE, picture(5))

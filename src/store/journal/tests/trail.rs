@@ -319,3 +319,39 @@ fn a_long_trail_is_read_and_verified_line_by_line() {
     let verified = trail::verify(&connection, None).expect("read");
     assert_eq!((verified.broken, verified.writes), (None, LINES as u64));
 }
+
+#[tokio::test]
+async fn every_line_is_told_with_its_own_run_however_they_alternate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    let first = journal.begin_run(start()).await.expect("begun");
+    let second = journal.begin_run(start()).await.expect("begun");
+    let turns = [&first, &first, &second, &first, &second, &second];
+    for (run, name) in turns.into_iter().zip(["ada", "bob", "cleo", "dan", "eve", "fay"]) {
+        journal.intend(upload(run, name)).await.expect("announced");
+    }
+    let lines = read(folder.path(), &TrailFilter::default());
+    let told: Vec<&RunId> = lines.iter().map(|line| &line.run.id).collect();
+    assert_eq!(told, turns);
+    assert!(lines.iter().all(|line| line.run.id == line.write.intent.run));
+    // A run that is told of twice in a row is read once.
+    assert!(std::sync::Arc::ptr_eq(&lines[0].run, &lines[1].run));
+    assert!(std::sync::Arc::ptr_eq(&lines[4].run, &lines[5].run));
+}
+
+#[tokio::test]
+async fn the_latest_writes_of_a_person_come_first_and_of_nobody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    let run = journal.begin_run(start()).await.expect("begun");
+    let mut ids = Vec::new();
+    for name in ["ada", "bob", "ada", "ada"] {
+        ids.push(journal.intend(upload(&run, name)).await.expect("announced"));
+    }
+    let ada = TargetId::new("ada-sys");
+    let writes = journal.writes_of_person(&ada, 2).await.expect("read");
+    let told: Vec<_> = writes.iter().map(|write| write.id).collect();
+    assert_eq!(told, [ids[3], ids[2]]);
+}
