@@ -126,7 +126,7 @@ async fn a_write_that_is_never_answered_is_tried_three_times() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_is_never_answered_is_tried_three_times_and_settled_at_the_next_start() {
+async fn a_deletion_that_is_never_answered_is_tried_in_every_turn_and_settled_at_the_next_start() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new()]);
     scene.world.fail("target.remove", 0, ErrorKind::OutcomeUnknown);
@@ -139,7 +139,7 @@ async fn a_deletion_that_is_never_answered_is_tried_three_times_and_settled_at_t
         .iter()
         .filter(|call| **call == "remove")
         .count();
-    assert_eq!(removals, 6, "three for each row");
+    assert_eq!(removals, 18, "three for each row, in each of three turns");
     assert!(!scene.last_step(&told).await.settled);
     let unfinished = scene.store().journal().unfinished().await.expect("readable");
     assert_eq!(unfinished.len(), 1);

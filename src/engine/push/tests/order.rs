@@ -186,8 +186,8 @@ async fn whichever_call_fails_the_steps_come_in_their_order() {
                     "it fails"
                 }
             };
-            let seen = scene.seen(Change::Replace).await;
             let at = format!("{start:?}, {columns:?}, call {position} ({call}): {trouble}");
+            let seen = scene.seen(Change::Replace).await;
             assert_eq!(seen.broken(&new()), vec![], "{at}: {:#?}", seen.trace);
         }
     }

@@ -171,7 +171,9 @@ async fn what_is_to_do_with_the_person_is_told_from_what_is_passing() {
         (ErrorKind::Refused, true, false, None),
         (ErrorKind::UnexpectedAnswer, true, false, None),
         (ErrorKind::Unavailable, false, false, None),
-        (ErrorKind::Throttled, false, true, None),
+        // One request that is refused for long stops nobody else.
+        (ErrorKind::Throttled, false, false, None),
+        (ErrorKind::PauseTooLong, false, true, None),
         (ErrorKind::SignInRejected, false, true, None),
         (ErrorKind::Configuration, false, true, None),
     ] {

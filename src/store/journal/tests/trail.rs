@@ -336,8 +336,8 @@ async fn every_line_is_told_with_its_own_run_however_they_alternate() {
     assert_eq!(told, turns);
     assert!(lines.iter().all(|line| line.run.id == line.write.intent.run));
     // A run that is told of twice in a row is read once.
-    assert!(std::sync::Arc::ptr_eq(&lines[0].run, &lines[1].run));
-    assert!(std::sync::Arc::ptr_eq(&lines[4].run, &lines[5].run));
+    assert!(Arc::ptr_eq(&lines[0].run, &lines[1].run));
+    assert!(Arc::ptr_eq(&lines[4].run, &lines[5].run));
 }
 
 #[tokio::test]

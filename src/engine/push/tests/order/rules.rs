@@ -119,7 +119,8 @@ pub(super) enum Rule {
     LooksUp,
     /// After the last write rules of the instance get their time; then it is looked at and asked.
     LooksAgain,
-    /// S10: the end is noted once, and after it nothing is written.
+    /// S10: the end is noted once a turn, and after it nothing is written. A turn that left something, or failed, may be
+    /// followed by another, which begins with a look of its own.
     EndsLast,
 }
 
@@ -158,7 +159,7 @@ pub(super) fn broken(trace: &[Effect], goal: Goal) -> Vec<Broken> {
         at: 0,
         broken: Vec::new(),
         is_begun: false,
-        has_ended: false,
+        end: End::NotYet,
         intents: Vec::new(),
         on_its_way: None,
         copied: HashSet::new(),
@@ -172,8 +173,19 @@ pub(super) fn broken(trace: &[Effect], goal: Goal) -> Vec<Broken> {
         checker.take(effect);
     }
     checker.at = trace.len();
-    checker.require(Rule::EndsLast, checker.has_ended);
+    checker.require(Rule::EndsLast, checker.end != End::NotYet);
     checker.broken
+}
+
+/// Whether the end was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    NotYet,
+    /// Another turn may follow once it has looked.
+    OfATurn {
+        has_looked: bool,
+    },
+    ForGood,
 }
 
 struct Intent {
@@ -214,7 +226,7 @@ struct Checker<'a> {
     at: usize,
     broken: Vec<Broken>,
     is_begun: bool,
-    has_ended: bool,
+    end: End,
     intents: Vec<Intent>,
     /// The intent whose answer is awaited.
     on_its_way: Option<usize>,
@@ -270,6 +282,9 @@ impl Checker<'_> {
                 self.kept.insert(picture.clone(), *sha256);
             }
             Effect::Announced(id, write) => {
+                if self.end == (End::OfATurn { has_looked: true }) {
+                    self.end = End::NotYet;
+                }
                 self.require(Rule::LooksFirst, self.pass.before.is_some());
                 self.require(Rule::Announces, self.is_begun);
                 self.intents.push(Intent {
@@ -293,6 +308,9 @@ impl Checker<'_> {
     }
 
     fn looked(&mut self, chain: &AvatarChain) {
+        if let End::OfATurn { has_looked } = &mut self.end {
+            *has_looked = true;
+        }
         if self.pass.before.is_none() {
             self.pass.before = Some(chain.clone());
         }
@@ -325,7 +343,7 @@ impl Checker<'_> {
     fn sent(&mut self, write: &Write) {
         self.require(Rule::LooksFirst, self.pass.before.is_some());
         self.require(Rule::FetchesFirst, self.pass.is_fetched);
-        self.require(Rule::EndsLast, !self.has_ended);
+        self.require(Rule::EndsLast, self.end == End::NotYet);
         if !self.pass.has_written {
             let is_copied = self.goes_later().all(|picture| {
                 let row = self.pass.before.as_ref().and_then(|chain| chain.picture(picture));
@@ -581,14 +599,28 @@ impl Checker<'_> {
             is_told && !intent.is_noted
         });
         self.require(Rule::NotesAnswers, is_right);
-        if let Some(position) = position {
-            self.intents[position].is_noted = true;
+        let Some(position) = position else { return };
+        let intent = &mut self.intents[position];
+        intent.is_noted = true;
+        // What the column holds was read when no answer came.
+        if let (Write::Point(record, picture), Some(Reply::Unknown), true) =
+            (&intent.write, &intent.reply, is_done)
+        {
+            let column = picture.clone().map_or(Column::Empty, Column::Names);
+            let records = self.pass.now.iter_mut().flat_map(|now| &mut now.records);
+            for known in records.filter(|known| &known.id == record) {
+                known.column = column.clone();
+            }
         }
     }
 
     fn ended(&mut self, outcome: Outcome, is_settled: bool, is_seen: bool) {
-        self.require(Rule::EndsLast, !self.has_ended);
-        self.has_ended = true;
+        self.require(Rule::EndsLast, self.end != End::ForGood);
+        self.end = if outcome == Outcome::Failed || !is_settled {
+            End::OfATurn { has_looked: false }
+        } else {
+            End::ForGood
+        };
         let is_open = self.intents.iter().any(|intent| {
             let is_taken_back = intent.reply == Some(Reply::Unknown) && intent.is_looked_up;
             !intent.is_noted && !is_taken_back
