@@ -345,6 +345,11 @@ impl Engine {
         }
     }
 
+    /// How many people may be under way at once.
+    pub(super) fn under_way_at_most(&self) -> usize {
+        self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT
+    }
+
     async fn carry_out<T: TakesTurn>(
         &self,
         pushing: Pushing,
@@ -353,7 +358,7 @@ impl Engine {
         running: &mut Running<'_>,
     ) {
         let pushing = Arc::new(pushing);
-        let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
+        let most = self.under_way_at_most();
         let mut waiting = steps.into_iter();
         let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut people: HashMap<Id, (PersonRef, Option<Situation>)> = HashMap::new();

@@ -126,6 +126,39 @@ async fn a_rule_that_undoes_every_push_is_reported_and_not_fought() {
 }
 
 #[tokio::test]
+async fn a_program_that_stores_the_same_picture_slowly_is_tidied_up_after_and_not_taken_for_a_rule() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    // Its first picture comes when ours are in order, its second one when the first has been cleared away.
+    for (removal, place) in [(2, PROFILE), (3, USER)] {
+        scene.target.on(When::After, "remove", removal, move |world| {
+            world.store_at("ada", place, new());
+        });
+    }
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    scene.assert_in_order(&new());
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_doubles_the_picture_again_and_again_is_reported_and_not_fought() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    let mut removals = 0;
+    scene.target.on(When::After, "remove", 0, move |world| {
+        removals += 1;
+        if removals > 1 {
+            world.store_at("ada", PROFILE, new());
+        }
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert!(told.detail.contains("twice"), "{}", told.detail);
+    assert!(scene.target.writes() <= 8, "{:?}", scene.target.calls());
+}
+
+#[tokio::test]
 async fn a_rule_that_deletes_ours_at_once_never_leads_to_a_column_that_names_nothing() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new()]);
