@@ -189,7 +189,10 @@ impl Engine {
                 ..self.pushing(person.run.clone(), control)
             };
             let mut turn = Turn::take(&pushing.slots).await;
-            let ended = self.settle_person(&pushing, &person, &mut turn).await?;
+            let mut ended = self.settle_person(&pushing, &person, &mut turn).await?;
+            if ended.settled && ended.stop.is_none() {
+                ended = pushing.without_doubled(&person, ended).await;
+            }
             let after = if ended.settled {
                 pushing.state_of(&person).await?.map(|chain| chain.stamp())
             } else {

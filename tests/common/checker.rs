@@ -716,7 +716,8 @@ impl Story<'_> {
                     .iter()
                     .filter(|row| row["table"] == "live_profile" && row["document"] == *user)
                     .count();
-                if profiles > 0 && left > 1 {
+                // The dead one of two machines takes its own back when it starts again.
+                if profiles > 0 && left > 1 && !self.checker.is_interrupted {
                     let what = format!("has {profiles} profiles already and got another");
                     found.push(violation(4, what).of(replay.name(&user)).at_write(write));
                 }

@@ -253,7 +253,9 @@ impl Battlefield {
     fn run(&self, first: u64, death: Option<Death>) -> Option<Ended> {
         let mut said = [tempfile::tempfile(), tempfile::tempfile()].map(|file| file.expect("a file"));
         let to = |file: &File| Stdio::from(file.try_clone().expect("our own file"));
+        let everybody = ["--max-change-share", "100"];
         let mut command = self.stage.command(&["sync", "--yes", "--json"]);
+        command.args(everybody);
         command.stdout(to(&said[0])).stderr(to(&said[1]));
         let mut program = command.spawn().expect("the program starts");
         let code = self.wait(&mut program, first, death);
