@@ -218,6 +218,41 @@ async fn a_picture_chosen_after_a_crash_is_not_overwritten_by_what_goes_on() {
 }
 
 #[tokio::test]
+async fn of_two_profiles_created_at_the_same_moment_a_dead_programs_is_taken_back_by_its_next_start() {
+    let setting = || Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    let calls = {
+        let whole = setting();
+        whole.push().await;
+        whole.target.calls()
+    };
+    let creation = calls
+        .iter()
+        .position(|call| *call == "create_record")
+        .expect("one")
+        + 1;
+    // Before it hears of its own, and after.
+    for (call, when) in [(creation, When::After), (creation + 1, When::Before)] {
+        let mut scene = setting();
+        scene.target.promise("ada", &[new()]);
+        scene.target.on(When::Before, "create_record", 1, |world| {
+            world.create_profile("ada");
+        });
+        scene.target.die_at(call, when);
+        let engine = scene.engine();
+        scene.die(&engine, scene.plan(Change::Replace)).await;
+        drop(engine);
+        assert_eq!(scene.world.chain("ada").records.len(), 3, "two profiles");
+        scene.restart().await;
+        scene.target.live();
+        scene.engine().recover().await.expect("settled");
+        assert_eq!(scene.world.chain("ada").records.len(), 2, "one profile");
+        scene.nobody_is_unfinished().await;
+        assert_eq!(scene.push().await.outcome, Outcome::Updated);
+        scene.assert_in_order(&new());
+    }
+}
+
+#[tokio::test]
 async fn of_two_profiles_created_at_the_same_moment_the_later_one_is_taken_back() {
     let scene = Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
     scene.target.promise("ada", &[new()]);
