@@ -413,7 +413,7 @@ fn killed_five_times_in_a_run_nobody_loses_a_picture_and_the_next_start_leaves_n
 }
 
 #[test]
-#[ignore = "200 kills of 500-person runs: twenty minutes; see docs/testing.md"]
+#[ignore = "200 kills of 500-person runs: a quarter of an hour; see docs/testing.md"]
 fn killed_two_hundred_times_in_runs_of_five_hundred_people() {
     let kills = number("AVATAR_SYNC_TEST_KILLS", 200) as usize;
     let worlds = WORLDS.min(kills);

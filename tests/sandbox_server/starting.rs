@@ -88,11 +88,6 @@ fn an_address_in_use_is_named() {
 async fn shutdown_lets_an_open_request_finish_and_then_nothing_listens() {
     let stand = Stand::new();
     let url = format!("{}/held", stand.sandbox.servicenow_url());
-    let address = stand
-        .sandbox
-        .servicenow_url()
-        .trim_start_matches("http://")
-        .to_owned();
     let open = tokio::spawn(stand.client.get(&url).send());
     while stand.servicenow.carried_out() == 0 {
         tokio::task::yield_now().await;

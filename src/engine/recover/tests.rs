@@ -203,9 +203,8 @@ async fn whom_a_run_has_left_is_settled_side_by_side() {
     };
     let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
     let target = Arc::new(Watched::new(&world));
-    let engine = world.engine_to(Arc::clone(&target), &store, |settings| {
-        settings.pushes_in_flight = 4;
-    });
+    let to = Arc::clone(&target);
+    let engine = world.engine_to(to, &store, |settings| settings.pushes_in_flight = 4);
     interrupted_run(40, &engine, &world, &target).await;
     let left = store.journal().unfinished().await.expect("readable").len();
     assert!(left > 30, "{left} people are left");
