@@ -217,16 +217,35 @@ fn dispatch(output: &Output, arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Health(arguments)) => health::run(output, &arguments),
         Some(Command::Forget(arguments)) => forget::run(output, &global, &arguments),
         command => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
+            let runtime = runtime().map_err(|error| {
+                Failure::new(exit::UNEXPECTED, error)
+                    .with_hint("the system gives this program no more threads: look at its limits of memory and processes")
+            })?;
             let result = runtime.block_on(dispatch_async(output, &global, command));
             // A decoder or a request that does not come back must not keep the program.
             runtime.shutdown_timeout(std::time::Duration::from_secs(2));
             result
         }
     }
+}
+
+/// A runtime with its threads. They are tried before: where the system refuses one, the runtime would panic and then wait
+/// for ever for those that it has.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let gate = parking_lot::Mutex::new(());
+    std::thread::scope(|scope| {
+        // All of them are there at once until the gate opens.
+        let _closed = gate.lock();
+        for _ in 0..=workers {
+            std::thread::Builder::new().spawn_scoped(scope, || drop(gate.lock()))?;
+        }
+        std::io::Result::Ok(())
+    })?;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
 }
 
 async fn dispatch_async(

@@ -361,6 +361,11 @@ impl Engine {
         }
     }
 
+    /// How many people may be under way at once.
+    pub(super) fn under_way_at_most(&self) -> usize {
+        self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT
+    }
+
     async fn carry_out<T: TakesTurn>(
         &self,
         pushing: Pushing,
@@ -400,7 +405,7 @@ impl Engine {
         running: &mut Running<'_>,
         round: &mut Round<T>,
     ) {
-        let most = self.settings.pushes_in_flight.max(1) * UNDER_WAY_PER_SLOT;
+        let most = self.under_way_at_most();
         let mut waiting = waiting.into_iter();
         let mut tasks: JoinSet<(T, Ended)> = JoinSet::new();
         let mut people: HashMap<Id, (PersonRef, Option<Situation>)> = HashMap::new();

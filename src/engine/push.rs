@@ -66,6 +66,10 @@ use crate::store::journal::StepRecord;
 /// How often a write whose outcome nobody knew is tried in all.
 const ATTEMPTS: usize = 3;
 
+/// How often the picture is found twice at a record before a rule of the instance is to blame: two programs more, which
+/// write two records each.
+const MOST_TIMES_TWICE: usize = 4;
+
 /// What pushes need; one per run.
 pub(super) struct Pushing {
     pub(super) source: Arc<dyn PhotoSource>,
@@ -244,9 +248,10 @@ impl Pushing {
         let mut ended = Ended::of_work(&work);
         ended.lesson = Some(lesson(person, &work.photo));
         // Rules of the instance may act on what was written; a look some time later decides, not the first one.
-        let mut is_last = false;
+        let (mut was_undone, mut times_twice) = (false, 0);
         loop {
-            match self.look_again(&work, turn).await {
+            let (settled, stamp) = match self.look_again(&work, turn).await {
+                Ok(looked) => looked,
                 Err(halt) => {
                     let unseen = Ended::of(halt);
                     ended.detail = format!(
@@ -256,24 +261,35 @@ impl Pushing {
                     ended.stop = unseen.stop;
                     return ended;
                 }
-                Ok((Settled::Doubled(position), _)) => {
-                    ended = self.give_up_record(&mut work, position, ended).await;
-                    let Some(stamp) = ended.after.clone().filter(|_| !is_last) else {
-                        return ended;
-                    };
-                    // The other program's rows at the records that both write are settled as any others.
-                    match self.bring_in_any_size(person, change, Some(&stamp), turn).await {
-                        Ok(Brought::AlreadyThere(_)) => return ended,
-                        Ok(Brought::Done(again)) => work = again,
-                        Err(ended) => return *ended,
-                    }
-                }
-                Ok((Settled::Good, stamp)) => {
+            };
+            let stamp = match settled {
+                Settled::Good => {
                     ended.after = Some(stamp);
                     return ended;
                 }
-                Ok((Settled::Foreign, _)) => return self.make_room(&mut work).await,
-                Ok((Settled::Undone(what), _)) if is_last => {
+                Settled::Foreign => return self.make_room(&mut work).await,
+                Settled::Doubled(position) => {
+                    ended = self.give_up_record(&mut work, position, ended).await;
+                    // The other program's rows at the records that both write are settled as any others.
+                    match ended.after.clone() {
+                        Some(stamp) if !was_undone => {
+                            was_undone = true;
+                            stamp
+                        }
+                        _ => return ended,
+                    }
+                }
+                // Another program stores a person's pictures one after the other, however slowly: each may be found at
+                // a look of its own.
+                Settled::Twice(_) if times_twice < MOST_TIMES_TWICE => {
+                    times_twice += 1;
+                    stamp
+                }
+                Settled::Undone(_) if !was_undone => {
+                    was_undone = true;
+                    stamp
+                }
+                Settled::Twice(what) | Settled::Undone(what) => {
                     return Ended {
                         hint: Some("look for a business rule that copies or deletes pictures".into()),
                         ..Ended::new(
@@ -282,15 +298,12 @@ impl Pushing {
                         )
                     };
                 }
-                Ok((Settled::Undone(_), stamp)) => {
-                    match self.bring_in_any_size(person, change, Some(&stamp), turn).await {
-                        Ok(Brought::AlreadyThere(_)) => return ended,
-                        Ok(Brought::Done(again)) => work = again,
-                        Err(ended) => return *ended,
-                    }
-                }
+            };
+            match self.bring_in_any_size(person, change, Some(&stamp), turn).await {
+                Ok(Brought::AlreadyThere(_)) => return ended,
+                Ok(Brought::Done(again)) => work = again,
+                Err(ended) => return *ended,
             }
-            is_last = true;
         }
     }
 

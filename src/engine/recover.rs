@@ -5,12 +5,15 @@
 //! everything is to push once more; only if somebody else has written meanwhile, or there is no photo to push, is our
 //! part taken back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::stream::{FuturesUnordered, StreamExt as _};
 
 use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RunControl};
 use crate::connector::{ConnectorError, Priority};
-use crate::domain::ids::PictureId;
+use crate::domain::ids::{PictureId, RunId, TargetId};
 use crate::domain::photo::{AvatarChain, PictureForm, Place, Sha256, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, StopReason};
@@ -41,6 +44,23 @@ enum Decision {
     Finish,
     /// Somebody else has stored another picture: take ours back.
     StepBack,
+}
+
+/// What is left of each person together: whom two runs have left is settled for one after the other.
+fn by_person(left: Vec<Unfinished>) -> Vec<Vec<Unfinished>> {
+    let mut people: Vec<Vec<Unfinished>> = Vec::new();
+    let mut positions: HashMap<TargetId, usize> = HashMap::new();
+    for person in left {
+        let position = match &person.person.target {
+            Some(target) => *positions.entry(target.clone()).or_insert(people.len()),
+            None => people.len(),
+        };
+        if position == people.len() {
+            people.push(Vec::new());
+        }
+        people[position].push(person);
+    }
+    people
 }
 
 /// Decides from what was announced and what is there now, at the places that the write mode writes. Pure.
@@ -118,18 +138,61 @@ impl Engine {
     /// Settles what interrupted runs have left: finishes it, or takes it back. Answers one sentence per person; none
     /// if there was nothing to do. Call it before a scan and before anything new is sent.
     ///
+    /// A run may have left as many people as it may have under way, so they are settled side by side as in a run:
+    /// most of it is waiting for virus scans and rules.
+    ///
     /// # Errors
     ///
-    /// If a service does not answer. The journal keeps whoever is not settled for the next attempt.
+    /// If a service does not answer. The journal keeps whoever is not settled for the next attempt; who is being
+    /// settled then is brought to an end first.
     pub async fn recover(&self) -> Result<Vec<String>, RecoverError> {
         if self.store.access() == Access::Read {
             return Ok(Vec::new());
         }
-        let mut sentences = Vec::new();
         let control = RunControl::new();
-        for person in self.store.journal().unfinished().await? {
-            let pushing = self.pushing(person.run.clone(), &control);
-            let ended = self.settle_person(&pushing, &person).await?;
+        let leader = self.pushing(RunId::new(""), &control);
+        let most = self.under_way_at_most();
+        let mut waiting = by_person(self.store.journal().unfinished().await?).into_iter();
+        let mut at_work = FuturesUnordered::new();
+        let mut sentences = Vec::new();
+        let mut trouble = None;
+        loop {
+            while trouble.is_none() && at_work.len() < most {
+                let Some(left) = waiting.next() else { break };
+                at_work.push(self.settle_all_of(left, &leader, &control));
+            }
+            match at_work.next().await {
+                None => break,
+                Some(Ok(settled)) => sentences.extend(settled),
+                Some(Err(error)) => _ = trouble.get_or_insert(error),
+            }
+        }
+        match trouble {
+            Some(error) => Err(error),
+            None => Ok(sentences),
+        }
+    }
+
+    /// Everything that is left of one person, oldest run first.
+    async fn settle_all_of(
+        &self,
+        left: Vec<Unfinished>,
+        leader: &Pushing,
+        control: &RunControl,
+    ) -> Result<Vec<String>, RecoverError> {
+        let mut sentences = Vec::new();
+        for person in left {
+            // All of them take turns with each other and look again at common moments.
+            let pushing = Pushing {
+                slots: Arc::clone(&leader.slots),
+                began: leader.began,
+                ..self.pushing(person.run.clone(), control)
+            };
+            let mut turn = Turn::take(&pushing.slots).await;
+            let mut ended = self.settle_person(&pushing, &person, &mut turn).await?;
+            if ended.settled && ended.stop.is_none() {
+                ended = pushing.without_doubled(&person, ended).await;
+            }
             // After any other ending what is there may be somebody else's in part, and an undo works it out from the writes.
             let is_ours = matches!(
                 ended.outcome,
@@ -171,7 +234,12 @@ impl Engine {
         Ok(sentences)
     }
 
-    async fn settle_person(&self, pushing: &Pushing, person: &Unfinished) -> Result<Ended, RecoverError> {
+    async fn settle_person(
+        &self,
+        pushing: &Pushing,
+        person: &Unfinished,
+        turn: &mut Turn,
+    ) -> Result<Ended, RecoverError> {
         let change = match person.change {
             Task::Push(change) => change,
             Task::Tidy(_) => return pushing.settle_tidying(person).await,
@@ -186,9 +254,8 @@ impl Engine {
             Decision::Nothing => Ok(Ended::new(Outcome::Skipped, "nothing of it was left behind")),
             Decision::StepBack => self.step_back(pushing, person, &chain).await,
             Decision::Finish => {
-                let mut turn = Turn::take(&pushing.slots).await;
                 let ended = pushing
-                    .push(&person.person, change, Some(&chain.stamp()), &mut turn)
+                    .push(&person.person, change, Some(&chain.stamp()), turn)
                     .await;
                 if ended.stop.is_some() {
                     return Ok(ended);

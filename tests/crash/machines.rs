@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use avatar_sync::sandbox::Latency;
 use avatar_sync::sandbox::random::Random;
@@ -12,6 +12,10 @@ use crate::common::checker::Checker;
 use crate::common::faults::tried;
 use crate::common::people::{company, hash, name, photo};
 use crate::common::{Ended, Stage, bare_command};
+use crate::{number, side_by_side};
+
+/// Rounds of the long form side by side.
+const ROUNDS_AT_ONCE: usize = 3;
 
 /// Another machine: a home of its own, and the same two services.
 struct Machine<'a> {
@@ -145,21 +149,30 @@ fn at_once(people: usize) -> [usize; 2] {
 
 #[test]
 fn two_machines_that_push_the_same_people_at_once_leave_everybody_one_valid_picture() {
-    for _ in 0..2 {
-        at_once(20);
-    }
+    side_by_side(2, 2, |_| at_once(20));
     tried("H1", 2);
 }
 
 #[test]
-#[ignore = "fifty times two hundred people: half an hour; see docs/testing.md"]
+#[ignore = "fifty times two hundred people: some minutes; see docs/testing.md"]
 fn two_machines_push_the_same_two_hundred_people_at_once_fifty_times() {
-    let mut changed = 0;
-    for _ in 0..50 {
-        changed += at_once(200).iter().sum::<usize>();
-    }
-    println!("50 × 2 × 200 people at once; {changed} times somebody was changed meanwhile");
-    tried("H1", 50);
+    let rounds = number("AVATAR_SYNC_TEST_ROUNDS", 50) as usize;
+    let began = Instant::now();
+    let changed = side_by_side(ROUNDS_AT_ONCE, rounds, |round| {
+        let began = Instant::now();
+        let changed = at_once(200);
+        println!(
+            "round {round}: everybody has one valid picture; {changed:?} people changed meanwhile, {:.1?}",
+            began.elapsed()
+        );
+        changed.iter().sum::<usize>()
+    });
+    println!(
+        "{rounds} rounds of 2 machines and 200 people, {:.0?}; {} times somebody was changed meanwhile",
+        began.elapsed(),
+        changed.iter().sum::<usize>()
+    );
+    tried("H1", rounds);
 }
 
 /// The second machine is killed in the middle while the first goes on; then it starts again.
@@ -193,15 +206,14 @@ fn one_dies(people: usize, seed: u64) {
 }
 
 #[test]
-#[ignore = "not always green on a loaded machine; see docs/testing.md"]
 fn a_machine_that_dies_while_another_pushes_the_same_people_leaves_nothing_behind() {
     one_dies(20, 1);
+    tried("H1", 1);
 }
 
 #[test]
 #[ignore = "twenty times a hundred people; see docs/testing.md"]
 fn a_machine_dies_at_twenty_instants_while_another_pushes_the_same_people() {
-    for seed in 0..20 {
-        one_dies(100, seed);
-    }
+    side_by_side(ROUNDS_AT_ONCE, 20, |seed| one_dies(100, seed as u64));
+    tried("H1", 20);
 }

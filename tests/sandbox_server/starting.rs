@@ -1,10 +1,11 @@
 //! Starting, stopping, and what the ready line says.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use avatar_sync::sandbox::{Latency, Sandbox, SandboxError, SandboxOptions};
+use avatar_sync::sandbox::{Sandbox, SandboxError, SandboxOptions};
 use serde_json::Value;
 
 use super::support::{Small, Stand, parts, whole};
@@ -85,19 +86,19 @@ fn an_address_in_use_is_named() {
 
 #[tokio::test]
 async fn shutdown_lets_an_open_request_finish_and_then_nothing_listens() {
-    let options = SandboxOptions {
-        latency: Latency::fixed(Duration::from_millis(200)),
-        ..SandboxOptions::default()
-    };
-    let stand = Stand::with(Small::new("servicenow"), options);
-    let url = format!("{}/a", stand.sandbox.servicenow_url());
+    let stand = Stand::new();
+    let url = format!("{}/held", stand.sandbox.servicenow_url());
     let open = tokio::spawn(stand.client.get(&url).send());
-    while stand.servicenow.admitted.load(Ordering::SeqCst) == 0 {
+    while stand.servicenow.carried_out() == 0 {
         tokio::task::yield_now().await;
     }
 
-    stand.sandbox.shutdown().await;
-    assert_eq!(open.await.expect("no panic").expect("answered").status(), 200);
+    let mut ending = pin!(stand.sandbox.shutdown());
+    assert!(futures::poll!(&mut ending).is_pending());
+    let gate = Arc::clone(&stand.servicenow.gate);
+    let (opened, (), answer) = tokio::join!(tokio::task::spawn_blocking(move || gate.wait()), ending, open);
+    opened.expect("no panic");
+    assert_eq!(answer.expect("no panic").expect("answered").status(), 200);
     assert!(reqwest::get(&url).await.expect_err("closed").is_connect());
 }
 

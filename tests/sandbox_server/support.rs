@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use avatar_sync::sandbox::entra::EntraSettings;
@@ -23,6 +23,8 @@ pub struct Small {
     pub carried_out: AtomicU32,
     pub admitted: Arc<AtomicUsize>,
     pub rounds: u32,
+    /// Who asks for `/held` is answered once somebody else has come here as well.
+    pub gate: Arc<Barrier>,
 }
 
 impl Small {
@@ -32,6 +34,7 @@ impl Small {
             carried_out: AtomicU32::new(0),
             admitted: Arc::default(),
             rounds: 1,
+            gate: Arc::new(Barrier::new(2)),
         })
     }
 
@@ -76,6 +79,10 @@ impl Service for Small {
             "/base" => Response::new(200, "text/plain", request.base.clone()),
             "/length" => Response::new(200, "text/plain", request.body.len().to_string()),
             "/chunked" => Response::new(200, "text/plain", BODY).with_header("transfer-encoding", "chunked"),
+            "/held" => {
+                self.gate.wait();
+                Response::new(200, "application/json", BODY)
+            }
             "/none" => Response::empty(204),
             "/v1.0/$batch" => echo_batch(request),
             path if path.starts_with("/uploaded/") => Response::json(
@@ -88,7 +95,7 @@ impl Service for Small {
     }
 
     fn is_heavy(&self, request: &Request) -> bool {
-        request.path == "/heavy"
+        ["/heavy", "/held"].contains(&request.path.as_str())
     }
 }
 

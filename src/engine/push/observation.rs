@@ -182,6 +182,9 @@ pub(super) enum Settled {
     Good,
     /// Something has undone part of it; what, in words.
     Undone(String),
+    /// The wanted picture lies at a record more than once, and is displayed; where, in words. Another program has stored it
+    /// at the same moment, or a rule of the instance copies it.
+    Twice(String),
     /// Another program has created the same record at the same moment, and that one counts: ours, at this position among
     /// the places written, is one too many.
     Doubled(usize),
@@ -223,6 +226,7 @@ pub(super) fn settled(work: &Work, chain: &AvatarChain, displayed: Option<&Pictu
     if let Some(position) = work.places.iter().position(is_doubled) {
         return Settled::Doubled(position);
     }
+    let mut twice = None;
     for place in &work.places {
         let record = place
             .record
@@ -254,9 +258,9 @@ pub(super) fn settled(work: &Work, chain: &AvatarChain, displayed: Option<&Pictu
             (1, 0) => {}
             (0, 0) if is_plain => {}
             (0, _) => return Settled::Undone(format!("the picture at {} is gone", place.place)),
-            (_, 0) => return Settled::Undone(format!("{} holds the picture twice", place.place)),
+            (_, 0) => twice = Some(format!("{} holds the picture twice", place.place)),
             _ => return Settled::Undone(format!("{} holds another picture beside it", place.place)),
         }
     }
-    Settled::Good
+    twice.map_or(Settled::Good, Settled::Twice)
 }

@@ -4,13 +4,15 @@
 use bytes::Bytes;
 
 use super::aim::is_named;
-use super::{ATTEMPTS, Ended, Halt, Pushing, Work, changed, failed, in_words};
+use super::removal::no_photo;
+use super::settling::stored_by;
+use super::{ATTEMPTS, Ended, Halt, Pushing, Work, changed, failed, in_words, target_of};
 use crate::connector::{ConnectorError, ErrorKind, Priority, TargetLookup};
 use crate::domain::ids::{PictureId, RecordId};
 use crate::domain::person::TargetPerson;
 use crate::domain::photo::{AvatarChain, AvatarRecord, Column, Place, Scan, Sha256, StoredPicture};
 use crate::domain::run::Outcome;
-use crate::store::journal::{Answer, Intent, IntentId, WriteKind};
+use crate::store::journal::{Answer, Intent, IntentId, Unfinished, WriteKind, WriteRecord};
 
 /// What a write is about; the rest of an intent is the same for all writes of a push.
 pub(super) struct Subject<'a> {
@@ -210,6 +212,74 @@ impl Pushing {
             self.remove(work, place, &record, &row.id, row.sha256).await?;
         }
         self.withdraw(work, place, &record).await
+    }
+
+    /// After an interrupted push has been settled: the second record that it may have created goes; see
+    /// [`Pushing::withdraw_doubled`].
+    pub(in crate::engine) async fn without_doubled(&self, person: &Unfinished, mut ended: Ended) -> Ended {
+        match self.withdraw_doubled(person).await {
+            Ok(0) => {}
+            Ok(_) => ended
+                .detail
+                .push_str("; a second record of the same moment was taken back"),
+            // Who is gone has no second record.
+            Err(Halt::Ended(Outcome::Skipped, _)) => {}
+            Err(halt) => {
+                let halted = Ended::of(halt);
+                ended.detail = format!("{}; a second record is left: {}", ended.detail, halted.detail);
+                ended.settled = false;
+                ended.stop = halted.stop;
+            }
+        }
+        ended
+    }
+
+    /// Records that an interrupted push has created at the same moment as another program: the other one counts, and this
+    /// one, which nobody has used since, is one too many. Answers how many were taken back.
+    async fn withdraw_doubled(&self, person: &Unfinished) -> Result<usize, Halt> {
+        let created: Vec<&WriteRecord> = person
+            .writes
+            .iter()
+            .filter(|write| write.intent.kind == WriteKind::CreateRecord && write.may_be_done())
+            .collect();
+        if created.is_empty() {
+            return Ok(0);
+        }
+        let target = target_of(&person.person)?;
+        let chain = self.chain(&target).await?;
+        let ours = stored_by(&person.writes, &person.kept, &chain);
+        let displayed = chain.served.as_ref().map(|served| &served.picture);
+        let is_one_too_many = |record: &AvatarRecord| {
+            let is_made = created
+                .iter()
+                .any(|write| write.intent.place == record.place && write.has_made(&record.id));
+            let is_second = chain
+                .record(record.place)
+                .is_some_and(|first| first.id != record.id);
+            let is_unused = record.column == Column::Empty
+                && record.pictures.iter().all(|row| {
+                    ours.contains(&row.id) && displayed != Some(&row.id) && !is_named(&chain, &row.id)
+                });
+            is_made && is_second && is_unused
+        };
+        let mut work = Work::new(&person.person, person.change, target, chain.clone(), no_photo());
+        let mut withdrawn = 0;
+        for record in chain.records.iter().filter(|record| is_one_too_many(record)) {
+            for row in &record.pictures {
+                self.remove(&mut work, record.place, &record.id, &row.id, row.sha256)
+                    .await?;
+            }
+            match self.withdraw(&mut work, record.place, &record.id).await? {
+                Ok(()) => withdrawn += 1,
+                Err(why) => {
+                    return Err(failed(format!(
+                        "a second {} record, {}, could not be deleted: {why}",
+                        record.place, record.id
+                    )));
+                }
+            }
+        }
+        Ok(withdrawn)
     }
 
     async fn owner(&self, work: &Work) -> Result<TargetPerson, Halt> {

@@ -1,10 +1,14 @@
 use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::domain::ids::{RecordId, RunId, SourceId, TargetId};
 use crate::domain::photo::{AvatarRecord, Column, Scan, Served};
+use crate::domain::plan::{Limits, PLAN_SCHEMA, Plan, Step};
 use crate::domain::run::PersonRef;
+use crate::engine::fakes::{Watched, When, World, person, picture};
 use crate::store::journal::{Answer, Intent, KeptPicture};
+use crate::store::{Store, StorePaths};
 
 fn row(id: &str, content: &str) -> StoredPicture {
     StoredPicture {
@@ -145,4 +149,100 @@ fn only_what_nobody_sees_goes() {
         surplus(&person, &named, &ours, Some(&PictureId::new("theirs"))),
         []
     );
+}
+
+/// A run over so many people, interrupted when the last picture has been stored.
+async fn interrupted_run(people: usize, engine: &Engine, world: &World, target: &Watched) {
+    let name = |number: usize| format!("person{number}");
+    let step = |number: usize| Step {
+        person: PersonRef {
+            name: name(number).as_str().into(),
+            upn: format!("{}@x.example", name(number)).into(),
+            mail: None,
+            source: SourceId::new(format!("{}-id", name(number))),
+            target: Some(TargetId::new(format!("{}-sys", name(number)))),
+            user_name: None,
+        },
+        change: Change::Add,
+        expected: world.chain(&name(number)).stamp(),
+        photo: None,
+        upload: None,
+        replaces: None,
+        reason: "because".into(),
+    };
+    let plan = Plan {
+        schema: PLAN_SCHEMA.into(),
+        profile: "default".into(),
+        made_at: world.now(),
+        complete: true,
+        in_scope: None,
+        push_suspicious: false,
+        steps: (0..people).map(step).collect(),
+        skips: vec![],
+    };
+    let death = Arc::new(Notify::new());
+    let dies = Arc::clone(&death);
+    target.on(When::After, "upload", 2 * people, move |_| dies.notify_one());
+    let (events, mut heard) = mpsc::channel(64);
+    let control = RunControl::new();
+    tokio::select! {
+        report = engine.apply(plan, &Limits::NONE, &control, events) => panic!("lived: {report:?}"),
+        () = async { while heard.recv().await.is_some() {} } => panic!("ended"),
+        () = death.notified() => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_a_run_has_left_is_settled_side_by_side() {
+    let world = World::with((0..40).map(|number| person(&format!("person{number}")).photo(picture(number))));
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths = StorePaths {
+        state_dir: folder.path().join("state"),
+        cache_dir: folder.path().join("cache"),
+        profile: "default".into(),
+    };
+    let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
+    let target = Arc::new(Watched::new(&world));
+    let to = Arc::clone(&target);
+    let engine = world.engine_to(to, &store, |settings| settings.pushes_in_flight = 4);
+    interrupted_run(40, &engine, &world, &target).await;
+    let left = store.journal().unfinished().await.expect("readable").len();
+    assert!(left >= 12, "{left} people are left");
+    let began = tokio::time::Instant::now();
+    assert_eq!(engine.recover().await.expect("settled").len(), left);
+    // One alone waits two seconds for rules to act.
+    let took = began.elapsed();
+    assert!(took.as_secs() < left as u64 / 2, "{left} people in {took:?}");
+    assert_eq!(store.journal().unfinished().await.expect("readable"), []);
+    for number in 0..40 {
+        assert_eq!(
+            world.shown(&format!("person{number}")),
+            Some(picture(number)),
+            "{number}"
+        );
+    }
+}
+
+#[test]
+fn whom_two_runs_have_left_is_settled_for_one_after_the_other() {
+    let of = |run: &str, target: Option<&str>| Unfinished {
+        run: RunId::new(run),
+        person: PersonRef {
+            target: target.map(TargetId::new),
+            ..interrupted(None).person
+        },
+        ..interrupted(None)
+    };
+    let people = by_person(vec![
+        of("1", Some("ada")),
+        of("1", Some("bob")),
+        of("1", None),
+        of("2", Some("ada")),
+        of("2", None),
+    ]);
+    let runs: Vec<Vec<&str>> = people
+        .iter()
+        .map(|left| left.iter().map(|one| one.run.as_str()).collect())
+        .collect();
+    assert_eq!(runs, [vec!["1", "2"], vec!["1"], vec!["1"], vec!["2"]]);
 }

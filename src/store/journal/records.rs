@@ -247,6 +247,17 @@ impl WriteRecord {
         matches!(self.answer, Some((Answer::Done(_), _)))
     }
 
+    /// True if creating a record has made this one, or may have: no answer came.
+    pub fn has_made(&self, record: &RecordId) -> bool {
+        match (&self.intent.kind, &self.answer) {
+            (WriteKind::CreateRecord, None) => true,
+            (WriteKind::CreateRecord, Some((Answer::Done(made), _))) => {
+                made.as_deref() == Some(record.as_str())
+            }
+            _ => false,
+        }
+    }
+
     /// The picture that an upload is known to have made.
     pub fn uploaded(&self) -> Option<PictureId> {
         match (&self.intent.kind, &self.answer) {

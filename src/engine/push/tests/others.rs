@@ -126,6 +126,39 @@ async fn a_rule_that_undoes_every_push_is_reported_and_not_fought() {
 }
 
 #[tokio::test]
+async fn a_program_that_stores_the_same_picture_slowly_is_tidied_up_after_and_not_taken_for_a_rule() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    // Its first picture comes when ours are in order, its second one when the first has been cleared away.
+    for (removal, place) in [(2, PROFILE), (3, USER)] {
+        scene.target.on(When::After, "remove", removal, move |world| {
+            world.store_at("ada", place, new());
+        });
+    }
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    scene.assert_in_order(&new());
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
+async fn a_rule_that_doubles_the_picture_again_and_again_is_reported_and_not_fought() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    let mut removals = 0;
+    scene.target.on(When::After, "remove", 0, move |world| {
+        removals += 1;
+        if removals > 1 {
+            world.store_at("ada", PROFILE, new());
+        }
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert!(told.detail.contains("twice"), "{}", told.detail);
+    assert!(scene.target.writes() <= 8, "{:?}", scene.target.calls());
+}
+
+#[tokio::test]
 async fn a_rule_that_deletes_ours_at_once_never_leads_to_a_column_that_names_nothing() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new()]);
@@ -181,6 +214,41 @@ async fn a_picture_chosen_after_a_crash_is_not_overwritten_by_what_goes_on() {
         let rows = scene.world.rows("ada", place);
         assert!(rows.iter().any(|row| row.id == theirs), "{place}: {rows:?}");
         assert_eq!(scene.target.broken_promises(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn of_two_profiles_created_at_the_same_moment_a_dead_programs_is_taken_back_by_its_next_start() {
+    let setting = || Scene::of(ada_with_photo().stored(USER, old()).profiles(0));
+    let calls = {
+        let whole = setting();
+        whole.push().await;
+        whole.target.calls()
+    };
+    let creation = calls
+        .iter()
+        .position(|call| *call == "create_record")
+        .expect("one")
+        + 1;
+    // Before it hears of its own, and after.
+    for (call, when) in [(creation, When::After), (creation + 1, When::Before)] {
+        let mut scene = setting();
+        scene.target.promise("ada", &[new()]);
+        scene.target.on(When::Before, "create_record", 1, |world| {
+            world.create_profile("ada");
+        });
+        scene.target.die_at(call, when);
+        let engine = scene.engine();
+        scene.die(&engine, scene.plan(Change::Replace)).await;
+        drop(engine);
+        assert_eq!(scene.world.chain("ada").records.len(), 3, "two profiles");
+        scene.restart().await;
+        scene.target.live();
+        scene.engine().recover().await.expect("settled");
+        assert_eq!(scene.world.chain("ada").records.len(), 2, "one profile");
+        scene.nobody_is_unfinished().await;
+        assert_eq!(scene.push().await.outcome, Outcome::Updated);
+        scene.assert_in_order(&new());
     }
 }
 
