@@ -20,9 +20,7 @@ use crate::domain::tidying::{
     Left, Names, Purpose, StoredForm, Subject, TIDY_SCHEMA, TidyPlan, TidyStep, Write, chain_after,
 };
 use crate::store::StoreError;
-use crate::store::journal::{
-    Answer, Deeds, KeptPicture, Released, RunRecord, StepRecord, WriteKind, WriteRecord,
-};
+use crate::store::journal::{Deeds, KeptPicture, Released, RunRecord, StepRecord, WriteKind, WriteRecord};
 use crate::store::vault::Why;
 
 /// People whose part of the journal is read at once.

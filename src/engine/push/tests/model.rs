@@ -12,7 +12,6 @@ mod story;
 mod turns;
 
 use self::story::Story;
-use super::*;
 use crate::engine::fakes::Dice;
 
 /// The most events of a story in the fast suite, and of a long one.
