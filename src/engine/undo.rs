@@ -2,7 +2,8 @@
 //! what they named, and what it stored goes. Whoever was changed since is left alone.
 //!
 //! Nothing here knows whether the run was a push, a cleaning or itself an undo: the journal tells what was written, and
-//! that is what is reversed.
+//! that is what is reversed. Whether somebody else has been there since tells the state that the run has left; where
+//! nobody saw that, the writes have to account for everything that is there (`before.rs`).
 
 mod before;
 mod people;

@@ -317,7 +317,8 @@ impl Journal {
             .await
     }
 
-    /// The steps that have changed something for each of these people of the target, the newest first; in their order.
+    /// The steps that have written something for each of these people of the target, the newest first, by the order of the
+    /// writes and not by a clock; in their order.
     pub async fn changes_of(&self, people: Vec<TargetId>) -> Result<Vec<Vec<StepRecord>>, StoreError> {
         self.read(move |connection| past::changes(connection, &people))
             .await
@@ -330,8 +331,8 @@ impl Journal {
             .await
     }
 
-    /// Every step that changed something for a person whom this names: an id of either side, a sign-in name of either
-    /// side or an e-mail address, in any capitalisation. The newest first.
+    /// Every step that wrote something for a person whom this names: an id of either side, a sign-in name of either side
+    /// or an e-mail address, in any capitalisation. The newest first, by the order of the writes and not by a clock.
     pub async fn steps_of(&self, person: &str) -> Result<Vec<StepRecord>, StoreError> {
         let person = person.trim().to_owned();
         self.read(move |connection| rows::steps_of(connection, &person))

@@ -32,9 +32,4 @@ impl Dice {
         self.0 = self.0.wrapping_add(STEP);
         ((u128::from(scramble(self.0)) * u128::from(bound)) >> 64) as u64
     }
-
-    /// True once in so many times.
-    pub(crate) fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
 }

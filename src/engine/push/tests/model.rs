@@ -26,7 +26,7 @@ async fn told(seeds: impl IntoIterator<Item = u64>, longest: u64) {
     let mut failed = Vec::new();
     for (number, seed) in (1..).zip(seeds) {
         let events = 1 + Dice::of(seed, "length", 0).below(longest);
-        let story = tokio::spawn(async move { Story::of(seed).tell(events).await });
+        let story = tokio::spawn(Box::pin(async move { Story::of(seed).tell(events).await }));
         if story.await.is_err() {
             failed.push(seed);
         }

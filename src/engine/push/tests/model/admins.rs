@@ -38,8 +38,8 @@ pub(super) struct Came {
 pub(super) enum TakenBack {
     /// This administrator has changed nothing.
     Nothing,
-    /// It was left alone, and why.
-    Left(Outcome, String),
+    /// It was left alone; why is read by whoever reads the message of a failed story.
+    Left(Outcome, #[expect(dead_code, reason = "for the message")] String),
     /// It was done.
     Done(Came),
 }
