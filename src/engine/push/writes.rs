@@ -437,13 +437,20 @@ impl Pushing {
         };
         // The youngest first: of several old ones the oldest is displayed, and none of the others may come up when it goes.
         let doomed: Vec<StoredPicture> = known.pictures.iter().rev().filter(is_doomed).cloned().collect();
-        for row in doomed {
+        let hides_the_others = known.column == Column::Names(picture);
+        let mut doomed = doomed.into_iter();
+        while let Some(row) = doomed.next() {
             work.is_committed = true;
             match self.remove(work, place, &record, &row.id, row.sha256).await {
                 Ok(()) => forget_row(chain, &row.id),
                 Err(Halt::Connector(error)) if !error.kind.stops_run() => {
                     work.left.push(row.id);
                     work.why_left.get_or_insert(error);
+                    if !hides_the_others {
+                        // Without the older ones this one would come up.
+                        work.left.extend(doomed.map(|row| row.id));
+                        break;
+                    }
                 }
                 Err(halt) => return Err(halt),
             }
