@@ -509,22 +509,20 @@ impl Pushing {
         };
         // The youngest first: of several old ones the oldest is displayed, and none of the others may come up when it goes.
         let doomed: Vec<StoredPicture> = known.pictures.iter().rev().filter(is_doomed).cloned().collect();
-        let oldest = known.image_rows().next().map(|row| row.id.clone());
-        let names_ours = known.column == Column::Names(picture.clone());
-        let mut is_one_left = false;
-        for row in doomed {
-            if is_one_left && !names_ours && oldest.as_ref() == Some(&row.id) {
-                // It would come up: the column has to name ours first.
-                work.left.push(row.id);
-                break;
-            }
+        let hides_the_others = known.column == Column::Names(picture);
+        let mut doomed = doomed.into_iter();
+        while let Some(row) = doomed.next() {
             work.is_committed = true;
             match self.remove(work, place, &record, &row.id, row.sha256).await {
                 Ok(()) => forget_row(chain, &row.id),
                 Err(Halt::Connector(error)) if !error.kind.stops_run() => {
-                    is_one_left = true;
                     work.left.push(row.id);
                     work.why_left.get_or_insert(error);
+                    if !hides_the_others {
+                        // Without the older ones this one would come up.
+                        work.left.extend(doomed.map(|row| row.id));
+                        break;
+                    }
                 }
                 Err(halt) => return Err(halt),
             }

@@ -631,10 +631,8 @@ async fn a_straggler_at_a_record_that_is_gone_is_gone_too() {
     let scene = Scene::of(ada_with_old_picture());
     scene.world.lose_answer("target.upload", 1);
     scene.world.fail("target.chains", 2, ErrorKind::Unavailable);
-    scene.target.on(When::After, "chains", 3, |world| {
-        if world.chain("ada").records.len() == 2 {
-            world.delete_last_record("ada", PROFILE);
-        }
+    scene.target.on(When::Before, "chains", 3, |world| {
+        world.delete_last_record("ada", PROFILE);
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
@@ -946,4 +944,151 @@ async fn a_row_that_a_record_outside_the_write_mode_names_stays_and_is_no_reason
         scene.hashes(PROFILE).contains(&Some(Sha256::of(&old()))),
         "the column of sys_user names it"
     );
+}
+
+#[tokio::test]
+async fn where_a_younger_old_picture_cannot_be_deleted_the_older_ones_that_hide_it_stay() {
+    let several = || {
+        ada_with_photo()
+            .stored(PROFILE, old())
+            .stored(PROFILE, picture(3))
+            .stored(PROFILE, picture(4))
+            .stored(USER, old())
+    };
+    for nth in [1, 2, 3] {
+        let scene = Scene::of(several());
+        scene.target.promise("ada", &[new()]);
+        scene.world.fail("target.remove", nth, not_allowed());
+        let told = scene.push().await;
+        assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+        assert!(told.detail.contains("duplicate image rows"), "{}", told.detail);
+        assert_eq!(scene.world.shown("ada"), Some(new()));
+        // Of three old ones the youngest goes first.
+        assert_eq!(scene.hashes(PROFILE).len(), 5 - nth as usize, "{nth}");
+    }
+    // A column that names ours hides them all.
+    let scene = Scene::of(several());
+    let target = Watched::new(&scene.world).naming_columns();
+    let scene = scene.with_target(target);
+    scene.target.promise("ada", &[new()]);
+    scene.world.fail("target.remove", 1, not_allowed());
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert_eq!(scene.hashes(PROFILE).len(), 2);
+}
+
+#[tokio::test]
+async fn a_picture_that_somebody_chose_before_the_first_question_stays_and_ours_is_taken_back() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new(), picture(3)]);
+    scene.target.on(When::Before, "displayed", 1, |world| {
+        let theirs = world.store_at("ada", PROFILE, picture(3));
+        world.point_column("ada", PROFILE, Some(&theirs));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+    assert_eq!(scene.hashes(USER), [Some(Sha256::of(&old()))]);
+    assert!(!scene.hashes(PROFILE).contains(&Some(Sha256::of(&new()))));
+}
+
+#[tokio::test]
+async fn a_picture_that_somebody_chose_right_after_our_column_was_set_stays() {
+    let scene = Scene::writing(ada_with_photo().stored(USER, old()), &[USER]);
+    scene.target.promise("ada", &[new(), picture(3)]);
+    scene.target.on(When::Before, "displayed", 2, |world| {
+        let theirs = world.store_at("ada", USER, picture(3));
+        world.point_column("ada", USER, Some(&theirs));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+    assert!(!scene.hashes(USER).contains(&Some(Sha256::of(&new()))));
+}
+
+#[tokio::test]
+async fn the_same_photo_for_two_people_is_pushed_for_the_first_and_held_back_for_the_second() {
+    let scene = Scene::of(ada_with_photo());
+    scene.world.add(person("bob").photo(new()));
+    let mut plan = scene.plan(Change::Add);
+    let mut step = plan.steps[0].clone();
+    step.person = PersonRef {
+        name: "bob".into(),
+        upn: "bob@x.example".into(),
+        mail: Some("bob@x.example".into()),
+        source: SourceId::new("bob-id"),
+        target: Some(TargetId::new("bob-sys")),
+        user_name: Some("bob@x.example".into()),
+    };
+    step.expected = scene.world.chain("bob").stamp();
+    plan.steps.push(step);
+    let (events, _received) = mpsc::channel(64);
+    let report = scene
+        .engine()
+        .apply(plan, &NO_LIMITS, &RunControl::new(), events)
+        .await
+        .expect("begun");
+    assert_eq!((report.summary.updated, report.summary.skipped), (1, 1));
+    let shown = ["ada", "bob"].map(|name| scene.world.shown(name));
+    assert_eq!(
+        shown.iter().flatten().count(),
+        1,
+        "nobody gets a colleague's face"
+    );
+}
+
+#[tokio::test]
+async fn a_row_without_a_hash_that_vanishes_before_it_is_read_is_no_picture_to_keep() {
+    let scene = Scene::of(
+        ada_with_photo()
+            .stored(PROFILE, new())
+            .without_hash()
+            .stored(USER, old()),
+    );
+    scene.target.on(When::Before, "download", 1, |world| {
+        world.delete_row(&world.rows("ada", PROFILE)[0].id);
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.target.writes(), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_cleared_away_at_the_next_start_stays_for_the_one_after() {
+    let mut scene = Scene::of(ada_with_old_picture());
+    let calls = {
+        let whole = Scene::of(ada_with_old_picture());
+        whole.push().await;
+        whole.target.calls()
+    };
+    let second = calls.iter().rposition(|call| *call == "upload").expect("two") + 1;
+    scene.target.die_at(second, When::After);
+    let engine = scene.engine();
+    scene.die(&engine, scene.plan(Change::Replace)).await;
+    drop(engine);
+    scene.restart().await;
+    scene.target.live();
+    let theirs = scene.world.store_at("ada", PROFILE, picture(3));
+    scene.world.point_column("ada", PROFILE, Some(&theirs));
+    scene.world.fail("target.remove", 1, ErrorKind::Unavailable);
+    drop(scene.engine().recover().await);
+    let unfinished = scene.store().journal().unfinished().await.expect("readable");
+    assert_eq!(unfinished.len(), 1, "ours is still there");
+    scene.world.heal();
+    scene.engine().recover().await.expect("settled");
+    scene.nobody_is_unfinished().await;
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+    assert_eq!(scene.hashes(USER), [Some(Sha256::of(&old()))]);
+}
+
+#[tokio::test]
+async fn a_row_with_the_photo_that_was_there_before_is_no_straggler() {
+    let scene = Scene::of(ada_with_photo().stored(PROFILE, old()).stored(USER, new()));
+    scene.target.promise("ada", &[new()]);
+    scene.world.lose_answer("target.upload", 1);
+    scene.world.fail("target.chains", 2, ErrorKind::Unavailable);
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert_eq!(scene.hashes(PROFILE), [Some(Sha256::of(&old()))]);
+    assert_eq!(scene.hashes(USER), [Some(Sha256::of(&new()))]);
 }

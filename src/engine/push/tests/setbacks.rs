@@ -355,3 +355,62 @@ async fn a_column_taken_for_dangling_stays_if_its_picture_is_stored_elsewhere() 
     assert!(told.detail.contains("stored elsewhere"), "{}", told.detail);
     assert_eq!(scene.target.writes(), 0);
 }
+
+/// A cleaning that died before its first removal.
+async fn interrupted() -> Scene {
+    let calls = {
+        let (scene, plan) = article().await;
+        scene.target.die_at(0, When::Before);
+        scene.tidy(plan).await;
+        scene.target.calls()
+    };
+    let (mut scene, plan) = article().await;
+    let last_column = calls.iter().rposition(|call| *call == "set_column").expect("two") + 1;
+    scene.target.die_at(last_column, When::After);
+    let engine = scene.engine();
+    scene.dies_while(&engine, plan).await;
+    drop(engine);
+    scene.restart().await;
+    scene.target.live();
+    scene
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_answer_leaves_an_interrupted_cleaning_for_the_next_start() {
+    let scene = interrupted().await;
+    for call in ["target.chains", "target.set_column"] {
+        scene.world.fail(call, 1, ErrorKind::Unavailable);
+        assert!(scene.engine().recover().await.is_err(), "{call}");
+        let unfinished = scene.store().journal().unfinished().await.expect("readable");
+        assert_eq!(unfinished.len(), 1, "{call}");
+    }
+    scene.world.heal();
+    scene.engine().recover().await.expect("settled");
+    scene.nobody_is_unfinished().await;
+    assert_eq!(scene.world.shown("ada"), Some(old()));
+    assert!(scene.hashes(USER).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_settled_for_somebody_who_has_left_the_target() {
+    let scene = interrupted().await;
+    scene.world.leaves_target("ada");
+    let sentences = scene.engine().recover().await.expect("settled");
+    assert!(sentences[0].contains("gone from ServiceNow"), "{sentences:?}");
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
+async fn a_column_that_somebody_set_since_is_not_set_back_by_the_next_start() {
+    let scene = interrupted().await;
+    scene.target.promise("ada", &[picture(9)]);
+    let theirs = scene.world.store_at("ada", PROFILE, picture(9));
+    scene.world.point_column("ada", PROFILE, Some(&theirs));
+    scene.world.point_column("ada", USER, None);
+    scene.engine().recover().await.expect("settled");
+    scene.nobody_is_unfinished().await;
+    assert_eq!(scene.world.shown("ada"), Some(picture(9)));
+    assert_eq!(scene.column(PROFILE), Column::Names(theirs));
+    assert_eq!(scene.column(USER), Column::Empty);
+    assert!(scene.hashes(USER).is_empty(), "the copy goes");
+}

@@ -329,7 +329,7 @@ async fn cleaning_survives(ada: fn() -> PersonBuilder) {
 }
 
 impl Scene {
-    async fn dies_while(&self, engine: &Engine, plan: TidyPlan) {
+    pub(super) async fn dies_while(&self, engine: &Engine, plan: TidyPlan) {
         let (events, _received) = mpsc::channel(64);
         let control = RunControl::new();
         tokio::select! {

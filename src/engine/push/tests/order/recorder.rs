@@ -240,8 +240,8 @@ impl AvatarTarget for Recorder {
     }
 
     async fn column(&self, record: &RecordId, place: Place) -> Result<Column, ConnectorError> {
-        self.reading(self.target.column(record, place), |_| {
-            Some(Effect::ColumnRead(record.clone()))
+        self.reading(self.target.column(record, place), |column| {
+            Some(Effect::ColumnRead(record.clone(), column.clone()))
         })
         .await
     }

@@ -50,7 +50,7 @@ pub(super) enum Effect {
     /// The target said whose columns name these pictures.
     Named(Vec<PictureId>, Vec<Naming>),
     /// A column was read.
-    ColumnRead(RecordId),
+    ColumnRead(RecordId, Column),
     /// The bytes of a stored picture were read: their hash.
     BytesRead(PictureId, Option<Sha256>),
     /// The photo was fetched from the source.
@@ -253,8 +253,9 @@ impl Checker<'_> {
                 self.pass.displayed_before_deleting = Some((shown.clone(), None));
             }
             Effect::Named(asked, naming) => self.named(asked, naming),
-            Effect::ColumnRead(record) => {
-                self.looked_up(|write| matches!(write, Write::Point(at, _) if at == record))
+            Effect::ColumnRead(record, column) => {
+                self.learn_column(record, column);
+                self.looked_up(|write| matches!(write, Write::Point(at, _) if at == record));
             }
             Effect::BytesRead(picture, sha256) => {
                 if let Some(sha256) = sha256 {
@@ -317,6 +318,13 @@ impl Checker<'_> {
         self.pass.now = Some(chain.clone());
         self.pass.look = Some(chain.clone());
         self.looked_up(|_| true);
+    }
+
+    fn learn_column(&mut self, record: &RecordId, column: &Column) {
+        let records = self.pass.now.iter_mut().flat_map(|now| &mut now.records);
+        for known in records.filter(|known| &known.id == record) {
+            known.column = column.clone();
+        }
     }
 
     fn looked_up(&mut self, is_told: impl Fn(&Write) -> bool) {
@@ -562,10 +570,7 @@ impl Checker<'_> {
             (Write::Point(record, picture), Reply::Holds(column)) => {
                 let wanted = picture.clone().map_or(Column::Empty, Column::Names);
                 self.pass.has_odd_column |= *column != wanted;
-                let records = self.pass.now.iter_mut().flat_map(|now| &mut now.records);
-                for known in records.filter(|known| &known.id == record) {
-                    known.column = column.clone();
-                }
+                self.learn_column(record, column);
             }
             (Write::Remove(picture), Reply::Gone) => {
                 let records = self.pass.now.iter_mut().flat_map(|now| &mut now.records);
