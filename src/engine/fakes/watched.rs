@@ -422,7 +422,7 @@ impl World {
         let state = self.0.lock();
         let mut found = state.attachments.iter();
         found
-            .find(|attachment| &attachment.record == record && &attachment.bytes == bytes)
+            .find(|attachment| attachment.record == *record && attachment.bytes == *bytes)
             .map(|attachment| attachment.row.clone())
     }
 

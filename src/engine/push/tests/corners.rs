@@ -458,7 +458,7 @@ async fn after_a_profile_too_many_was_taken_back_a_failing_source_is_said() {
 async fn of_two_profiles_created_at_the_same_moment_one_that_is_used_already_stays() {
     let scene = without_a_profile();
     scene.target.on(When::Before, "create_record", 1, |world| {
-        world.create_profile("ada")
+        world.create_profile("ada");
     });
     scene.target.on(When::After, "create_record", 1, |world| {
         world.store_in_last_profile("ada", picture(3));
@@ -539,7 +539,7 @@ async fn a_profile_that_vanishes_under_an_upload_without_an_answer_fails_and_lea
     let scene = Scene::of(ada_with_old_picture());
     scene.world.lose_answer("target.upload", 1);
     scene.target.on(When::After, "upload", 1, |world| {
-        world.delete_last_record("ada", PROFILE)
+        world.delete_last_record("ada", PROFILE);
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);

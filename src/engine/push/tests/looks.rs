@@ -284,7 +284,7 @@ fn of_rows_with_the_same_bytes_all_who_look_choose_the_same_one() {
 
     let mut work = stored_by_two(&world, &ours, &theirs);
     world.alter_newest(|row| {
-        row.created_at = row.created_at.map(|at| at - jiff::SignedDuration::from_secs(1))
+        row.created_at = row.created_at.map(|at| at - jiff::SignedDuration::from_secs(1));
     });
     look(&mut work, &world.chain("ada"));
     assert_eq!(work.places[0].picture, Some(theirs.clone()), "the older one");
@@ -335,7 +335,8 @@ fn what_was_not_there_and_is_not_ours_is_somebody_elses() {
         world.alter_newest(|row| row.form = PictureForm::Plain);
         world.point_column("ada", USER, Some(&row));
     };
-    let cases: [(&str, &dyn Fn(&World)); 3] = [
+    type Act<'a> = &'a dyn Fn(&World);
+    let cases: [(&str, Act<'_>); 3] = [
         ("another picture was stored at sys_user meanwhile", &another),
         ("the photo column of sys_user was set meanwhile", &column),
         (

@@ -177,6 +177,15 @@ pub(super) fn broken(trace: &[Effect], goal: Goal) -> Vec<Broken> {
     checker.broken
 }
 
+/// What is displayed, as far as it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Shown {
+    #[default]
+    NotAsked,
+    Nothing,
+    Picture(PictureId),
+}
+
 /// Whether the end was noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -214,7 +223,7 @@ struct Pass {
     /// The look since the last write of a picture or record.
     look: Option<AvatarChain>,
     /// What was displayed, asked since the last write.
-    displayed: Option<Option<PictureId>>,
+    displayed: Shown,
     /// What was displayed, asked since anything but a deletion at this record was written.
     displayed_before_deleting: Option<(Option<PictureId>, Option<RecordId>)>,
     has_odd_column: bool,
@@ -249,7 +258,7 @@ impl Checker<'_> {
         match effect {
             Effect::Looked(chain) => self.looked(chain),
             Effect::Displayed(shown) => {
-                self.pass.displayed = Some(shown.clone());
+                self.pass.displayed = shown.clone().map_or(Shown::Nothing, Shown::Picture);
                 self.pass.displayed_before_deleting = Some((shown.clone(), None));
             }
             Effect::Named(asked, naming) => self.named(asked, naming),
@@ -540,7 +549,7 @@ impl Checker<'_> {
         };
         let write = self.intents[position].write.clone();
         self.intents[position].reply = Some(reply.clone());
-        self.pass.displayed = None;
+        self.pass.displayed = Shown::NotAsked;
         match (&write, reply) {
             (Write::Create(place), Reply::Created(record)) => {
                 self.pass.created.insert(record.clone());
@@ -642,8 +651,8 @@ impl Checker<'_> {
             .collect();
         let has_looked = since.iter().any(|effect| matches!(effect, Effect::Looked(_)));
         let shows = match (&self.pass.displayed, self.goal) {
-            (Some(Some(shown)), Goal::Picture(_)) => self.is_wanted(shown),
-            (Some(None), Goal::Nothing) => true,
+            (Shown::Picture(shown), Goal::Picture(_)) => self.is_wanted(shown),
+            (Shown::Nothing, Goal::Nothing) => true,
             _ => false,
         };
         self.require(Rule::LooksAgain, has_looked && shows);
