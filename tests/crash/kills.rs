@@ -98,6 +98,14 @@ impl Figures {
     }
 }
 
+/// What a start was doing when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    BeforeItsRun,
+    WhileSettling,
+    InItsRun,
+}
+
 /// When a start is to die.
 #[derive(Clone, Copy, Debug)]
 struct Death {
@@ -188,42 +196,27 @@ impl Battlefield {
         let has_begun_anew = progress.runs.len() > left.runs.len();
         if has_begun_anew && !left.under_way.is_empty() {
             self.figures.resumed += 1;
-            self.figures.left_over += self.left_over(&progress, &rows, &writes);
+            self.figures.left_over += left_over(&progress, &rows, &writes);
         }
         self.figures.instants += writes.len();
         let lost = |violation: &&Violation| violation.invariant == 1;
         self.figures.without_picture += violations.iter().filter(lost).count();
         let label = format!("{}, photos {set}", self.label);
-        match &ended {
-            Some(ended) => {
-                self.figures.finished += 1;
-                println!("{label}: a start lived; {} writes in {took:.1?}", writes.len());
-                let left = &progress.under_way;
-                assert!(left.is_empty(), "{left:?} are left\n{}", ended.stderr);
-            }
-            None => {
-                let phase = if has_begun_anew {
-                    "in its run"
-                } else if left.under_way.is_empty() {
-                    self.figures.before_the_run += 1;
-                    "before its run"
-                } else {
-                    self.figures.while_settling += 1;
-                    "while settling"
-                };
-                let (under_way, doubled) = (progress.under_way.len(), self.doubled());
-                self.figures.kills += 1;
-                self.figures.hits += usize::from(under_way > 0);
-                self.figures.under_way += under_way;
-                self.figures.most_under_way = self.figures.most_under_way.max(under_way);
-                self.figures.doubled_at_kills += doubled;
-                println!(
-                    "{label}: kill {} {phase}, after {} writes and {took:.1?}: {under_way} people under way, \
-                     {doubled} records with two pictures",
-                    self.figures.kills,
-                    writes.len(),
-                );
-            }
+        if let Some(ended) = &ended {
+            self.figures.finished += 1;
+            println!("{label}: a start lived; {} writes in {took:.1?}", writes.len());
+            let left = &progress.under_way;
+            assert!(left.is_empty(), "{left:?} are left\n{}", ended.stderr);
+        } else {
+            let phase = if has_begun_anew {
+                Phase::InItsRun
+            } else if left.under_way.is_empty() {
+                Phase::BeforeItsRun
+            } else {
+                Phase::WhileSettling
+            };
+            let told = self.count_kill(phase, progress.under_way.len());
+            println!("{label}: {told}, after {} writes and {took:.1?}", writes.len());
         }
         let complaints: Vec<String> = violations.iter().take(40).map(ToString::to_string).collect();
         assert!(violations.is_empty(), "{label}:\n{}", complaints.join("\n"));
@@ -234,6 +227,23 @@ impl Battlefield {
             return true;
         }
         false
+    }
+
+    /// Adds a kill to the figures; says in words what it hit.
+    fn count_kill(&mut self, phase: Phase, under_way: usize) -> String {
+        let doubled = self.doubled();
+        let figures = &mut self.figures;
+        figures.kills += 1;
+        figures.hits += usize::from(under_way > 0);
+        figures.under_way += under_way;
+        figures.most_under_way = figures.most_under_way.max(under_way);
+        figures.doubled_at_kills += doubled;
+        figures.while_settling += usize::from(phase == Phase::WhileSettling);
+        figures.before_the_run += usize::from(phase == Phase::BeforeItsRun);
+        format!(
+            "kill {} {phase:?}: {under_way} people under way, {doubled} records with two pictures",
+            figures.kills
+        )
     }
 
     /// Mostly in the middle of a run, now and then while what was left is being settled.
@@ -324,26 +334,6 @@ impl Battlefield {
         doubled(&Replay::of(&self.stage.lines("/snapshot")))
     }
 
-    /// How much of what an earlier start had left was there when this one began its own run: records with two pictures,
-    /// pictures of ours that their record does not show, and pushes that are not settled.
-    fn left_over(&self, progress: &Progress, rows: &[Value], writes: &[Write]) -> usize {
-        let (run, began) = progress.runs.last().expect("it has begun a run");
-        let mut replay = Replay::of(rows);
-        for write in writes {
-            let time: Timestamp = write.time.parse().expect("a time");
-            if time >= *began {
-                break;
-            }
-            replay.carry_out(write);
-        }
-        let hidden = replay.owners.keys().flat_map(|record| {
-            let shown = replay.shown_at(record);
-            replay.images_of(record).filter(move |(id, _)| shown != Some(*id))
-        });
-        let unsettled = progress.under_way.iter().filter(|(of, _)| of != run);
-        doubled(&replay) + hidden.count() + unsettled.count()
-    }
-
     fn everybody_shows(&self, set: usize) {
         let replay = Replay::of(&self.stage.lines("/snapshot"));
         let shown = replay.everybody();
@@ -382,6 +372,26 @@ impl Battlefield {
             under_way: rows("SELECT run, source FROM under_way").unwrap_or_default(),
         }
     }
+}
+
+/// How much of what an earlier start had left was there when this one began its own run: records with two pictures,
+/// pictures of ours that their record does not show, and pushes that are not settled.
+fn left_over(progress: &Progress, rows: &[Value], writes: &[Write]) -> usize {
+    let (run, began) = progress.runs.last().expect("it has begun a run");
+    let mut replay = Replay::of(rows);
+    for write in writes {
+        let time: Timestamp = write.time.parse().expect("a time");
+        if time >= *began {
+            break;
+        }
+        replay.carry_out(write);
+    }
+    let hidden = replay.owners.keys().flat_map(|record| {
+        let shown = replay.shown_at(record);
+        replay.images_of(record).filter(move |(id, _)| shown != Some(*id))
+    });
+    let unsettled = progress.under_way.iter().filter(|(of, _)| of != run);
+    doubled(&replay) + hidden.count() + unsettled.count()
 }
 
 fn doubled(replay: &Replay) -> usize {

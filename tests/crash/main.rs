@@ -4,6 +4,7 @@
 //! Long forms are marked `#[ignore]`; docs/testing.md has the commands.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -29,7 +30,7 @@ fn side_by_side<T: Send>(at_once: usize, times: usize, job: impl Fn(usize) -> T 
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
-        let done = workers.into_iter().map(|worker| worker.join());
+        let done = workers.into_iter().map(ScopedJoinHandle::join);
         // A worker's own panic has been printed; it goes on here.
         done.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
