@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Many people are under way at once, because the services' own limits are elsewhere; how many bytes are held at once
-//! is bounded here. Nothing is kept but facts, and in the vault a copy of what a run is about to replace.
+//! is bounded here. Whoever could not be looked at because of trouble that may pass is looked at once more at the end, as
+//! long as others could be. Nothing is kept but facts, and in the vault a copy of what a run is about to replace.
 
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ const UNPACKED_AT_ONCE: usize = 256;
 const KIB_IN_FLIGHT: u32 = 64 * 1024;
 /// A picture counts for at least this much, in KiB.
 const LEAST_KIB: u32 = 64;
+/// People looked at once more at most.
+const LOOKED_AT_AGAIN: usize = 256;
 /// So many refusals in a row are a missing right, not a few odd people (`reliability.md` 3).
 const REFUSALS_IN_A_ROW: u32 = 20;
 
@@ -86,6 +89,8 @@ impl Engine {
         let mut next_number = 0;
         let mut done = 0;
         let mut refused_in_a_row = 0;
+        let mut again = Vec::new();
+        let (mut is_again, mut somebody_was_seen) = (false, false);
         looking.progress.on(ScanEvent::Settling { done, total });
         let result = loop {
             while under_way.len() < PEOPLE_IN_FLIGHT {
@@ -118,12 +123,27 @@ impl Engine {
                 break Err(EngineError::Cancelled);
             };
             let Some((position, mut state, seen)) = next else {
+                let held: Vec<(u32, PersonState, Judgement)> = std::mem::take(&mut again);
+                if !held.is_empty() && somebody_was_seen {
+                    is_again = true;
+                    let people = held.into_iter().map(|(position, state, _)| (position, state));
+                    unpacked = people.collect::<Vec<_>>().into_iter();
+                    continue;
+                }
+                // What kept everybody from being seen is no bad luck.
+                for (position, mut state, judgement) in held {
+                    state.judgement = judgement;
+                    handing.hand_on(position, state);
+                    done += 1;
+                }
+                looking.progress.on(ScanEvent::Settling { done, total });
                 break Ok(());
             };
             match seen {
                 None => {}
                 Some(Ok(seen)) => {
                     refused_in_a_row = 0;
+                    somebody_was_seen = true;
                     seen.apply(&mut state);
                     for lesson in seen.lessons {
                         learning.add(lesson).await;
@@ -137,10 +157,16 @@ impl Engine {
                     if refused_in_a_row >= REFUSALS_IN_A_ROW {
                         break Err(error.into());
                     }
-                    state.judgement = Judgement {
+                    let judgement = Judgement {
                         verdict: Verdict::Error,
                         reason: in_words(&error),
                     };
+                    let may_pass = matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Throttled);
+                    if may_pass && !is_again && again.len() < LOOKED_AT_AGAIN {
+                        again.push((position, state, judgement));
+                        continue;
+                    }
+                    state.judgement = judgement;
                 }
             }
             handing.hand_on(position, state);

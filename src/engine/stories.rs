@@ -416,11 +416,51 @@ async fn a_picture_that_cannot_be_downloaded_concerns_one_person() {
         person("bob").photo(picture(3)).avatar(picture(3)),
     ]);
     let engine = world.engine();
-    world.fail("target.download", 1, ErrorKind::Unavailable);
+    // Once more at the end, in vain.
+    for nth in [1, 3] {
+        world.fail("target.download", nth, ErrorKind::Unavailable);
+    }
     let scan = scan(&engine, Depth::Settled).await;
     assert_eq!(
         verdicts(&scan),
         [("ada", Verdict::Error), ("bob", Verdict::InSync)]
+    );
+    assert_eq!(world.calls("target.download"), 3);
+}
+
+#[tokio::test]
+async fn whoever_trouble_kept_from_being_seen_is_looked_at_once_more_if_others_were() {
+    for call in ["source.photo", "target.download"] {
+        let world = World::with([
+            person("ada").photo(picture(1)).avatar(picture(2)),
+            person("bob").photo(picture(3)).avatar(picture(3)),
+        ]);
+        let engine = world.engine();
+        world.fail(call, 1, ErrorKind::Throttled);
+        let scan = scan(&engine, Depth::Settled).await;
+        assert_eq!(
+            verdicts(&scan),
+            [("ada", Verdict::Differs), ("bob", Verdict::InSync)],
+            "{call}"
+        );
+    }
+    let world = World::with((0..9).map(|seed| {
+        person(&format!("p{seed}"))
+            .photo(picture(seed))
+            .avatar(picture(20))
+    }));
+    let engine = world.engine();
+    world.fail("source.photo", 0, ErrorKind::Unavailable);
+    let scan = scan(&engine, Depth::Settled).await;
+    assert!(
+        verdicts(&scan)
+            .iter()
+            .all(|(_, verdict)| *verdict == Verdict::Error)
+    );
+    assert_eq!(
+        world.calls("source.photo"),
+        9,
+        "what keeps everybody from being seen is no bad luck"
     );
 }
 

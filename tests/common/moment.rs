@@ -62,6 +62,8 @@ impl Moment {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
+            // The journal writes on a thread of its own, of which the clock knows nothing: it would jump meanwhile.
+            .on_thread_park(|| std::thread::sleep(Duration::from_micros(200)))
             .build()
             .expect("a runtime");
         let run = runtime.block_on(async {

@@ -52,7 +52,9 @@ impl Trace {
     }
 
     fn of(work: &Work, wanted: Option<Wanted>) -> Self {
-        let created = work.places.iter().filter(|place| place.is_created);
+        // Also those of which no answer came and that were found afterwards.
+        let records = work.places.iter().filter_map(|place| place.record.clone());
+        let is_known = |id: &RecordId| work.before.records.iter().any(|record| record.id == *id);
         let uploaded = work.places.iter().flat_map(|place| &place.uploaded);
         // Nothing goes before the new picture is displayed, unless that is all there is to do.
         let deletes = work.is_committed || wanted.is_none();
@@ -63,7 +65,7 @@ impl Trace {
             .flat_map(|place| &place.superseded);
         Self {
             before: work.before.clone(),
-            created: created.filter_map(|place| place.record.clone()).collect(),
+            created: records.filter(|record| !is_known(record)).collect(),
             uploaded: uploaded.cloned().collect(),
             wanted,
             learned: work.learned.clone(),

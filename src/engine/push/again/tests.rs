@@ -215,8 +215,8 @@ fn ended(outcome: Outcome, settled: bool, again: Option<Again>) -> Ended {
     }
 }
 
-fn traced() -> Option<Again> {
-    Some(Again::From(Box::new(push())))
+fn traced() -> Again {
+    Again::From(Box::new(push()))
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn the_later_turn_tells_how_it_ended_but_forgets_nothing() {
     let failed = ended(Outcome::Failed, true, Some(Again::AsFound)).after(Some(ended(
         Outcome::Failed,
         false,
-        traced(),
+        Some(traced()),
     )));
     assert_eq!((failed.outcome, failed.settled), (Outcome::Failed, false));
     assert!(
@@ -234,7 +234,8 @@ fn the_later_turn_tells_how_it_ended_but_forgets_nothing() {
     );
 
     // What the first one stored and could not confirm is there: this run has changed something.
-    let there = ended(Outcome::Unchanged, true, None).after(Some(ended(Outcome::Failed, false, traced())));
+    let there =
+        ended(Outcome::Unchanged, true, None).after(Some(ended(Outcome::Failed, false, Some(traced()))));
     assert_eq!((there.outcome, there.settled), (Outcome::Updated, true));
     // Nothing was written before somebody else brought the same picture.
     let theirs =
@@ -242,7 +243,10 @@ fn the_later_turn_tells_how_it_ended_but_forgets_nothing() {
     assert_eq!(theirs.outcome, Outcome::Unchanged);
 
     // Displayed by the first turn; that the second could not clear up takes nothing back.
-    let displayed =
-        ended(Outcome::ChangedMeanwhile, true, None).after(Some(ended(Outcome::Updated, false, traced())));
+    let displayed = ended(Outcome::ChangedMeanwhile, true, None).after(Some(ended(
+        Outcome::Updated,
+        false,
+        Some(traced()),
+    )));
     assert_eq!((displayed.outcome, displayed.settled), (Outcome::Updated, false));
 }
