@@ -135,8 +135,8 @@ impl Engine {
                     state.judgement = judgement;
                     handing.hand_on(position, state);
                     done += 1;
+                    looking.progress.on(ScanEvent::Settling { done, total });
                 }
-                looking.progress.on(ScanEvent::Settling { done, total });
                 break Ok(());
             };
             match seen {
