@@ -198,42 +198,62 @@ fn invented(users: usize, seed: u64) -> Stage {
 #[test]
 #[ignore = "takes long: twenty times a thousand people"]
 fn b1_a_thousand_people_end_as_they_would_have_without_trouble_twenty_times() {
-    let (people, seeds) = (1_000, 20);
-    for seed in 1..=seeds {
-        let begun = std::time::Instant::now();
-        let calm = Moment::of(invented(people, seed));
-        let without = calm.sync().ended.summary();
-        let stage = invented(people, seed);
-        misery(&stage);
-        let moment = Moment::of(stage);
-        let run = moment.sync();
-        let summary = run.ended.summary();
-        let lanes = ["login", "directory", "photos", "servicenow"];
-        let sum = |key| lanes.iter().map(|lane| moment.lane(lane, key)).sum::<u64>();
-        let (requests, retries) = (sum("requests"), sum("retries"));
-        let minutes = run.took.as_secs_f64() / 60.0;
-        println!(
-            "seed {seed}: {} updated, {} failed; {requests} requests, {retries} of them retries ({:.1} %); {minutes:.1} min \
-             by its own clock, {:.1} s by ours",
-            summary["updated"],
-            summary["failed"],
-            retries as f64 * 100.0 / requests as f64,
-            begun.elapsed().as_secs_f64()
-        );
-        assert!(
-            retries as f64 <= requests as f64 * 0.1 + 10.0 * minutes.ceil(),
-            "seed {seed}: {retries} retries of {requests} requests in {minutes} min"
-        );
-        let others: Vec<_> = run.ended.events();
-        let others = others
-            .iter()
-            .filter(|event| matches!(event["outcome"].as_str(), Some("failed" | "changed_meanwhile")));
-        let others: Vec<_> = others.collect();
-        assert_eq!(summary, without, "seed {seed}: after one run; {others:#?}");
-        let seen = |moment: &Moment| Replay::of(&moment.stage.lines("/snapshot")).everybody();
-        assert_eq!(seen(&moment), seen(&calm), "seed {seed}");
-    }
+    let seeds = 20;
+    // They mostly wait for the disk and for one another, so several are tried at once.
+    let next = std::sync::atomic::AtomicU64::new(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..5)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut one = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    for seed in std::iter::repeat_with(&mut one).take_while(|seed| *seed <= seeds) {
+                        a_thousand_people_in_trouble(seed);
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
     tried("B1", seeds as usize);
+}
+
+/// A run of a thousand invented people in misery ends as one without.
+fn a_thousand_people_in_trouble(seed: u64) {
+    let people = 1_000;
+    let begun = std::time::Instant::now();
+    let calm = Moment::of(invented(people, seed));
+    let without = calm.sync().ended.summary();
+    let stage = invented(people, seed);
+    misery(&stage);
+    let moment = Moment::of(stage);
+    let run = moment.sync();
+    let summary = run.ended.summary();
+    let lanes = ["login", "directory", "photos", "servicenow"];
+    let sum = |key| lanes.iter().map(|lane| moment.lane(lane, key)).sum::<u64>();
+    let (requests, retries) = (sum("requests"), sum("retries"));
+    let minutes = run.took.as_secs_f64() / 60.0;
+    println!(
+        "seed {seed}: {} updated, {} failed; {requests} requests, {retries} of them retries ({:.1} %); {minutes:.1} min by \
+         its own clock, {:.1} s by ours",
+        summary["updated"],
+        summary["failed"],
+        retries as f64 * 100.0 / requests as f64,
+        begun.elapsed().as_secs_f64()
+    );
+    assert!(
+        retries as f64 <= requests as f64 * 0.1 + 10.0 * minutes.ceil(),
+        "seed {seed}: {retries} retries of {requests} requests in {minutes} min"
+    );
+    let others: Vec<_> = (run.ended.events().into_iter())
+        .filter(|event| matches!(event["outcome"].as_str(), Some("failed" | "changed_meanwhile")))
+        .collect();
+    assert_eq!(summary, without, "seed {seed}: after one run; {others:#?}");
+    let seen = |moment: &Moment| Replay::of(&moment.stage.lines("/snapshot")).everybody();
+    assert_eq!(seen(&moment), seen(&calm), "seed {seed}");
 }
 
 #[test]
