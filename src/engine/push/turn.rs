@@ -17,7 +17,7 @@ pub(in crate::engine) struct Pace {
     /// For a virus scan once somebody has asked to stop (`reliability.md` I5).
     pub(super) scan_limit_when_stopping: Duration,
     /// Before the last look: rules that copy pictures act a second or two after a write (`servicenow.md` E52).
-    pub(super) settling: Duration,
+    pub(in crate::engine) settling: Duration,
     /// Waits end at multiples of this: pushes that wait look again at common moments, so their reads share requests.
     grid: Duration,
 }
