@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::Stage;
 use crate::terminal::pixels::difference;
-use crate::terminal::{Area, How, Kind, Picture, Screen, Setup, Terminal};
+use crate::terminal::{Area, How, Kind, LIMIT, Picture, Screen, Setup, Terminal};
 
 /// What the services' cleverness and a busy machine are given; a figure that a promise names is stretched by this.
 ///
@@ -194,6 +194,16 @@ pub fn pair(terminal: &Terminal) -> [Picture; 2] {
 /// Fails unless both pictures of somebody are shown: whole, right, in their panes, in their shape.
 #[track_caller]
 pub fn assert_shows(terminal: &Terminal, person: &Person, others: &[Person]) {
+    // On a busy machine words and pictures come in writes of their own; what is asserted is where it ends.
+    terminal.is_soon(LIMIT, |screen| {
+        let mut pictures = screen.pictures();
+        pictures.sort_by_key(|picture| picture.area.column);
+        let rights = [&person.source, &person.target];
+        let is_right = |(picture, right): (&Picture, &DynamicImage)| {
+            picture.missing == 0 && difference(&picture.pixels, right) < most(picture.how)
+        };
+        pictures.len() == 2 && pictures.iter().zip(rights).all(is_right)
+    });
     let pictures = pair(terminal);
     let panes = terminal.look(|screen| [pane(screen, "Entra ID"), pane(screen, "ServiceNow")]);
     let sides = [
