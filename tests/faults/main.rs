@@ -18,6 +18,7 @@ mod d_sign_in;
 mod document;
 mod e_listing;
 mod f_photos;
+mod j_local;
 mod l_content;
 mod m_supply;
 

@@ -150,6 +150,38 @@ async fn a_deletion_that_is_never_answered_is_tried_in_every_turn_and_settled_at
 }
 
 #[tokio::test]
+async fn a_column_is_believed_to_hold_what_is_read_back_and_nothing_else() {
+    // A rule of the instance puts the old value back: what was stored goes, the old picture is still displayed.
+    let scene = ada_as_in_the_article();
+    let before = scene.world.chain("ada");
+    let article = before.record(PROFILE).expect("there").pictures[0].id.clone();
+    scene.target.promise("ada", &[]);
+    scene.target.on(When::After, "set_column", 1, move |world| {
+        world.point_column("ada", PROFILE, Some(&article));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert!(told.detail.contains("put its old value back"), "{}", told.detail);
+    let columns = scene
+        .target
+        .calls()
+        .into_iter()
+        .filter(|call| *call == "set_column");
+    assert_eq!(columns.count(), 1, "nothing is built on it");
+    assert_eq!(scene.world.chain("ada").stamp(), before.stamp());
+
+    // Somebody sets it at the same moment: theirs stays.
+    let scene = ada_as_in_the_article();
+    scene.target.on(When::After, "set_column", 1, |world| {
+        let theirs = world.store_at("ada", PROFILE, picture(9));
+        world.point_column("ada", PROFILE, Some(&theirs));
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
+    assert_eq!(scene.world.shown("ada"), Some(picture(9)));
+}
+
+#[tokio::test]
 async fn a_row_that_is_gone_already_counts_as_deleted() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::Before, "remove", 0, |world| {
