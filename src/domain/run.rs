@@ -118,6 +118,11 @@ impl Outcome {
         Self::Removed,
     ];
 
+    /// True if the person is as the plan wanted it.
+    pub fn is_as_planned(self) -> bool {
+        matches!(self, Self::Updated | Self::Unchanged | Self::Removed)
+    }
+
     /// The stable code in JSON.
     pub fn code(self) -> &'static str {
         match self {

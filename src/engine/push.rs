@@ -366,9 +366,8 @@ impl Pushing {
         }
         let ended = &mut not_brought.ended;
         ended.settled &= work.open == 0;
-        if ended.is_passing && ended.stop.is_none() {
-            let trace = Trace::of_push(&work, ended.settled);
-            ended.again = trace.map(|trace| Again::From(Box::new(trace)));
+        if ended.may_go_on() {
+            ended.again = Trace::of_push(&work, ended.settled).map(Again::from);
         }
         if not_brought.too_large.is_some() {
             not_brought.left = self.left_but_for_ours(&work).await;

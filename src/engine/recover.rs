@@ -194,11 +194,7 @@ impl Engine {
                 ended = pushing.without_doubled(&person, ended).await;
             }
             // After any other ending what is there may be somebody else's in part, and an undo works it out from the writes.
-            let is_ours = matches!(
-                ended.outcome,
-                Outcome::Updated | Outcome::Unchanged | Outcome::Removed
-            );
-            let after = if ended.settled && is_ours {
+            let after = if ended.settled && ended.outcome.is_as_planned() {
                 pushing.state_of(&person).await?.map(|chain| chain.stamp())
             } else {
                 None

@@ -13,6 +13,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use avatar_sync::domain::photo::Sha256;
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
@@ -415,4 +417,26 @@ pub fn finish(command: &mut Command) -> Ended {
         stdout: String::from_utf8(stdout).expect("output is UTF-8"),
         stderr: String::from_utf8(stderr).expect("output is UTF-8"),
     }
+}
+
+/// Does a job so many times, some of them side by side: programs wait most of their time. Answers what came of each.
+pub fn side_by_side<T: Send>(at_once: usize, times: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= times {
+                return done;
+            }
+            done.push(job(number));
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(ScopedJoinHandle::join);
+        // A worker's own panic has been printed; it goes on here.
+        done.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
 }

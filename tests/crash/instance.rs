@@ -11,7 +11,7 @@ use crate::common::Stage;
 use crate::common::checker::Checker;
 use crate::common::faults::{Scenario, tried};
 use crate::common::people::{company, hash, name, old_picture, photo};
-use crate::side_by_side;
+use crate::common::side_by_side;
 
 /// So many people have an old picture at both records, at the profile alone, or a column that names nothing; see
 /// [`company`].

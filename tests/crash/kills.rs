@@ -21,8 +21,9 @@ use crate::common::checker::{Checker, Violation, journal_at};
 use crate::common::faults::tried;
 use crate::common::people::{company, hash, name};
 use crate::common::replay::{Replay, Write};
+use crate::common::side_by_side;
 use crate::common::{Ended, Stage};
-use crate::{number, side_by_side};
+use crate::number;
 
 /// Sets of photos that everybody changes through, so that there is always work to do.
 const SETS: usize = 5;

@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::common::checker::Checker;
 use crate::common::faults::tried;
 use crate::common::people::{company, hash, name, photo};
+use crate::common::side_by_side;
 use crate::common::{Ended, Stage, bare_command};
-use crate::{number, side_by_side};
+use crate::number;
 
 /// Rounds of the long form side by side.
 const ROUNDS_AT_ONCE: usize = 3;

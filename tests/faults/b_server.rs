@@ -5,11 +5,11 @@ use std::time::Duration;
 use avatar_sync::sandbox::SandboxOptions;
 use serde_json::json;
 
-use crate::common::Stage;
 use crate::common::faults::{Scenario, rule, tried};
 use crate::common::moment::Moment;
 use crate::common::people::{company, name};
 use crate::common::replay::Replay;
+use crate::common::{Stage, side_by_side};
 use crate::everybody_shows_their_photo;
 
 const TABLES: &str = "^/api/now/table/";
@@ -200,25 +200,8 @@ fn invented(users: usize, seed: u64) -> Stage {
 fn b1_a_thousand_people_end_as_they_would_have_without_trouble_twenty_times() {
     let seeds = 20;
     // They mostly wait for the disk and for one another, so several are tried at once.
-    let next = std::sync::atomic::AtomicU64::new(1);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..5)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut one = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    for seed in std::iter::repeat_with(&mut one).take_while(|seed| *seed <= seeds) {
-                        a_thousand_people_in_trouble(seed);
-                    }
-                })
-            })
-            .collect();
-        for worker in workers {
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        }
-    });
-    tried("B1", seeds as usize);
+    side_by_side(5, seeds, |number| a_thousand_people_in_trouble(number as u64 + 1));
+    tried("B1", seeds);
 }
 
 /// A run of a thousand invented people in misery ends as one without.

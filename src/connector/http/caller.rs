@@ -160,11 +160,10 @@ impl Caller {
                 words,
             ));
         }
-        let key = Repeats::key(&call);
         let mut troubles = Troubles::default();
         let mut sent = 0;
         let mut signed_anew = false;
-        let mut is_retry = call.is_retry || self.repeats.holds(key);
+        let mut is_retry = call.is_retry || self.repeats.holds(&call);
         let mut spent = Duration::ZERO;
         loop {
             let signature = self.sign(&call).await?;
@@ -190,7 +189,7 @@ impl Caller {
             let went = self.attempt(&call, signature, permit, sent).await;
             spent += started.elapsed();
             let trouble = went.trouble();
-            self.repeats.note(key, trouble.is_some());
+            self.repeats.note(&call, trouble.is_some());
             if let Some(trouble) = trouble {
                 // What the circuit's probe finds out about the service is not this request's fault.
                 if !(is_probe && went.is_the_services_fault()) {

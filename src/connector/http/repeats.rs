@@ -28,7 +28,7 @@ struct Failed {
 
 impl Repeats {
     /// What tells whether two calls ask the same.
-    pub fn key(call: &Call) -> u64 {
+    fn key(call: &Call) -> u64 {
         let mut hasher = DefaultHasher::new();
         call.method.hash(&mut hasher);
         call.address.url().as_str().hash(&mut hasher);
@@ -37,12 +37,23 @@ impl Repeats {
     }
 
     /// True if the same request went wrong the last time.
-    pub fn holds(&self, key: u64) -> bool {
-        self.failed.lock().keys.contains(&key)
+    pub fn holds(&self, call: &Call) -> bool {
+        !self.are_none() && self.failed.lock().keys.contains(&Self::key(call))
     }
 
     /// Takes note of how a request went.
-    pub fn note(&self, key: u64, has_failed: bool) {
+    pub fn note(&self, call: &Call, has_failed: bool) {
+        if has_failed || !self.are_none() {
+            self.note_key(Self::key(call), has_failed);
+        }
+    }
+
+    /// True as long as nothing is wrong: no picture that is sent has to be hashed then.
+    fn are_none(&self) -> bool {
+        self.failed.lock().keys.is_empty()
+    }
+
+    fn note_key(&self, key: u64, has_failed: bool) {
         let mut failed = self.failed.lock();
         if !has_failed {
             failed.keys.remove(&key);
@@ -70,22 +81,22 @@ mod tests {
     #[test]
     fn what_went_wrong_is_known_until_it_goes_well() {
         let repeats = Repeats::default();
-        let key = Repeats::key(&call("a", b"1"));
-        assert!(!repeats.holds(key));
-        repeats.note(key, true);
-        assert!(repeats.holds(Repeats::key(&call("a", b"1"))));
+        let one = call("a", b"1");
+        assert!(!repeats.holds(&one));
+        repeats.note(&one, true);
+        assert!(repeats.holds(&call("a", b"1")));
         for other in [call("b", b"1"), call("a", b"2")] {
-            assert!(!repeats.holds(Repeats::key(&other)));
+            assert!(!repeats.holds(&other));
         }
-        repeats.note(key, false);
-        assert!(!repeats.holds(key));
+        repeats.note(&one, false);
+        assert!(!repeats.holds(&one));
     }
 
     #[test]
     fn no_more_are_remembered_than_there_is_room_for() {
         let repeats = Repeats::default();
         for key in 0..3 * MOST as u64 {
-            repeats.note(key, true);
+            repeats.note_key(key, true);
         }
         let failed = repeats.failed.lock();
         assert_eq!((failed.keys.len(), failed.order.len()), (MOST, MOST));

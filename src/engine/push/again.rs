@@ -37,6 +37,12 @@ pub(in crate::engine) struct Trace {
     superseded: HashSet<PictureId>,
 }
 
+impl From<Trace> for Again {
+    fn from(trace: Trace) -> Self {
+        Self::From(Box::new(trace))
+    }
+}
+
 impl Trace {
     /// What a push that goes no further leaves. `None` if only the journal could tell the next start what is to be
     /// done: an ordinary attachment that was the avatar looks like any other once no column names it.
@@ -142,11 +148,7 @@ impl Ended {
     /// forgotten.
     pub(super) fn after(self, earlier: Option<Ended>) -> Self {
         let Some(earlier) = earlier else { return self };
-        let is_good = matches!(
-            self.outcome,
-            Outcome::Updated | Outcome::Unchanged | Outcome::Removed
-        );
-        if is_good {
+        if self.outcome.is_as_planned() {
             let has_written = matches!(earlier.again, Some(Again::From(_))) && !earlier.settled;
             if self.outcome == Outcome::Unchanged && has_written {
                 return Self {

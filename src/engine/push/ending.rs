@@ -91,17 +91,33 @@ impl Ended {
             // A right that is missing now is missing at the next start; anything else may have passed.
             ended.settled &= matches!(error.kind, ErrorKind::NotAllowed { .. } | ErrorKind::Refused);
             if is_passing(&error.kind) {
-                ended.again = Trace::of_push(work, ended.settled).map(|trace| Again::From(Box::new(trace)));
+                ended.again = Trace::of_push(work, ended.settled).map(Again::from);
             }
         }
         ended
+    }
+
+    /// True if a further turn in the same run may end better.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.is_passing && self.stop.is_none()
+    }
+
+    /// The same end, but something is left that could not be put in order; `settled` if no write is open.
+    pub(super) fn leaving(self, what: &str, halt: Halt, settled: bool) -> Self {
+        let halted = Self::of(halt);
+        Self {
+            detail: format!("{}; {what}: {}", self.detail, halted.detail),
+            settled,
+            stop: halted.stop,
+            ..self
+        }
     }
 
     /// How a turn ended that has written nothing.
     pub(super) fn before_any_write(halt: Halt) -> Self {
         let ended = Self::of(halt);
         Self {
-            again: (ended.is_passing && ended.stop.is_none()).then_some(Again::AsFound),
+            again: ended.may_go_on().then_some(Again::AsFound),
             ..ended
         }
     }

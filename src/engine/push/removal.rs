@@ -1,6 +1,6 @@
 //! Taking an avatar away because the source has no photo any more: copies first, then columns, then rows.
 
-use super::again::{Again, Trace};
+use super::again::Trace;
 use super::aim::{self, Learned, Wanted};
 use super::ending::is_passing;
 use super::writes::{column_of, forget_row, set_known_column};
@@ -26,8 +26,8 @@ impl Pushing {
         };
         ended.settled = work.open == 0;
         // Columns come before rows and everything is in the vault, so whatever is left is a smaller removal.
-        if ended.is_passing && ended.stop.is_none() {
-            ended.again = Some(Again::From(Box::new(Trace::of_removal(&work))));
+        if ended.may_go_on() {
+            ended.again = Some(Trace::of_removal(&work).into());
         }
         ended
     }

@@ -143,12 +143,7 @@ impl Pushing {
             Ok(Err(why)) => {
                 ended.detail = format!("{}; a second record is left: {why}", ended.detail);
             }
-            Err(halt) => {
-                let halted = Ended::of(halt);
-                ended.detail = format!("{}; a second record is left: {}", ended.detail, halted.detail);
-                ended.settled = work.open == 0;
-                ended.stop = halted.stop;
-            }
+            Err(halt) => ended = ended.leaving("a second record is left", halt, work.open == 0),
         }
         ended
     }
@@ -161,15 +156,7 @@ impl Pushing {
         );
         match self.try_to_make_room(work).await {
             Ok(()) => ended,
-            Err(halt) => {
-                let halted = Ended::of(halt);
-                Ended {
-                    detail: format!("{}; ours is left beside it: {}", ended.detail, halted.detail),
-                    settled: false,
-                    stop: halted.stop,
-                    ..ended
-                }
-            }
+            Err(halt) => ended.leaving("ours is left beside it", halt, false),
         }
     }
 
@@ -224,12 +211,7 @@ impl Pushing {
                 .push_str("; a second record of the same moment was taken back"),
             // Who is gone has no second record.
             Err(Halt::Ended(Outcome::Skipped, _)) => {}
-            Err(halt) => {
-                let halted = Ended::of(halt);
-                ended.detail = format!("{}; a second record is left: {}", ended.detail, halted.detail);
-                ended.settled = false;
-                ended.stop = halted.stop;
-            }
+            Err(halt) => ended = ended.leaving("a second record is left", halt, false),
         }
         ended
     }
