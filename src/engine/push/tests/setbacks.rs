@@ -1,6 +1,5 @@
 //! Clearing away and taking back when something comes in between.
 
-use super::corners::not_allowed;
 use super::tidying::{ada_of_the_article, ada_with_duplicates};
 use super::*;
 use crate::domain::photo::Scan;
@@ -20,10 +19,6 @@ async fn duplicates() -> (Scene, TidyPlan) {
 }
 
 impl Scene {
-    fn count(&self, call: &str) -> usize {
-        self.target.calls().iter().filter(|made| **made == call).count()
-    }
-
     /// Everything is as it was.
     fn assert_untouched(&self, before: &crate::domain::photo::AvatarChain) {
         assert_eq!(self.world.chain("ada").stamp(), before.stamp());
@@ -175,8 +170,7 @@ async fn a_column_that_a_rule_puts_back_or_somebody_sets_ends_a_cleaning_before_
 
     let (scene, plan) = article().await;
     scene.target.on(When::After, "set_column", 1, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(9));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(9));
     });
     let told = scene.tidy(plan).await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
@@ -301,8 +295,7 @@ async fn a_picture_that_somebody_stores_right_after_a_cleaning_stays() {
     let (scene, plan) = duplicates().await;
     let asked = scene.count("displayed");
     scene.target.on(When::Before, "displayed", asked + 3, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(9));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(9));
     });
     let told = scene.tidy(plan).await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);

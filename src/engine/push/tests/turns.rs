@@ -89,12 +89,7 @@ async fn looks_at_a_scan(is_cancelled: bool) -> usize {
     let ended = pushing.push(&ada(), Change::Add, None, &mut turn).await;
     assert_eq!(ended.outcome, Outcome::Failed);
     assert_eq!(scene.hashes(PROFILE), []);
-    scene
-        .target
-        .calls()
-        .iter()
-        .filter(|call| **call == "chains")
-        .count()
+    scene.count("chains")
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,8 +187,7 @@ async fn what_is_to_do_with_the_person_is_told_from_what_is_passing() {
 async fn room_that_cannot_be_made_because_of_the_sign_in_stops_the_run() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::After, "remove", 2, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(3));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(3));
     });
     scene.world.fail("target.remove", 3, ErrorKind::SignInRejected);
     let ended = scene.ended().await;
