@@ -38,7 +38,7 @@ use super::{Engine, EngineSettings};
 pub(crate) use dice::Dice;
 pub(crate) use gate::Gate;
 pub(crate) use people::{PersonBuilder, person};
-pub(crate) use pictures::{cut_off, heavy_picture, picture, picture_again, placeholder};
+pub(crate) use pictures::{blank, cut_off, heavy_picture, picture, picture_again, placeholder};
 pub(crate) use watched::{Watched, When, dangling};
 
 use crate::connector::{

@@ -97,6 +97,11 @@ impl World {
         gone
     }
 
+    /// Something is stored at a record that is gone.
+    pub(crate) fn store_at_grave(&self, record: &RecordId, bytes: Bytes) {
+        self.0.lock().store(record.clone(), Row::image(bytes));
+    }
+
     /// The platform makes a thumbnail of the first picture at a place; it shows these bytes. It is stored at the picture
     /// as if that were a record (`servicenow.md` 1.2).
     pub(crate) fn make_thumbnail(&self, name: &str, place: Place, bytes: Bytes) -> PictureId {

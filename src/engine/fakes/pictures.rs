@@ -56,3 +56,18 @@ pub(crate) fn placeholder() -> Bytes {
           \x01\x00\x01\x00\x00\x02\x02D\x01\x00;",
     )
 }
+
+/// A JPEG of one colour.
+pub(crate) fn blank() -> Bytes {
+    const SIDE: u16 = 48;
+    let pixels = vec![90; usize::from(SIDE) * usize::from(SIDE) * 3];
+    jpeg(&pixels, SIDE)
+}
+
+fn jpeg(pixels: &[u8], side: u16) -> Bytes {
+    let mut jpeg = Vec::new();
+    jpeg_encoder::Encoder::new(&mut jpeg, 90)
+        .encode(pixels, side, side, jpeg_encoder::ColorType::Rgb)
+        .expect("a small picture can always be encoded");
+    jpeg.into()
+}

@@ -123,6 +123,7 @@ impl AvatarTarget for World {
         let state = self.0.lock();
         Ok(people
             .iter()
+            .filter(|person| state.targets.iter().any(|target| &target.id == *person))
             .map(|person| {
                 let served = state.chain(person).served;
                 (person.clone(), served.map(|served| served.picture))

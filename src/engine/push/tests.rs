@@ -2,10 +2,12 @@
 //! that nobody lost a picture.
 
 mod aims;
+mod copies;
 mod crashes;
 mod deleting;
 mod displaying;
 mod looks;
+mod mending;
 mod model;
 mod order;
 mod others;
@@ -14,11 +16,15 @@ mod preparing;
 mod profiles;
 mod removals;
 mod setbacks;
+mod settling;
 mod storing;
+mod strays;
+mod thumbnails;
 mod tidying;
 mod trouble;
 mod turns;
 mod unanswered;
+mod whatever_fails;
 
 use std::sync::Arc;
 

@@ -29,6 +29,22 @@ async fn a_column_is_believed_to_hold_what_is_read_back_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_target_that_does_not_say_what_it_displays_keeps_the_old_picture() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene
+        .target
+        .on(When::Before, "displayed", 1, |world| world.leaves_target("ada"));
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert!(
+        told.detail.contains("ServiceNow does not say what it displays"),
+        "{}",
+        told.detail
+    );
+    assert_eq!(scene.count("remove"), 0);
+}
+
+#[tokio::test]
 async fn a_failing_question_after_the_first_deletion_is_brought_to_an_end_at_the_next_start() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new()]);

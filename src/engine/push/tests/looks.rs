@@ -366,6 +366,18 @@ fn a_column_that_was_so_before_or_names_the_wanted_bytes_is_nobodys_affair() {
     same.point_column("ada", USER, Some(&row));
     assert_eq!(look(&mut work, &same.chain("ada")), Look::Ready);
 
+    let of_the_other_record = with_old_pictures();
+    let mut work = stored(&of_the_other_record, &BOTH);
+    let row = of_the_other_record.store_at("ada", USER, new());
+    of_the_other_record.point_column("ada", PROFILE, Some(&row));
+    assert_eq!(look(&mut work, &of_the_other_record.chain("ada")), Look::Ready);
+    of_the_other_record.alter_newest(|row| row.form = PictureForm::Plain);
+    of_the_other_record.alter_newest(|row| row.bytes += 1);
+    assert!(matches!(
+        look(&mut work, &of_the_other_record.chain("ada")),
+        Look::Foreign(_)
+    ));
+
     let attachment = with_old_pictures();
     let mut work = stored(&attachment, &BOTH);
     attachment.store_at("ada", USER, picture(3));

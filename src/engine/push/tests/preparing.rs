@@ -1,8 +1,8 @@
 //! S1 to S3: what a push looks at, and keeps, before it writes anything.
 
 use super::*;
-use crate::domain::picture::examine;
-use crate::engine::push::Guard;
+use crate::domain::picture::{PictureFacts, examine};
+use crate::engine::push::guard::{Guard, REMEMBERED};
 
 #[tokio::test]
 async fn somebody_who_is_gone_from_the_target_is_skipped() {
@@ -70,26 +70,6 @@ async fn an_old_picture_of_which_nobody_can_say_whether_it_is_there_fails_with_t
     scene.world.fail("target.chains", 2, ErrorKind::Unavailable);
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
-    assert_eq!(scene.target.writes(), 0);
-}
-
-#[tokio::test]
-async fn a_repair_goes_on_where_thumbnails_cannot_be_looked_at() {
-    let scene = Scene::of(ada_with_photo().stored(PROFILE, new()).stored(USER, old()));
-    scene.target.promise("ada", &[new()]);
-    scene.world.fail("target.chains", 2, ErrorKind::Unavailable);
-    let told = scene.carry_out(scene.plan(Change::Repair)).await;
-    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
-    scene.assert_in_order(&new());
-}
-
-#[tokio::test]
-async fn a_repair_stops_where_the_sign_in_is_refused_while_thumbnails_are_looked_at() {
-    let scene = Scene::of(ada_with_photo().stored(PROFILE, new()).stored(USER, old()));
-    scene.world.fail("target.chains", 2, ErrorKind::SignInRejected);
-    let told = scene.carry_out(scene.plan(Change::Repair)).await;
-    assert_eq!(told.outcome, Outcome::Failed);
-    assert!(told.report.stopped.is_some());
     assert_eq!(scene.target.writes(), 0);
 }
 
@@ -199,4 +179,82 @@ fn a_photo_that_was_pushed_for_somebody_else_is_held_back_and_ones_own_is_not() 
         None,
         "her other account"
     );
+}
+
+#[test]
+fn a_guard_that_is_full_still_compares_with_what_it_remembers() {
+    let facts = |number: u64| PictureFacts {
+        sha256: Sha256::of(&number.to_le_bytes()),
+        ..examine(&new()).expect("a picture")
+    };
+    let of = |number: u64| PersonRef {
+        source: SourceId::new(number.to_string()),
+        name: number.to_string().as_str().into(),
+        ..ada()
+    };
+    let guard = Guard::default();
+    let photo = facts(0);
+    for number in 1..=REMEMBERED as u64 {
+        let sha256 = Sha256::of(&number.to_le_bytes());
+        let photo = PictureFacts {
+            sha256,
+            ..photo.clone()
+        };
+        assert_eq!(guard.suspicion(&of(number), &photo), None);
+    }
+    assert!(guard.suspicion(&ada(), &facts(1)).is_some(), "remembered");
+    for person in [of(0), ada()] {
+        assert_eq!(
+            guard.suspicion(&person, &facts(0)),
+            None,
+            "not remembered any more"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_photo_of_one_colour_is_held_back_until_somebody_confirms_it() {
+    let blank = crate::engine::fakes::blank();
+    let scene = Scene::of(person("ada").photo(blank.clone()));
+    let told = scene.carry_out(scene.plan(Change::Add)).await;
+    assert_eq!(told.outcome, Outcome::Skipped, "{}", told.detail);
+    assert_eq!(scene.target.writes(), 0);
+    let confirmed = Plan {
+        push_suspicious: true,
+        ..scene.plan(Change::Add)
+    };
+    assert_eq!(scene.carry_out(confirmed).await.outcome, Outcome::Updated);
+    assert_eq!(scene.world.shown("ada"), Some(blank));
+}
+
+#[test]
+fn a_photo_that_takes_too_long_to_decode_fails_today_and_nothing_is_remembered_of_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    let scene = Scene::of(ada_with_old_picture());
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let ended = runtime.block_on(async {
+        // Decoders wait for this one.
+        tokio::task::spawn_blocking(move || released.recv());
+        let (ended, ()) = tokio::join!(scene.ended(), async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::advance(std::time::Duration::from_secs(10)).await;
+        });
+        release.send(()).expect("still waiting");
+        ended
+    });
+    assert_eq!(ended.outcome, Outcome::Failed);
+    assert!(
+        ended.detail.contains("not decoded within 10 seconds"),
+        "{}",
+        ended.detail
+    );
+    assert!(ended.lesson.is_none());
+    assert_eq!(scene.target.writes(), 0);
 }

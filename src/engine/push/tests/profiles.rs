@@ -224,3 +224,112 @@ async fn a_photo_too_large_for_a_new_profile_is_stored_there_smaller() {
         assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
     }
 }
+
+#[tokio::test]
+async fn a_profile_too_many_whose_column_somebody_sets_meanwhile_stays() {
+    let call = look_at_the_second_record().await;
+    let scene = with_a_profile_too_many();
+    scene.target.at_call(call, |world| {
+        let named = world.rows("ada", USER).remove(0).id;
+        world.point_last_profile("ada", &named);
+    });
+    let told = scene.push().await;
+    assert!(
+        told.detail.contains("somebody else has used it"),
+        "{}",
+        told.detail
+    );
+    assert_eq!(scene.world.chain("ada").records.len(), 3);
+}
+
+#[tokio::test]
+async fn a_profile_that_vanishes_and_then_is_one_too_many_is_not_created_a_third_time() {
+    let scene = without_a_profile();
+    scene.target.promise("ada", &[new()]);
+    // A rule deletes the profile once the old picture is gone; then another program opens one at the same moment.
+    scene.target.on(When::After, "remove", 1, |world| {
+        world.delete_last_record("ada", PROFILE);
+    });
+    scene.target.on(When::After, "upload", 3, |world| {
+        world.create_profile_before("ada");
+        world.store_at("ada", PROFILE, new());
+    });
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert!(told.detail.contains("taken back"), "{}", told.detail);
+    assert_eq!(scene.count("create_record"), 2);
+    assert_eq!(scene.count("upload"), 3);
+    scene.assert_in_order(&new());
+}
+
+/// The program died when its profile and the picture in it were stored; another one of the same moment counts, and this
+/// is the picture that its owner has chosen.
+async fn dead_with_a_profile_too_many(chosen: Bytes) -> Scene {
+    let calls = {
+        let scene = without_a_profile();
+        scene.push().await;
+        scene.target.calls()
+    };
+    let upload = calls.iter().position(|call| *call == "upload").expect("two") + 1;
+    let mut scene = without_a_profile();
+    scene.target.die_at(upload, When::After);
+    let engine = scene.engine();
+    scene.die(&engine, scene.plan(Change::Replace)).await;
+    drop(engine);
+    scene.restart().await;
+    scene.target.live();
+    scene.world.create_profile_before("ada");
+    scene.world.choose("ada", PROFILE, chosen);
+    assert_eq!(scene.world.chain("ada").records.len(), 3);
+    scene
+}
+
+#[tokio::test]
+async fn a_dead_programs_second_profile_is_taken_back_with_the_picture_in_it() {
+    // Chosen by somebody else; or by another administrator's run of the same photos.
+    for chosen in [picture(3), new()] {
+        let scene = dead_with_a_profile_too_many(chosen.clone()).await;
+        scene.target.promise("ada", &[]);
+        let sentences = scene.engine().recover().await.expect("settled");
+        assert!(
+            sentences[0].ends_with("a second record of the same moment was taken back"),
+            "{sentences:?}"
+        );
+        assert_eq!(scene.world.chain("ada").records.len(), 2);
+        assert_eq!(scene.world.shown("ada"), Some(chosen));
+        scene.nobody_is_unfinished().await;
+        scene.assert_promises();
+    }
+}
+
+#[tokio::test]
+async fn a_dead_programs_second_profile_that_may_not_be_deleted_is_named() {
+    let scene = dead_with_a_profile_too_many(picture(3)).await;
+    scene.world.fail("target.withdraw_record", 1, not_allowed());
+    let sentences = scene.engine().recover().await.expect("settled");
+    assert!(
+        sentences[0].contains("a second record is left: a second live_profile record, ada-sys-profile-"),
+        "{sentences:?}"
+    );
+    assert_eq!(scene.world.chain("ada").records.len(), 3);
+    assert_eq!(scene.world.shown("ada"), Some(picture(3)));
+}
+
+#[tokio::test]
+async fn who_is_gone_when_a_second_profile_is_looked_for_has_none() {
+    let looks = {
+        let scene = dead_with_a_profile_too_many(picture(3)).await;
+        let looks = scene.count("chains");
+        scene.world.fail("target.withdraw_record", 0, not_allowed());
+        scene.engine().recover().await.expect("settled");
+        scene.count("chains") - looks
+    };
+    let scene = dead_with_a_profile_too_many(picture(3)).await;
+    let last = scene.count("chains") + looks;
+    scene
+        .target
+        .on(When::Before, "chains", last, |world| world.leaves_target("ada"));
+    let sentences = scene.engine().recover().await.expect("settled");
+    assert!(!sentences[0].contains("a second record"), "{sentences:?}");
+    scene.nobody_is_unfinished().await;
+}
