@@ -159,6 +159,13 @@ impl World {
         self.0.lock().targets.retain(|target| target.id != id);
     }
 
+    /// How many rows hold these bytes, wherever they are.
+    pub(crate) fn copies_of(&self, bytes: &Bytes) -> usize {
+        let state = self.0.lock();
+        let attachments = state.attachments.iter();
+        attachments.filter(|stored| stored.bytes == *bytes).count()
+    }
+
     /// Every row there is, on one line.
     pub(super) fn inventory(&self) -> String {
         let state = self.0.lock();

@@ -134,7 +134,7 @@ impl Pushing {
         };
         let new: Vec<StoredPicture> = new_rows(work, record).cloned().collect();
         for row in new {
-            if row.bytes == work.photo.wanted.bytes && self.is_as_sent(work, &row).await? {
+            if self.is_as_sent(work, &row).await? {
                 return Ok(Some(row));
             }
         }

@@ -43,6 +43,7 @@ async fn where_an_identical_picture_is_dropped_the_attachment_that_people_see_st
     );
     assert_as_before(&scene, &before);
     scene.nobody_is_unfinished().await;
+    crate::tried("G5", 1);
 }
 
 #[tokio::test]
@@ -138,6 +139,27 @@ async fn a_row_with_the_bytes_that_cannot_be_shown_is_no_copy() {
         let shown = rows.iter().find(|row| row.can_be_served()).expect("the copy");
         assert_eq!(scene.column(PROFILE), Column::Names(shown.id.clone()));
     }
+}
+
+#[tokio::test]
+async fn a_row_with_the_bytes_that_is_about_to_go_is_no_copy() {
+    // The same bytes were stored as a type that is not shown; a push has replaced them.
+    let scene = Scene::of(ada_with_photo().stored(PROFILE, new()));
+    scene.world.alter_all(|row| row.content_type = "text/html".into());
+    let before = scene.inventory();
+    let pushed = scene.push().await;
+    assert_eq!(pushed.outcome, Outcome::Updated, "{}", pushed.detail);
+    assert_eq!(
+        scene.world.rows("ada", PROFILE)[0].content_type.raw(),
+        "image/jpeg"
+    );
+    let undone = scene.undo(pushed.report.run.as_str()).await;
+    assert_eq!(undone.outcome, Outcome::Updated, "{}", undone.detail);
+    assert_eq!(scene.inventory(), before);
+    assert_eq!(
+        scene.world.rows("ada", PROFILE)[0].content_type.raw(),
+        "text/html"
+    );
 }
 
 #[tokio::test]

@@ -36,14 +36,15 @@ async fn a_picture_that_a_rule_hides_is_named_by_its_column_and_displayed_again(
     let shown = scene.world.rows("ada", PROFILE).remove(0).id;
     assert_eq!(scene.column(PROFILE), Column::Names(shown));
     assert_eq!(scene.hashes(PROFILE).len(), 1);
+    crate::tried("G10", 1);
 }
 
 #[tokio::test]
 async fn a_rule_that_hides_it_once_more_gets_everything_back() {
     let (scene, plan) = duplicates().await;
-    for look in [1, 2] {
-        before_look(&scene, look, hide);
-    }
+    before_look(&scene, 1, hide);
+    let third_read = scene.count("chains") + 3;
+    scene.target.on(When::Before, "chains", third_read, hide);
     let told = scene.tidy(plan).await;
     assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
     assert!(
@@ -59,6 +60,24 @@ async fn a_rule_that_hides_it_once_more_gets_everything_back() {
     assert_eq!(scene.hashes(PROFILE), hashes([2, 5]));
     assert_eq!(scene.hashes(USER), hashes([6, 7]));
     assert_eq!(scene.count("set_column"), 2, "no column names nothing again");
+    crate::tried("G10", 1);
+}
+
+#[tokio::test]
+async fn a_column_that_names_the_promised_picture_already_is_not_set_again() {
+    let scene = Scene::of(ada_with_duplicates().column(PROFILE, "picture-1"));
+    let plan = scene.cleaning().await;
+    // Another profile comes first and shows a picture of before.
+    for look in [1, 2] {
+        before_look(&scene, look, |world| {
+            world.create_profile_before("ada");
+            hide(world);
+        });
+    }
+    let told = scene.tidy(plan).await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert_eq!(scene.count("set_column"), 1, "that of the user record");
+    assert_eq!(scene.hashes(USER).len(), 2, "what was removed is there again");
 }
 
 #[tokio::test]
@@ -191,6 +210,21 @@ async fn where_nothing_is_displayed_any_more_nothing_is_removed() {
     assert!(told.detail.contains("they were set back"), "{}", told.detail);
     assert_eq!(scene.count("remove"), 0);
     assert_eq!(scene.column(USER), Column::Empty, "no column names nothing");
+}
+
+#[tokio::test]
+async fn a_first_picture_that_is_gone_by_itself_is_no_reason_to_stop_an_undo() {
+    let scene = Scene::of(ada_with_photo());
+    let pushed = scene.carry_out(scene.plan(Change::Add)).await;
+    let plan = scene.engine().undo_plan(pushed.report.run.as_str()).await;
+    before_look(&scene, 0, |world| {
+        for place in [PROFILE, USER] {
+            world.clear("ada", place);
+        }
+    });
+    let told = scene.tidy(plan.expect("something to undo")).await;
+    assert_eq!(told.outcome, Outcome::Removed, "{}", told.detail);
+    scene.nobody_is_unfinished().await;
 }
 
 #[tokio::test]

@@ -243,28 +243,37 @@ async fn a_profile_too_many_whose_column_somebody_sets_meanwhile_stays() {
 }
 
 #[tokio::test]
-async fn a_profile_that_vanishes_and_then_is_one_too_many_is_not_created_a_third_time() {
+async fn a_profile_that_vanishes_and_then_is_one_too_many_is_not_fought_over_a_third_time() {
     let scene = without_a_profile();
     scene.target.promise("ada", &[new()]);
-    // A rule deletes the profile once the old picture is gone; then another program opens one at the same moment.
+    // A rule deletes the profile once the old picture is gone; then another program opens one at the same moment, and
+    // stores the picture there twice.
     scene.target.on(When::After, "remove", 1, |world| {
         world.delete_last_record("ada", PROFILE);
     });
     scene.target.on(When::After, "upload", 3, |world| {
         world.create_profile_before("ada");
-        world.store_at("ada", PROFILE, new());
+        for _ in 0..2 {
+            world.store_at("ada", PROFILE, new());
+        }
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
     assert!(told.detail.contains("taken back"), "{}", told.detail);
-    assert_eq!(scene.count("create_record"), 2);
-    assert_eq!(scene.count("upload"), 3);
+    assert_eq!((scene.count("create_record"), scene.count("upload")), (2, 3));
+    assert_eq!(scene.world.shown("ada"), Some(new()));
+    assert_eq!(
+        scene.hashes(PROFILE).len(),
+        2,
+        "put in order by the next run, when whoever does that is through"
+    );
+    assert_eq!(scene.push().await.outcome, Outcome::Updated);
     scene.assert_in_order(&new());
 }
 
 /// The program died when its profile and the picture in it were stored; another one of the same moment counts, and this
 /// is the picture that its owner has chosen.
-async fn dead_with_a_profile_too_many(chosen: Bytes) -> Scene {
+pub(super) async fn dead_with_a_profile_too_many(chosen: Bytes) -> Scene {
     let calls = {
         let scene = without_a_profile();
         scene.push().await;
@@ -296,6 +305,12 @@ async fn a_dead_programs_second_profile_is_taken_back_with_the_picture_in_it() {
             "{sentences:?}"
         );
         assert_eq!(scene.world.chain("ada").records.len(), 2);
+        let same = usize::from(chosen == new());
+        assert_eq!(
+            scene.world.copies_of(&new()),
+            2 * same,
+            "none at a record that is gone"
+        );
         assert_eq!(scene.world.shown("ada"), Some(chosen));
         scene.nobody_is_unfinished().await;
         scene.assert_promises();

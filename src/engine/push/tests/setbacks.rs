@@ -122,6 +122,7 @@ async fn copies_that_are_quarantined_never_scanned_or_gone_are_taken_back() {
     });
     let told = scene.tidy(plan).await;
     assert_eq!(told.outcome, Outcome::Failed);
+    assert_eq!(scene.count("remove"), 1, "the one that is there");
     assert!(told.detail.contains("gone a moment later"), "{}", told.detail);
     scene.assert_untouched(&before);
 }

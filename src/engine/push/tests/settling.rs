@@ -1,6 +1,8 @@
 //! What the next start makes of a tidying that was interrupted, and of a service that does not answer then either.
 
+use super::profiles::dead_with_a_profile_too_many;
 use super::tidying::{ada_of_the_article, ada_with_duplicates};
+use super::whatever_fails::CALLS;
 use super::*;
 use crate::engine::RecoverError;
 
@@ -168,4 +170,44 @@ async fn whoever_is_gone_at_the_last_look_is_settled() {
     scene.settle().await;
     let steps = scene.store().journal().steps(&run).await.expect("readable");
     assert_eq!(steps[0].after, None, "nobody saw how it was left");
+}
+
+/// Whichever call of a start fails, the start after it leaves nothing over.
+async fn whichever_call_of_a_start_fails(dead: impl AsyncFn() -> Scene) {
+    let scene = dead().await;
+    let calls = || CALLS.map(|call| scene.world.calls(call));
+    let before = calls();
+    scene.settle().await;
+    for (call, (before, made)) in CALLS.into_iter().zip(before.into_iter().zip(calls())) {
+        for nth in 1..=made - before {
+            let scene = dead().await;
+            scene.target.promise_a_picture("ada", &[new()]);
+            scene.world.fail(call, nth, ErrorKind::Unavailable);
+            let started = scene.engine().recover().await;
+            scene.world.heal();
+            let at = format!("{call} {nth}: {started:?}");
+            scene.is_settled_by_the_next_start(&at).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whichever_call_fails_while_a_cleaning_is_taken_back_it_is_taken_back_later() {
+    whichever_call_of_a_start_fails(async || killed_after(ada_of_the_article, "set_column", 2).await).await;
+}
+
+#[tokio::test]
+async fn whichever_call_fails_while_a_cleaning_is_finished_it_is_finished_later() {
+    whichever_call_of_a_start_fails(async || killed_after(ada_with_duplicates, "remove", 1).await).await;
+}
+
+#[tokio::test]
+async fn whichever_call_fails_while_a_push_is_finished_it_is_finished_later() {
+    whichever_call_of_a_start_fails(died_before_a_deletion).await;
+}
+
+#[tokio::test]
+async fn whichever_call_fails_while_a_second_profile_is_taken_back_nothing_is_lost() {
+    whichever_call_of_a_start_fails(async || dead_with_a_profile_too_many(new()).await).await;
+    whichever_call_of_a_start_fails(async || dead_with_a_profile_too_many(picture(3)).await).await;
 }

@@ -20,11 +20,11 @@ struct Story {
     scene: fn() -> Scene,
     deed: for<'a> fn(&'a Scene) -> BoxFuture<'a, Deed>,
     trouble: fn(&Scene),
-    /// What may be displayed beside what is displayed before.
-    allowed: &'static [u8],
+    /// What may be displayed beside what is displayed before; `None` if nothing is to be displayed in the end.
+    allowed: Option<&'static [u8]>,
 }
 
-const CALLS: [&str; 13] = [
+pub(super) const CALLS: [&str; 13] = [
     "target.chains",
     "target.column",
     "target.create_record",
@@ -47,8 +47,10 @@ impl Story {
     async fn begun(&self) -> (Scene, Deed) {
         let scene = (self.scene)();
         let deed = (self.deed)(&scene).await;
-        let allowed: Vec<Bytes> = self.allowed.iter().map(|seed| picture(*seed)).collect();
-        scene.target.promise_a_picture("ada", &allowed);
+        if let Some(allowed) = self.allowed {
+            let allowed: Vec<Bytes> = allowed.iter().map(|seed| picture(*seed)).collect();
+            scene.target.promise_a_picture("ada", &allowed);
+        }
         (self.trouble)(&scene);
         (scene, deed)
     }
@@ -127,7 +129,7 @@ impl Scene {
         }
     }
 
-    async fn is_settled_by_the_next_start(&self, at: &str) {
+    pub(super) async fn is_settled_by_the_next_start(&self, at: &str) {
         let settled = self.engine().recover().await;
         assert!(settled.is_ok(), "{at}: {settled:?}");
         let unfinished = self.store().journal().unfinished().await.expect("readable");
@@ -142,6 +144,10 @@ fn replacing(scene: &Scene) -> BoxFuture<'_, Deed> {
 
 fn repairing(scene: &Scene) -> BoxFuture<'_, Deed> {
     Box::pin(async { Deed::Push(scene.plan(Change::Repair)) })
+}
+
+fn removing(scene: &Scene) -> BoxFuture<'_, Deed> {
+    Box::pin(async { Deed::Push(scene.plan(Change::Remove)) })
 }
 
 fn cleaning(scene: &Scene) -> BoxFuture<'_, Deed> {
@@ -184,7 +190,7 @@ async fn of_a_push_that_moves_columns() {
         scene: ada_as_in_the_article,
         deed: replacing,
         trouble: |_| {},
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -206,7 +212,7 @@ async fn of_a_push_whose_answers_are_lost() {
                 scene.world.lose_answer(format!("target.{call}").leak(), 1);
             }
         },
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -230,7 +236,7 @@ async fn of_a_push_whose_writes_do_not_arrive_at_once() {
                     .fail(format!("target.{call}").leak(), 1, ErrorKind::OutcomeUnknown);
             }
         },
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -246,7 +252,7 @@ async fn of_a_push_that_is_read_back_because_no_hash_is_stated() {
                 world.alter_newest(|row| row.sha256 = None);
             });
         },
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -261,7 +267,7 @@ async fn of_a_push_of_which_something_else_is_stored_first() {
                 world.alter_newest(|row| row.bytes += 1);
             });
         },
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -272,7 +278,7 @@ async fn of_a_push_that_is_taken_back() {
         scene: ada_as_in_the_article,
         deed: replacing,
         trouble: |scene| scene.world.fail("target.set_column", 2, not_allowed()),
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -297,7 +303,7 @@ async fn of_a_push_that_is_refused_everything() {
             },
             deed: replacing,
             trouble: refused,
-            allowed: &[1],
+            allowed: Some(&[1]),
         };
         story.wherever_the_journal_is_full().await;
     }
@@ -313,7 +319,7 @@ async fn of_a_push_beside_which_somebody_stores_another_picture() {
                 world.choose("ada", PROFILE, picture(3));
             });
         },
-        allowed: &[1, 3],
+        allowed: Some(&[1, 3]),
     };
     story.told().await;
 }
@@ -328,7 +334,7 @@ async fn of_a_push_whose_profile_is_one_too_many() {
                 world.create_profile("ada");
             });
         },
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -344,7 +350,7 @@ async fn of_a_push_whose_profile_turns_out_to_be_one_too_many_later() {
                 world.store_at("ada", PROFILE, new());
             });
         },
-        allowed: &[1],
+        allowed: Some(&[1]),
     };
     story.told().await;
 }
@@ -359,7 +365,7 @@ async fn of_a_repair_that_deletes_a_thumbnail() {
         },
         deed: repairing,
         trouble: |_| {},
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.told().await;
 }
@@ -375,7 +381,7 @@ async fn of_a_cleaning_that_stores_copies_whose_answers_are_lost() {
             }
             scene.world.fail("target.store_as", 2, ErrorKind::OutcomeUnknown);
         },
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.told().await;
 }
@@ -391,7 +397,7 @@ async fn of_a_cleaning_whose_copies_state_no_hash() {
                 world.alter_newest(|row| row.sha256 = None);
             });
         },
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.told().await;
 }
@@ -402,7 +408,7 @@ async fn of_a_cleaning_that_is_taken_back() {
         scene: article,
         deed: cleaning,
         trouble: |scene| scene.world.fail("target.set_column", 2, not_allowed()),
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.told().await;
 }
@@ -413,7 +419,7 @@ async fn of_a_cleaning_that_may_not_store_anything() {
         scene: article,
         deed: cleaning,
         trouble: |scene| scene.world.fail("target.store_as", 1, not_allowed()),
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.wherever_the_journal_is_full().await;
 }
@@ -428,7 +434,7 @@ async fn of_a_cleaning_of_pictures_without_hashes() {
         },
         deed: cleaning,
         trouble: |_| {},
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.told().await;
 }
@@ -439,7 +445,7 @@ async fn of_a_cleaning_after_which_a_rule_hides_the_picture() {
         scene: duplicates,
         deed: cleaning,
         trouble: |scene| before_look(scene, 1, hide),
-        allowed: &[6],
+        allowed: Some(&[6]),
     };
     story.told().await;
 }
@@ -454,7 +460,7 @@ async fn of_a_cleaning_that_is_put_back() {
                 before_look(scene, look, hide);
             }
         },
-        allowed: &[6],
+        allowed: Some(&[6]),
     };
     story.told().await;
 }
@@ -470,7 +476,7 @@ async fn of_a_cleaning_of_what_has_no_record() {
         },
         deed: cleaning,
         trouble: |_| {},
-        allowed: &[],
+        allowed: Some(&[]),
     };
     story.told().await;
 }
@@ -481,7 +487,7 @@ async fn of_an_undo_of_a_push() {
         scene: ada_as_in_the_article,
         deed: undoing,
         trouble: |_| {},
-        allowed: &[2],
+        allowed: Some(&[2]),
     };
     story.told().await;
 }
@@ -492,7 +498,34 @@ async fn of_an_undo_of_a_cleaning() {
         scene: duplicates,
         deed: bringing_litter_back,
         trouble: |_| {},
-        allowed: &[],
+        allowed: Some(&[]),
+    };
+    story.told().await;
+}
+
+#[tokio::test]
+async fn of_the_removal_of_an_avatar() {
+    let story = Story {
+        scene: || {
+            let scene = ada_as_in_the_article();
+            scene.world.store_at("ada", USER, picture(3));
+            scene.world.set_photo("ada", None);
+            scene
+        },
+        deed: removing,
+        trouble: |scene| scene.world.fail("target.remove", 1, ErrorKind::OutcomeUnknown),
+        allowed: None,
+    };
+    story.told().await;
+}
+
+#[tokio::test]
+async fn of_an_undo_of_a_first_picture() {
+    let story = Story {
+        scene: || Scene::of(ada_with_photo()),
+        deed: undoing,
+        trouble: |_| {},
+        allowed: None,
     };
     story.told().await;
 }

@@ -77,7 +77,7 @@ impl Pushing {
             let row = match self.target.store_as(record, place, bytes.clone(), form).await {
                 Ok(row) => row,
                 Err(error) if error.kind == ErrorKind::OutcomeUnknown => {
-                    let Some(row) = self.find_copy(tidying, record, wanted).await? else {
+                    let Some(row) = self.find_copy(tidying, record).await? else {
                         self.not_done(&mut tidying.work, intent, "it was not there afterwards")
                             .await?;
                         continue;
@@ -121,13 +121,12 @@ impl Pushing {
         &self,
         tidying: &mut Tidying<'_>,
         record: &RecordId,
-        wanted: Wanted,
     ) -> Result<Option<StoredPicture>, Halt> {
         let chain = self.chain(&tidying.work.target).await?;
         let rows = chain.records.iter().filter(|known| &known.id == record);
         for row in rows.flat_map(|known| &known.pictures) {
             let is_new = tidying.work.before.picture(&row.id).is_none() && !tidying.is_ours(&row.id);
-            if is_new && row.bytes == wanted.bytes && self.is_as_sent(&mut tidying.work, row).await? {
+            if is_new && self.is_as_sent(&mut tidying.work, row).await? {
                 return Ok(Some(row.clone()));
             }
         }
