@@ -1,5 +1,5 @@
 //! The writes of a push: announced, sent, answered; and when nobody knows how one went, looked up
-//! (`reliability.md` 2, last column). Records are created in [`super::records`].
+//! (`reliability.md` 2, last column). Records are created in `records`.
 
 use bytes::Bytes;
 

@@ -245,7 +245,7 @@ async fn copies_that_are_not_displayed_yet_are_no_reason_to_stop_for_somebody_wi
     let plan = scene.engine().undo_plan(removed.report.run.as_str()).await;
     // The instance shows it a moment late.
     before_look(&scene, 0, |world| {
-        world.alter_all(|row| row.form = PictureForm::Plain)
+        world.alter_all(|row| row.form = PictureForm::Plain);
     });
     let asked = scene.count("displayed") + 2;
     scene.target.on(When::After, "displayed", asked, |world| {
