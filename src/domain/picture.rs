@@ -38,9 +38,9 @@ pub const SAME_PICTURE_COLOUR: u32 = 20;
 /// As many different colours as are counted.
 pub const MANY_SHADES: u8 = 16;
 /// The share of a picture, in percent, that its counted colours have to cover: edges are of colours in between.
-const SHADES_COVER: usize = 95;
+const SHADES_COVER: u32 = 95;
 /// How far apart two shades are taken for one, of 32 steps a part: wider than what compressing does to a flat colour.
-const SHADE_STEPS: u8 = 2;
+const SHADE_STEPS: usize = 2;
 
 /// The picture formats that are understood, told from the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -448,26 +448,35 @@ fn fingerprint(picture: &DynamicImage) -> Result<Fingerprint, PictureProblem> {
 
 /// How many colours cover nearly all of a picture: the commonest first, each with its like.
 fn shades(picture: &RgbImage) -> u8 {
-    let step = |channel: u8| channel >> 3;
-    let mut counts = std::collections::BTreeMap::<[u8; 3], usize>::new();
+    const BITS: u32 = 5;
+    let mut counts = vec![0_u32; 1 << (3 * BITS)];
     for pixel in picture.pixels() {
-        *counts.entry(pixel.0.map(step)).or_default() += 1;
+        let place = pixel.0.iter().fold(0, |place, channel| {
+            place << BITS | usize::from(channel >> (8 - BITS))
+        });
+        counts[place] += 1;
     }
-    let all: usize = counts.values().sum();
+    let channels = |place: usize| [2, 1, 0].map(|channel| place >> (channel * BITS) & ((1 << BITS) - 1));
+    let mut colours: Vec<([usize; 3], u32)> = counts
+        .into_iter()
+        .enumerate()
+        .filter(|(_, count)| *count > 0)
+        .map(|(place, count)| (channels(place), count))
+        .collect();
+    let all: u32 = colours.iter().map(|(_, count)| count).sum();
     let mut left = all;
     let mut shades = 0;
     while left * 100 > all * (100 - SHADES_COVER) && shades < MANY_SHADES {
-        let Some((commonest, _)) = counts.iter().max_by_key(|(_, count)| **count) else {
+        let Some((commonest, _)) = colours.iter().max_by_key(|(_, count)| *count).copied() else {
             break;
         };
-        let commonest = *commonest;
-        counts.retain(|colour, count| {
+        colours.retain(|(colour, count)| {
             let is_like = colour
                 .iter()
                 .zip(commonest)
                 .all(|(one, other)| one.abs_diff(other) <= SHADE_STEPS);
             if is_like {
-                left -= *count;
+                left -= count;
             }
             !is_like
         });
