@@ -167,8 +167,10 @@ pub enum Message {
         /// The newest such run.
         left: Option<Box<Unfinished>>,
     },
-    /// News of the run under way, all since the last ones.
+    /// News of the run under way, all since the last ones; also of the settling of what an interrupted one has left.
     Run(RunNews),
+    /// What an interrupted run had left is settled, without a run after it; or it is not, and why.
+    SettlingEnded(Result<(), Trouble>),
     /// The run is over, or could not begin.
     RunEnded(Result<RunEnd, Trouble>),
     /// How the traffic is doing.
@@ -283,12 +285,25 @@ pub struct PaintKey {
 /// What a run has done since the last news.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunNews {
+    /// How far it has been looked after what an interrupted run has left.
+    pub settling: Option<Settling>,
+    /// Whom that was, in order.
+    pub settled: Vec<StepDone>,
     /// The beginning, if it began.
     pub started: Option<RunStarted>,
     /// People counted by outcome.
     pub counted: Summary,
     /// People who were pushed, or for whom it did not work, in order.
     pub steps: Vec<StepDone>,
+}
+
+/// How far it has been looked after what an interrupted run has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settling {
+    /// People looked after.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
 }
 
 /// How a run began.
@@ -304,7 +319,7 @@ pub struct RunStarted {
     pub steps: u64,
 }
 
-/// One step of a run.
+/// One step of a run, or of the settling before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepDone {
     /// When.

@@ -150,6 +150,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         }
         Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
+        Message::SettlingEnded(result) => run::settled(state, result),
         Message::RunEnded(result) => run::ended(state, result),
         Message::Lanes(lanes) => {
             state.lanes = lanes;

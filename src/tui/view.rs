@@ -251,12 +251,13 @@ fn what_goes_on(state: &State) -> Vec<String> {
     let dot = state.theme.sign(" · ", " - ");
     if state.run.is_under_way() && state.screen != Screen::Run {
         let run = &state.run;
-        let word = if run.phase == Phase::Paused {
-            "run paused at"
-        } else {
-            "run"
+        let word = match run.phase {
+            Phase::Paused => "run paused at",
+            _ if run.settling.is_some() => "settling",
+            _ => "run",
         };
-        return vec![format!("{word} {} of {}", number(run.done), number(run.steps))];
+        let (done, steps) = run.figures();
+        return vec![format!("{word} {} of {}", number(done), number(steps))];
     }
     let doing = match (&state.scan, &state.comparing) {
         (ScanState::Scanning(Some(news)), _) => Some((format!("{} ", news.what), news.figures())),
