@@ -64,13 +64,13 @@ fn so_far(settled: u64, left: u64) -> String {
             people(left)
         ),
         (settled, left) => format!(
-            "of what an interrupted run has left {} settled, {} not",
+            "of what an interrupted run has left {} settled, {}",
             if settled == 1 {
                 "1 person is".to_owned()
             } else {
                 format!("{} are", people(settled))
             },
-            if left == 1 { "1 is".to_owned() } else { format!("{left} are") },
+            if left == 1 { "1 is not".to_owned() } else { format!("{left} are not") },
         ),
     }
 }

@@ -18,6 +18,7 @@ mod planning;
 mod resuming;
 mod running;
 mod scanning;
+mod settling;
 mod sheet;
 mod undoing;
 mod waiting;

@@ -37,7 +37,7 @@ use crate::tui::faces::{FaceKey, FaceQuestion};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::looked::{PersonLook, SideView};
 use crate::tui::message::{
-    Effect, Message, Release, RunEnd, RunNews, RunStarted, Scanned, StepDone, Tidying, Trouble, Undo, Who,
+    Effect, Message, Release, RunEnd, RunNews, RunStarted, Scanned, Settling, StepDone, Tidying, Trouble, Undo, Who,
 };
 use crate::tui::paged::{Slice, Wanted};
 use crate::tui::sight::fit;
@@ -893,6 +893,25 @@ pub fn started(state: &mut State, steps: u64) -> Vec<Effect> {
             selected: steps,
             steps,
         }),
+        ..RunNews::default()
+    };
+    update(state, Message::Run(news))
+}
+
+/// It is being settled what an interrupted run has left: so many of so many people, the last of whom is this one.
+pub fn settling(state: &mut State, done: u64, total: u64, last: Option<&str>) -> Vec<Effect> {
+    let news = RunNews {
+        settling: Some(Settling { done, total }),
+        settled: last
+            .map(|name| StepDone {
+                at: state.now,
+                person: person(name),
+                outcome: Outcome::Updated,
+                detail: "live_profile and sys_user show the photo".into(),
+                hint: None,
+            })
+            .into_iter()
+            .collect(),
         ..RunNews::default()
     };
     update(state, Message::Run(news))
