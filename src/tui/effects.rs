@@ -5,6 +5,7 @@
 mod explaining;
 mod looking_back;
 mod painting;
+mod removing;
 mod running;
 
 use std::future::Future;
@@ -199,6 +200,14 @@ impl Effects {
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),
             Effect::Tidy { plan, continues } => self.running.tidy(*plan, continues),
             Effect::Release(what) => self.release(what),
+            Effect::ReadRemovals => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(async move { removing::read(&engine, &mailbox).await });
+            }
+            Effect::Decide { removals, word } => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(async move { removing::decide(&engine, &mailbox, removals, word).await });
+            }
             Effect::ReadUnfinished => self.tell_unfinished(),
             Effect::ReadRuns(at) => self.beside(looking_back::read_runs(
                 Arc::clone(&self.services.engine),

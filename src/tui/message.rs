@@ -18,6 +18,7 @@ use crate::connector::http::RequestRecord;
 use crate::domain::anatomy::Colleagues;
 use crate::domain::brake::parking::Parked;
 use crate::domain::brake::quarantine::Quarantine;
+use crate::domain::brake::removal::{StagedRemoval, Word};
 use crate::domain::comparison::Verdict;
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{RunId, SourceId, TargetId};
@@ -28,7 +29,7 @@ use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::TidyPlan;
-use crate::engine::PastFace;
+use crate::engine::{PastFace, Removals};
 use crate::graphics::{Canvas, Drawable};
 use crate::report::text::number;
 use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunCursor, RunKind};
@@ -159,7 +160,11 @@ pub enum Message {
         quarantine: Option<Quarantine>,
         /// Whom runs pass over for a while.
         parked: Vec<Parked>,
+        /// How many removals wait for somebody's word.
+        waiting: u64,
     },
+    /// What there is to know of avatars that may go because the photo is gone.
+    Removals(Result<Box<Removals>, Trouble>),
     /// Whether a run was cut short and has left something to do; at the start, and after each run.
     Unfinished {
         /// People whose push had begun and was brought to an end a moment ago.
@@ -423,6 +428,15 @@ pub enum Effect {
     },
     /// Say what slows the profile down, and whether a run was cut short and has left something to do.
     ReadUnfinished,
+    /// Read what there is to know of avatars that may go because the photo is gone.
+    ReadRemovals,
+    /// Say something about staged removals, as they were shown.
+    Decide {
+        /// Which.
+        removals: Vec<StagedRemoval>,
+        /// What is said.
+        word: Word,
+    },
     /// End the quarantine, or try these people again in the next run.
     Release(Release),
     /// Carry a plan out.

@@ -13,7 +13,7 @@ use super::layout;
 use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
-use super::screens::{history, log, past, people, person, plan, run, sheet, tidy, zoom};
+use super::screens::{history, log, past, people, person, plan, removals, run, sheet, tidy, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
 use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
@@ -40,6 +40,7 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         Screen::Run => run::view::draw(state, buffer, body),
         Screen::History => history::view::draw(state, buffer, body),
         Screen::Past => past::view::draw(state, buffer, placements),
+        Screen::Removals => removals::view::draw(state, buffer, placements, body),
         Screen::Log => log::view::draw(state, buffer, body),
     }
     footer(state, buffer, foot);
@@ -324,6 +325,10 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     if marked > 0 && state.context() == Context::People {
         pen.write(&format!("{} marked  ", number(marked)), theme.marked());
     }
+    let marked = state.removals.marks.len() as u64;
+    if marked > 0 && state.context() == Context::Removals {
+        pen.write(&format!("{} marked  ", number(marked)), theme.marked());
+    }
     if state.shows_list() && state.people.is_typing {
         typing(state, pen);
         return;
@@ -479,6 +484,9 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             if state.unfinished.is_some() {
                 hints.push(word(Intent::Resume));
             }
+            if state.removals.waiting > 0 {
+                hints.push(word(Intent::Removals));
+            }
             if state.run.is_known() {
                 hints.push((Intent::ShowRun, "run"));
             }
@@ -514,6 +522,7 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
         Screen::Run => run::view::hints(state),
         Screen::History => history::view::hints(state),
         Screen::Past => past::view::hints(state),
+        Screen::Removals => removals::view::hints(state),
         Screen::Log => vec![
             (Intent::Up, "older"),
             (Intent::Down, "newer"),

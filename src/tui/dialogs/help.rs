@@ -34,8 +34,12 @@ impl Help {
         let mut lines = Vec::new();
         for (context, title) in [
             (Context::People, "People"),
+            (Context::Marks, "People and removals"),
+            (Context::Tabs, "People, history and removals"),
             (Context::Lists, "People and history"),
             (Context::History, "History"),
+            (Context::Removals, "Removals"),
+            (Context::Leads, "History and removals"),
             (Context::Plan, "A plan"),
             (Context::Run, "A run"),
             (Context::Everywhere, "Everywhere"),

@@ -18,7 +18,7 @@ use crate::tui::intent::Intent;
 use crate::tui::message::{Effect, RunEnd, RunNews, Settling, StepDone, Trouble, Who};
 use crate::tui::screens::people::Tab;
 use crate::tui::screens::plan::Again;
-use crate::tui::screens::{history, past};
+use crate::tui::screens::{history, past, removals};
 use crate::tui::sight::{fit, moved, outdate, show};
 use crate::tui::state::{Effects, Screen, State, push_bounded};
 use crate::tui::update::{compare_few, keep};
@@ -284,6 +284,7 @@ pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
     let mut effects = keep(state);
     effects.extend(history::outdate(state));
     effects.extend(past::outdate(state));
+    effects.extend(removals::outdate(state));
     effects.push(Effect::ReadUnfinished);
     if state.run.tidying == Some(TidyKind::Undo) {
         effects.extend(compare_few(state));
