@@ -13,9 +13,9 @@ use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
 use crate::domain::plan::{Change, Limits, Plan};
 use crate::domain::run::{Outcome, StopReason, Summary};
-use crate::store::{StoreError, os_user};
 use crate::store::journal::{RunKind, RunRecord};
 use crate::store::standing::Overtaken;
+use crate::store::{StoreError, os_user};
 
 /// How many runs are looked at for one that went through everybody.
 const RUNS_LOOKED_AT: usize = 1_000;

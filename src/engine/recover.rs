@@ -58,7 +58,10 @@ fn so_far(settled: u64, left: u64) -> String {
         count => format!("{count} people"),
     };
     match (settled, left) {
-        (settled, 0) => format!("what an interrupted run had left is settled ({})", people(settled)),
+        (settled, 0) => format!(
+            "what an interrupted run had left is settled ({})",
+            people(settled)
+        ),
         (0, left) => format!(
             "nothing of what an interrupted run has left was settled ({})",
             people(left)
@@ -70,7 +73,11 @@ fn so_far(settled: u64, left: u64) -> String {
             } else {
                 format!("{} are", people(settled))
             },
-            if left == 1 { "1 is not".to_owned() } else { format!("{left} are not") },
+            if left == 1 {
+                "1 is not".to_owned()
+            } else {
+                format!("{left} are not")
+            },
         ),
     }
 }
@@ -78,9 +85,7 @@ fn so_far(settled: u64, left: u64) -> String {
 /// How it went for one person.
 enum End {
     /// It was looked after everything; false if something of it stays open for the next start all the same.
-    Over {
-        is_settled: bool,
-    },
+    Over { is_settled: bool },
     /// Somebody asked to stop before it was their turn, or between two of their runs.
     NotReached,
     /// It did not work out.

@@ -62,11 +62,7 @@ impl<'a> JsonEvent<'a> {
     fn of(event: &'a RunEvent) -> Self {
         match event {
             RunEvent::Settling { total } => Self::Settling { total: *total },
-            RunEvent::Settled {
-                settled,
-                done,
-                total,
-            } => Self::Settled {
+            RunEvent::Settled { settled, done, total } => Self::Settled {
                 run: settled.run.as_str(),
                 person: &settled.person,
                 outcome: settled.outcome,
@@ -236,11 +232,7 @@ mod tests {
         let mut out = Vec::new();
         let (done, total) = (1, 20_000);
         write_json(&mut out, &RunEvent::Settling { total }).expect("memory");
-        let event = RunEvent::Settled {
-            settled,
-            done,
-            total,
-        };
+        let event = RunEvent::Settled { settled, done, total };
         write_json(&mut out, &event).expect("memory");
         assert_eq!(
             String::from_utf8(out).expect("UTF-8"),

@@ -157,13 +157,7 @@ pub enum Context {
 
 impl Context {
     /// Every place in which a screen can be.
-    const PLACES: [Self; 5] = [
-        Self::People,
-        Self::History,
-        Self::Removals,
-        Self::Plan,
-        Self::Run,
-    ];
+    const PLACES: [Self; 5] = [Self::People, Self::History, Self::Removals, Self::Plan, Self::Run];
 
     /// True if what has a meaning in this place has one `here`.
     pub fn holds(self, here: Self) -> bool {

@@ -15,6 +15,7 @@ mod kit;
 mod looking;
 mod marking;
 mod planning;
+mod removing;
 mod resuming;
 mod running;
 mod scanning;

@@ -395,7 +395,7 @@ fn length_of(hints: &[(Intent, String, &'static str)]) -> usize {
 
 /// Leaves out the hints that can be missed best until the others find room; help is never left out.
 fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
-    const MISSED_LEAST: [Intent; 11] = [
+    const MISSED_LEAST: [Intent; 13] = [
         Intent::Zoom,
         Intent::Report(1),
         Intent::Manager,
@@ -407,6 +407,8 @@ fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
         Intent::Push,
         Intent::Down,
         Intent::Circles,
+        Intent::NextTab,
+        Intent::Follow,
     ];
     for intent in MISSED_LEAST {
         if length_of(hints) + 2 * hints.len().saturating_sub(1) <= room {

@@ -253,18 +253,32 @@ fn a_signal_while_a_crash_is_settled_leaves_the_rest_for_the_next_start_and_begi
     }
     let left = total - settled.len() as u64;
     assert!(left > 0, "{said}");
-    assert!(said.contains("cancelled; of what an interrupted run has left"), "{said}");
-    assert!(said.contains(&format!("settled, {left} ")), "{left} are left:\n{said}");
+    assert!(
+        said.contains("cancelled; of what an interrupted run has left"),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("settled, {left} ")),
+        "{left} are left:\n{said}"
+    );
     assert!(said.contains("the run itself has not begun"), "{said}");
     assert!(!said.contains(r#""event":"started""#), "{said}");
-    assert_eq!(stage.run(&["history", "--json"]).events().len(), runs, "no run begins");
+    assert_eq!(
+        stage.run(&["history", "--json"]).events().len(),
+        runs,
+        "no run begins"
+    );
     nobody_has_lost_a_picture(&before, &stage);
 
     // The next start settles exactly the others, says so in words, and goes on.
     let next = stage.run(&["sync", "--yes"]).expect_code(0);
     let words = format!(
         "settling what an interrupted run has left: {}",
-        if left == 1 { "1 person".to_owned() } else { format!("{left} people") }
+        if left == 1 {
+            "1 person".to_owned()
+        } else {
+            format!("{left} people")
+        }
     );
     assert!(next.stderr.contains(&words), "{words}:\n{}", next.stderr);
     assert_eq!(

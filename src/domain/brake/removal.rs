@@ -126,9 +126,13 @@ impl Word {
     /// What has been done about so many avatars, in one sentence.
     pub fn sentence(self, avatars: &str) -> String {
         match self {
-            Self::Approve => format!("{avatars} approved; the next run removes what has not changed until then"),
+            Self::Approve => {
+                format!("{avatars} approved; the next run removes what has not changed until then")
+            }
             Self::Keep => format!("{avatars} kept, as long as nothing changes"),
-            Self::TakeBack => format!("what was said about {avatars} is taken back; waiting for approval again"),
+            Self::TakeBack => {
+                format!("what was said about {avatars} is taken back; waiting for approval again")
+            }
         }
     }
 }

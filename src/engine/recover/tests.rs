@@ -205,7 +205,8 @@ struct Crash {
 
 impl Crash {
     async fn of_forty() -> Self {
-        let world = World::with((0..40).map(|number| person(&format!("person{number}")).photo(picture(number))));
+        let world =
+            World::with((0..40).map(|number| person(&format!("person{number}")).photo(picture(number))));
         let folder = tempfile::tempdir().expect("a folder");
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
@@ -347,7 +348,11 @@ async fn cancelling_finishes_whoever_is_under_way_and_leaves_the_others_for_the_
     };
     assert!(done > 0 && left > 0, "{done} and {left}");
     assert_eq!(done + left, crash.left);
-    assert_eq!(crash.open().await, left, "nobody is forgotten, and nobody half done");
+    assert_eq!(
+        crash.open().await,
+        left,
+        "nobody is forgotten, and nobody half done"
+    );
     let first: HashSet<String> = events.iter().filter_map(whom).collect();
     assert_eq!(first.len() as u64, done);
 
@@ -393,10 +398,26 @@ async fn a_run_that_is_cancelled_while_it_settles_does_not_begin() {
 #[test]
 fn what_a_cancelled_settling_has_come_to_is_said_in_figures() {
     for (settled, left, words) in [
-        (0, 1, "nothing of what an interrupted run has left was settled (1 person)"),
-        (0, 3, "nothing of what an interrupted run has left was settled (3 people)"),
-        (1, 3, "of what an interrupted run has left 1 person is settled, 3 are not"),
-        (3, 1, "of what an interrupted run has left 3 people are settled, 1 is not"),
+        (
+            0,
+            1,
+            "nothing of what an interrupted run has left was settled (1 person)",
+        ),
+        (
+            0,
+            3,
+            "nothing of what an interrupted run has left was settled (3 people)",
+        ),
+        (
+            1,
+            3,
+            "of what an interrupted run has left 1 person is settled, 3 are not",
+        ),
+        (
+            3,
+            1,
+            "of what an interrupted run has left 3 people are settled, 1 is not",
+        ),
         (3, 0, "what an interrupted run had left is settled (3 people)"),
     ] {
         let error = RecoverError::Cancelled { settled, left };

@@ -249,11 +249,7 @@ fn news(event: RunEvent) -> Option<RunNews> {
             settling: Some(Settling { done: 0, total }),
             ..RunNews::default()
         }),
-        RunEvent::Settled {
-            settled,
-            done,
-            total,
-        } => Some(RunNews {
+        RunEvent::Settled { settled, done, total } => Some(RunNews {
             settling: Some(Settling { done, total }),
             settled: vec![StepDone {
                 at: Timestamp::now(),

@@ -266,7 +266,11 @@ pub fn read(state: &mut State, result: Result<Box<Removals>, Trouble>) -> Effect
     let screen = &mut state.removals;
     if let Ok(known) = &result {
         screen.waiting = screen.count(Some(Stage::Waiting)) as u64;
-        let staged: HashSet<&SourceId> = known.staged.iter().map(|removal| &removal.person.source).collect();
+        let staged: HashSet<&SourceId> = known
+            .staged
+            .iter()
+            .map(|removal| &removal.person.source)
+            .collect();
         screen.marks.retain(|person| staged.contains(person));
     }
     screen.known = Some(result);

@@ -40,8 +40,14 @@ fn when_it_is_over_the_people_are_there_again_and_a_run_may_begin() {
     let mut state = starting();
     press(&mut state, "ctrl-r");
     over(&mut state);
-    assert_eq!((state.screen, &state.run.phase), (Screen::People, &Phase::Nothing));
-    assert_eq!(told(&press(&mut state, "p")).first().map(String::as_str), Some("plan adele"));
+    assert_eq!(
+        (state.screen, &state.run.phase),
+        (Screen::People, &Phase::Nothing)
+    );
+    assert_eq!(
+        told(&press(&mut state, "p")).first().map(String::as_str),
+        Some("plan adele")
+    );
 }
 
 #[test]
@@ -64,7 +70,10 @@ fn it_is_stopped_like_a_run_and_the_reason_stays_at_the_bottom() {
     assert_eq!(told(&press(&mut state, "c")), ["cancel the run"]);
     assert!(told(&press(&mut state, "c")).is_empty(), "once is enough");
     let text = frame(&mut state, 80, 24);
-    assert!(text.contains("Settling: stopping after the people under way"), "{text}");
+    assert!(
+        text.contains("Settling: stopping after the people under way"),
+        "{text}"
+    );
     let why = trouble(
         "cancelled; of what an interrupted run has left 1 person is settled, 11 are not",
         Some("the next run settles the rest first"),
@@ -91,7 +100,10 @@ fn leaving_meanwhile_is_asked_and_a_signal_stops_it() {
     );
     assert_eq!(told(&press(&mut state, "s")), ["cancel the run", "quit"]);
     let mut state = starting();
-    assert_eq!(told(&update(&mut state, Message::Terminate)), ["cancel the run", "quit"]);
+    assert_eq!(
+        told(&update(&mut state, Message::Terminate)),
+        ["cancel the run", "quit"]
+    );
 }
 
 #[test]
@@ -109,7 +121,10 @@ fn a_run_that_settles_first_shows_how_far_it_is_and_begins_then() {
     assert!(!text.contains("nothing is written"), "{text}");
     started(&mut state, 1);
     let text = frame(&mut state, 120, 40);
-    assert!(text.contains("0 of 1") && text.contains("Run: under way"), "{text}");
+    assert!(
+        text.contains("0 of 1") && text.contains("Run: under way"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -125,7 +140,8 @@ fn a_run_that_is_stopped_while_it_settles_has_not_begun_and_says_what_was_settle
     let text = frame(&mut state, 120, 40);
     assert!(
         text.contains("Run: could not begin")
-            && text.contains("The run has not begun: cancelled; of what an interrupted run has left 5 people")
+            && text
+                .contains("The run has not begun: cancelled; of what an interrupted run has left 5 people")
             && !text.contains("Nothing was changed"),
         "{text}"
     );

@@ -30,7 +30,7 @@ pub fn draw(state: &State, buffer: &mut Buffer, placements: &mut Placements, bod
         }
         Some(Err(trouble)) => {
             let inner = framed(state, buffer, body, "Removals");
-            let text = format!("What is known cannot be read: {}", trouble.sentences());
+            let text = format!("What is known cannot be read: {}", clean(&trouble.sentences()));
             centred(state, buffer, inner, &text);
         }
         Some(Ok(known)) if state.removals.count(None) == 0 => nobody(state, buffer, body, known),
@@ -59,7 +59,7 @@ fn nobody(state: &State, buffer: &mut Buffer, body: Rect, known: &Removals) {
         ..inner
     };
     let first = if known.is_on {
-        "Nobody has an avatar in ServiceNow and no photo in Entra ID. Whoever loses their photo is listed here."
+        "Nobody has an avatar in ServiceNow and no photo in Entra ID, so nothing may go. Removals are on:"
     } else {
         "No avatar is removed because a photo is gone. Whoever has one in ServiceNow alone keeps it. In the configuration \
          file or the environment this switches removals on:"
@@ -72,50 +72,65 @@ fn nobody(state: &State, buffer: &mut Buffer, body: Rect, known: &Removals) {
     let mut lines: Vec<(String, Style)> = Vec::new();
     lines.extend(wrap(first, width).into_iter().map(|line| (line, theme.text())));
     lines.push((String::new(), theme.text()));
-    let name = settings.iter().map(|(name, ..)| name.width()).max().unwrap_or(0);
-    for (setting, value, words) in &settings {
-        let head = format!("  {setting:<name$} = {value}");
-        let indented = format!("    {words}");
-        if head.width() + 3 + words.width() <= width {
-            lines.push((format!("{head}   {words}"), theme.strong()));
-        } else {
-            lines.push((head, theme.strong()));
-            lines.push((indented, theme.quiet()));
-        }
+    let widest = |of: fn(&Setting) -> usize| settings.iter().map(of).max().unwrap_or(0);
+    let (name, value) = (
+        widest(|setting| setting.name.width()),
+        widest(|setting| setting.value.width()),
+    );
+    let figures = lines.len();
+    for setting in &settings {
+        let text = format!("  {:<name$} = {:<value$}", setting.name, setting.value);
+        lines.push((text, theme.strong()));
     }
     lines.push((String::new(), theme.text()));
     lines.extend(wrap(last, width).into_iter().map(|line| (line, theme.quiet())));
     let top = u16::from(usize::from(inner.height) > lines.len());
     for (line, (text, style)) in lines.into_iter().enumerate() {
-        Pen::new(buffer, theme, inner, top + line as u16).write(&text, style);
+        let mut pen = Pen::new(buffer, theme, inner, top + line as u16);
+        pen.write(&text, style);
+        // Half a sentence says nothing.
+        if let Some(setting) = line
+            .checked_sub(figures)
+            .and_then(|setting| settings.get(setting))
+            && pen.room() >= setting.words.width() + 3
+        {
+            pen.skip(3).write(setting.words, theme.quiet());
+        }
     }
 }
 
-/// The settings that matter, with what they are or should be.
-fn settings(known: &Removals) -> [(&'static str, String, &'static str); 4] {
-    let rule = known.rule;
-    let approval = if known.needs_approval {
-        ("\"required\"", "a run that nobody confirms asks here")
+/// A setting that matters, with what it is or should be.
+struct Setting {
+    name: &'static str,
+    value: String,
+    words: &'static str,
+}
+
+/// The settings that matter.
+fn settings(known: &Removals) -> [Setting; 4] {
+    let setting = |name, value: String, words| Setting { name, value, words };
+    let (approval, means) = if known.needs_approval {
+        ("\"required\"", "a run nobody confirms asks here first")
     } else {
         ("\"automatic\"", "nobody is asked")
     };
     [
-        (
+        setting(
             "policy.mirror_removals",
-            "true".to_owned(),
+            "true".into(),
             "the avatar goes when the photo has gone",
         ),
-        (
+        setting(
             "policy.absence_scans",
-            rule.scans.to_string(),
+            known.rule.scans.max(2).to_string(),
             "complete scans that miss the photo",
         ),
-        (
+        setting(
             "policy.absence_hours",
-            rule.apart.as_hours().to_string(),
+            known.rule.apart.as_hours().to_string(),
             "from the first of them to the last",
         ),
-        ("policy.removal_approval", approval.0.to_owned(), approval.1),
+        setting("policy.removal_approval", approval.into(), means),
     ]
 }
 
@@ -132,7 +147,10 @@ fn tabs(state: &State, buffer: &mut Buffer, area: Rect, known: &Removals) {
     let mut pen = Pen::new(buffer, theme, area, 0);
     pen.skip(1);
     if !known.is_on {
-        pen.write("Removals are off (policy.mirror_removals): nothing of this goes.", theme.warning());
+        pen.write(
+            "Removals are off (policy.mirror_removals): nothing of this goes.",
+            theme.warning(),
+        );
         return;
     }
     for tab in state.removals.tabs() {
@@ -207,26 +225,31 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
             buffer.set_style(place, theme.cursor());
         }
     }
-    scroll_bar(state, buffer, area, (screen.offset, screen.height, screen.rows.len()));
+    scroll_bar(
+        state,
+        buffer,
+        area,
+        (screen.offset, screen.height, screen.rows.len()),
+    );
 }
 
 fn row(state: &State, mut pen: Pen<'_>, place: Rect, entry: &Entry) {
     const STAGE: usize = 10;
-    const SEEN: usize = 26;
+    const SEEN: usize = 20;
     let theme = state.theme;
     let (sign, style) = stage_sign(state, entry.stage);
     let name = reference(state, entry).map_or_else(String::new, |person| person.name.shown().into_owned());
     let room = usize::from(place.width).saturating_sub(3);
-    if room < STAGE + 4 + 12 {
+    if room < STAGE + 5 + 12 {
         pen.write(sign, style).skip(1).write(&name, theme.text());
         return;
     }
-    let with_seen = room >= STAGE + 4 + SEEN + 22;
-    let taken = STAGE + 4 + if with_seen { SEEN + 2 } else { 0 };
+    let with_seen = room >= STAGE + 5 + SEEN + 2 + 14;
+    let taken = STAGE + 5 + if with_seen { SEEN + 2 } else { 0 };
     pen.cell(&name, room - taken, theme.text()).skip(2);
     if with_seen {
         let seen = match entry.evidence {
-            Some(seen) => format!("{}, {}", moment_of(state, seen.first), scans(seen.scans)),
+            Some(seen) => format!("{}, {}", day(state, seen.first), scans(seen.scans)),
             None => String::new(),
         };
         pen.cell(&seen, SEEN, theme.quiet()).skip(2);
@@ -242,11 +265,8 @@ fn scans(scans: u32) -> String {
     }
 }
 
-/// The day and the hour, whichever day it is.
-fn moment_of(state: &State, at: jiff::Timestamp) -> String {
-    at.to_zoned(state.zone.clone())
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string()
+fn day(state: &State, at: jiff::Timestamp) -> String {
+    at.to_zoned(state.zone.clone()).strftime("%Y-%m-%d").to_string()
 }
 
 /// The face that would go, and what takes its place.
@@ -311,7 +331,7 @@ fn facts(state: &State, buffer: &mut Buffer, area: Rect, known: &Removals) {
     };
     let parts = match (&screen.question, screen.current()) {
         (Some(question), _) => asked(state, question),
-        (None, Some(entry)) => told(state, known, entry),
+        (None, Some(entry)) => told(state, known, entry, usize::from(inner.width)),
         (None, None) => return,
     };
     let width = usize::from(inner.width);
@@ -365,23 +385,33 @@ fn asked(state: &State, question: &Question) -> Vec<(String, Style)> {
 }
 
 /// Who it is, what was seen, how far it has come, and what can be done.
-fn told(state: &State, known: &Removals, entry: &Entry) -> Vec<(String, Style)> {
+fn told(state: &State, known: &Removals, entry: &Entry, width: usize) -> Vec<(String, Style)> {
+    /// From so many columns on there is room for whole sentences.
+    const WIDE: usize = 54;
     let theme = state.theme;
     let key = |intent: Intent| state.keymap.key(intent, theme.is_ascii);
     let mut parts = Vec::new();
     if let Some(person) = reference(state, entry) {
         let (name, upn) = (person.name.shown(), person.upn.shown());
-        parts.push((format!("{name}  {upn}"), theme.strong()));
+        let both = format!("{name}  {upn}");
+        let who = if both.width() <= width {
+            both
+        } else {
+            name.into_owned()
+        };
+        parts.push((who, theme.strong()));
     }
     let (_, style) = stage_sign(state, entry.stage);
     let staged = state.removals.staged(entry);
     let stands = match (staged.map(|removal| &removal.decision), entry.stage) {
         (Some(Decision::Approved { at, by }), _) => {
-            format!("approved by {} on {}", clean(by), moment(state, *at))
+            format!("approved by {} on {}", clean(by), day(state, *at))
         }
-        (Some(Decision::Rejected { at, by }), _) => format!("kept by {} since {}", clean(by), moment(state, *at)),
+        (Some(Decision::Rejected { at, by }), _) => {
+            format!("kept by {} since {}", clean(by), moment(state, *at))
+        }
         (Some(Decision::Waiting), _) => {
-            let since = staged.map_or_else(String::new, |removal| moment(state, removal.staged));
+            let since = staged.map_or_else(String::new, |removal| day(state, removal.staged));
             format!("waiting for approval since {since}")
         }
         (None, Stage::Due) => "the evidence is complete".to_owned(),
@@ -389,6 +419,14 @@ fn told(state: &State, known: &Removals, entry: &Entry) -> Vec<(String, Style)> 
     };
     parts.push((stands, style));
     parts.push(match entry.evidence {
+        Some(seen) if width < WIDE => (
+            format!(
+                "no photo since {}, in {}",
+                day(state, seen.first),
+                scans(seen.scans)
+            ),
+            theme.text(),
+        ),
         Some(seen) => (
             format!(
                 "no photo in Entra ID since {}; seen missing in {}, last {}",
@@ -414,7 +452,9 @@ fn told(state: &State, known: &Removals, entry: &Entry) -> Vec<(String, Style)> 
             "it stays until it or the photo changes; {} takes that back",
             key(Intent::TakeBack)
         ),
-        Stage::Due if known.needs_approval => "the next run that nobody confirms puts it here for approval".into(),
+        Stage::Due if known.needs_approval => {
+            "the next run that nobody confirms puts it here for approval".into()
+        }
         Stage::Due => "the next run removes it: policy.removal_approval is automatic".into(),
         Stage::Collecting => format!(
             "it takes {} over {} hours{}",

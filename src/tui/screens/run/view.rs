@@ -170,7 +170,10 @@ fn pace(state: &State) -> String {
         },
         Phase::Starting if run.settling.is_none() => "nothing is written yet".into(),
         Phase::Settling | Phase::Starting => {
-            format!("{} so far; what was begun is finished or taken back", since(state.now))
+            format!(
+                "{} so far; what was begun is finished or taken back",
+                since(state.now)
+            )
         }
         Phase::Paused => format!("{} so far, paused", since(state.now)),
         Phase::Stopping => format!("{} so far", since(state.now)),
