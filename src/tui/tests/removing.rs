@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::kit::*;
 use crate::domain::brake::removal::{Decision, StagedRemoval};
 use crate::domain::comparison::Verdict;
+use crate::domain::plan::Limits;
 use crate::engine::{PastFace, Removals};
 use crate::tui::faces::FaceKey;
 use crate::tui::keymap::Keymap;
@@ -205,6 +206,35 @@ fn several_are_approved_by_typing_how_many_and_the_list_shows_whose_faces_go() {
         ["approve the removal of p0001, p0002, p0004"]
     );
     assert!(state.removals.marks.is_empty());
+}
+
+#[test]
+fn an_approval_of_more_than_the_limit_allows_says_so_at_the_question() {
+    let setting = Setting {
+        limits: Limits {
+            max_removals: Some(2),
+            ..Limits::NONE
+        },
+        ..setting()
+    };
+    let mut state = screen_with(setting, Keymap::default());
+    scanned(&mut state, listing(&FIVE));
+    press(&mut state, "X");
+    let mut known = removals(waiting(2), &[]);
+    known.staged.push(staged("Henrietta Mueller", approved()));
+    removals_read(&mut state, known);
+    let words = "limits.max_removals (2) stops the";
+    press(&mut state, "p");
+    assert!(
+        !frame(&mut state, 120, 40).contains(words),
+        "two are within the limit"
+    );
+    press(&mut state, "esc a p");
+    let text = frame(&mut state, 120, 40);
+    assert!(
+        text.contains("That makes 3 approved") && text.contains(words),
+        "{text}"
+    );
 }
 
 #[test]

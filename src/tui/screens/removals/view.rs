@@ -235,7 +235,7 @@ fn table(state: &State, buffer: &mut Buffer, area: Rect) {
 
 fn row(state: &State, mut pen: Pen<'_>, place: Rect, entry: &Entry) {
     const STAGE: usize = 10;
-    const SEEN: usize = 20;
+    const SEEN: usize = 15;
     let theme = state.theme;
     let (sign, style) = stage_sign(state, entry.stage);
     let name = reference(state, entry).map_or_else(String::new, |person| person.name.shown().into_owned());
@@ -244,12 +244,13 @@ fn row(state: &State, mut pen: Pen<'_>, place: Rect, entry: &Entry) {
         pen.write(sign, style).skip(1).write(&name, theme.text());
         return;
     }
-    let with_seen = room >= STAGE + 5 + SEEN + 2 + 14;
+    let with_seen = room >= STAGE + 5 + SEEN + 2 + 16;
     let taken = STAGE + 5 + if with_seen { SEEN + 2 } else { 0 };
     pen.cell(&name, room - taken, theme.text()).skip(2);
     if with_seen {
+        let times = theme.sign("×", "x");
         let seen = match entry.evidence {
-            Some(seen) => format!("{}, {}", day(state, seen.first), scans(seen.scans)),
+            Some(seen) => format!("{} {times}{}", day(state, seen.first), seen.scans),
             None => String::new(),
         };
         pen.cell(&seen, SEEN, theme.quiet()).skip(2);
@@ -262,6 +263,17 @@ fn scans(scans: u32) -> String {
         "1 scan".into()
     } else {
         format!("{} scans", number(scans.into()))
+    }
+}
+
+/// The time today, the day before.
+fn since(state: &State, at: jiff::Timestamp) -> String {
+    let zone = &state.zone;
+    let (then, now) = (at.to_zoned(zone.clone()), state.now.to_zoned(zone.clone()));
+    if then.date() == now.date() {
+        then.strftime("%H:%M").to_string()
+    } else {
+        day(state, at)
     }
 }
 
@@ -371,17 +383,24 @@ fn asked(state: &State, question: &Question) -> Vec<(String, Style)> {
         (Some(_), true) => theme.good(),
         (Some(_), false) => theme.warning(),
     };
+    let mut parts = vec![(what, style)];
+    // Whoever stays within a limit here need not learn of it from the next run.
+    let all = count + state.removals.count(Some(Stage::Approved)) as u64;
+    if let Some(limit) = state.setting.limits.max_removals.filter(|limit| all > *limit) {
+        let text = format!(
+            "That makes {} approved; limits.max_removals ({}) stops the next run.",
+            number(all),
+            number(limit)
+        );
+        parts.push((text, theme.warning()));
+    }
     let instead = question.wanted.map(|_| format!(" {back} goes back."));
-    vec![
-        (what, style),
-        (
-            format!(
-                "Whoever was changed until then stays. A copy is kept on this computer; an undo brings it back.{}",
-                instead.unwrap_or_default()
-            ),
-            theme.quiet(),
-        ),
-    ]
+    let text = format!(
+        "Whoever was changed until then stays. A copy is kept on this computer; an undo brings it back.{}",
+        instead.unwrap_or_default()
+    );
+    parts.push((text, theme.quiet()));
+    parts
 }
 
 /// Who it is, what was seen, how far it has come, and what can be done.
@@ -405,13 +424,13 @@ fn told(state: &State, known: &Removals, entry: &Entry, width: usize) -> Vec<(St
     let staged = state.removals.staged(entry);
     let stands = match (staged.map(|removal| &removal.decision), entry.stage) {
         (Some(Decision::Approved { at, by }), _) => {
-            format!("approved by {} on {}", clean(by), day(state, *at))
+            format!("approved by {}, {}", clean(by), since(state, *at))
         }
         (Some(Decision::Rejected { at, by }), _) => {
-            format!("kept by {} since {}", clean(by), moment(state, *at))
+            format!("kept by {}, {}", clean(by), since(state, *at))
         }
         (Some(Decision::Waiting), _) => {
-            let since = staged.map_or_else(String::new, |removal| day(state, removal.staged));
+            let since = staged.map_or_else(String::new, |removal| since(state, removal.staged));
             format!("waiting for approval since {since}")
         }
         (None, Stage::Due) => "the evidence is complete".to_owned(),
@@ -440,7 +459,7 @@ fn told(state: &State, known: &Removals, entry: &Entry, width: usize) -> Vec<(St
     });
     let next = match entry.stage {
         Stage::Waiting => format!(
-            "{} lets the next run remove it, {} keeps it",
+            "{} approves the removal, {} keeps it",
             key(Intent::Approve),
             key(Intent::Keep)
         ),
