@@ -284,7 +284,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::ShowFailed, "show_failed", "go to the people who failed", "failed", Run, &["f"], "avatar-sync history RUN"),
     entry(Intent::ShowRun, "show_run", "the run under way, or the last one", "", Everywhere, &["ctrl-r"], "avatar-sync history"),
     entry(Intent::History, "history", "history: every run, with the old and the new faces", "history", Everywhere, &["H"], "avatar-sync history"),
-    entry(Intent::Removals, "removals", "removals: avatars that may go because the photo is gone, and their approval", "removals", Everywhere, &["X"], "avatar-sync removals"),
+    entry(Intent::Removals, "removals", "removals: avatars that may go because the photo is gone", "removals", Everywhere, &["X"], "avatar-sync removals"),
     entry(Intent::Palette, "palette", "all actions by name", "command", Everywhere, &[":"], ""),
     entry(Intent::Log, "log", "the requests made", "", Everywhere, &["@"], ""),
     entry(Intent::About, "about", "what is configured, and what this terminal can do", "", Everywhere, &["ctrl-a"], "avatar-sync info"),
