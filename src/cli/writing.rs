@@ -219,7 +219,8 @@ pub async fn carry_through(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let run = session.engine.apply(plan, &limits, &control, events);
+    // Far more than belongs on a stack.
+    let run = Box::pin(session.engine.apply(plan, &limits, &control, events));
     let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
     Ok(Ending { waiting, ..ending })
 }
@@ -295,7 +296,7 @@ pub async fn carry_out_tidying_with(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let run = session.engine.tidy(plan, limits, &control, events);
+    let run = Box::pin(session.engine.tidy(plan, limits, &control, events));
     let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
     Ok(ending.code)
 }
