@@ -283,16 +283,18 @@ fn whom(event: &RunEvent) -> Option<String> {
 #[tokio::test]
 async fn whom_a_run_has_left_is_settled_side_by_side() {
     let crash = Crash::of_forty().await;
-    let engine = crash.engine(4);
+    let mut engine = crash.engine(4);
+    // Far more than the stopped clock gains while the journal is waited for.
+    engine.pace.settling = Duration::from_mins(10);
     tokio::time::pause();
     let left = crash.left;
     assert!(left >= 12, "{left} people are left");
     let began = tokio::time::Instant::now();
     assert_eq!(engine.recover().await.expect("settled").len() as u64, left);
-    // One alone waits two seconds for rules to act.
+    // One alone waits ten minutes for rules to act.
     let took = began.elapsed();
     assert!(
-        took.as_secs_f64() < 1.5 * left as f64,
+        took.as_secs_f64() < 300.0 * left as f64,
         "{left} people in {took:?}"
     );
     assert_eq!(crash.open().await, 0);
