@@ -71,7 +71,7 @@ use crate::domain::suspicion::{Face, Faces, Suspicions};
 use crate::store::Store;
 
 pub use apply::{ApplyError, RunControl, RunReport};
-pub use brakes::Staging;
+pub use brakes::{Removals, Staging};
 pub use find::{FindError, Found, FoundCandidate};
 pub use look::Look;
 pub use past::{PastFace, PastFaces};

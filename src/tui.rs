@@ -101,7 +101,7 @@ pub async fn open(opening: Opening) -> io::Result<Ending> {
     let mailbox = Mailbox::default();
     let continued = Arc::new(Notify::new());
     signals::watch(mailbox.clone(), Arc::clone(&continued))?;
-    let effects = Effects::new(opening.services, mailbox.clone());
+    let mut effects = Effects::new(opening.services, mailbox.clone());
     effects.load_snapshot();
 
     let mut screen = Screen::take(opening.has_mouse)?;

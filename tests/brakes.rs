@@ -320,7 +320,13 @@ fn an_avatar_goes_only_after_evidence_and_somebodys_approval() {
     );
 
     mirroring(&stage, &["removals", "reject", &name(1)]).expect_code(0);
-    mirroring(&stage, &["removals", "approve", &name(2), &name(3)]).expect_code(0);
+    mirroring(&stage, &["removals", "approve", "--all", "--yes"]).expect_code(0);
+    let withdrawn = mirroring(&stage, &["removals", "withdraw", &name(1)]).expect_code(0);
+    assert!(
+        withdrawn.stderr.contains("waiting for approval again"),
+        "{withdrawn:?}"
+    );
+    mirroring(&stage, &["removals", "reject", &name(1)]).expect_code(0);
     mirroring(&stage, &["removals", "approve", "nobody@contoso.example"]).expect_code(2);
     // Somebody else changes an avatar before the next run: what was approved was another one.
     stage.request(

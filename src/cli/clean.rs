@@ -31,7 +31,7 @@ pub async fn run(
 ) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
-    session.recover(output).await?;
+    session.recover(output, arguments.write.json).await?;
     let options = CleaningOptions {
         unreadable: arguments.unreadable,
     };

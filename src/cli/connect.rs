@@ -358,20 +358,14 @@ impl Session {
         planned
     }
 
-    /// Says what is odd about the local data, and finishes what a run that was cut off has left, before anything new is sent.
-    pub async fn recover(&self, output: &Output) -> Result<(), Failure> {
+    /// Says what is odd about the local data, and finishes what a run that was cut off has left, before anything new is
+    /// sent: with progress, in events where they are wanted; Ctrl-C ends it.
+    pub async fn recover(&self, output: &Output, is_json: bool) -> Result<(), Failure> {
         for note in self.engine.notes() {
             output.talk(&format!("note: {}", clean(&note)));
         }
-        let recovered = self
-            .engine
-            .recover()
-            .await
-            .map_err(|error| Failure::new(exit::UNEXPECTED, error))?;
-        for line in recovered {
-            output.talk(&clean(&line));
-        }
-        Ok(())
+        // Pushes are under way in there, which is more than belongs on a stack.
+        Box::pin(super::writing::settle(output, self, is_json)).await
     }
 
     /// Says on the progress line when a service makes us wait, so that nobody takes a pause for a standstill.

@@ -36,7 +36,7 @@ pub async fn run(
     }
     let configuration = connect::configuration(global, flags)?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
-    session.recover(output).await?;
+    session.recover(output, arguments.write.json).await?;
     let mut scan = session.scan_people(&arguments.people, Depth::Settled).await?;
     if session.engine.settings().policy.repair {
         session.engine.find_stale_thumbnails(&mut scan).await;

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{GlobalArguments, brakes, exit};
 use crate::connector::Priority;
-use crate::domain::brake::removal::{Decision, StagedRemoval, in_order};
+use crate::domain::brake::removal::{Decision, StagedRemoval, Word, in_order};
 use crate::domain::picture;
 use crate::domain::run::PersonRef;
 use crate::domain::text::clean;
@@ -20,7 +20,7 @@ use crate::engine::{Engine, SidePicture};
 use crate::graphics::{Drawn, compose_row, print_inline};
 use crate::report::json;
 use crate::report::status::whole_seconds;
-use crate::report::text::number;
+use crate::report::text::{avatars, number};
 use crate::store::{Access, os_user};
 
 /// How many faces are drawn before the rest is only counted.
@@ -43,6 +43,8 @@ enum RemovalsCommand {
     Approve(Whom),
     /// Keep these avatars as long as nothing changes.
     Reject(Whom),
+    /// Take back what was said about these avatars: they wait for approval again.
+    Withdraw(Whom),
 }
 
 /// Whose avatars.
@@ -82,7 +84,7 @@ pub async fn run(
     let store = connect::open_store(&configuration, Access::Read)?;
     let staged = store.standing().staged_removals().await.map_err(store_failure)?;
     let staged = in_order(staged.into_values());
-    let (whom, decision) = match &arguments.command {
+    let (whom, word) = match &arguments.command {
         None => {
             output.data(|out| {
                 staged
@@ -97,24 +99,13 @@ pub async fn run(
                     let people: Vec<&PersonRef> = staged.iter().map(|removal| &removal.person).collect();
                     draw_faces(output, global, &session.engine, &people).await?;
                 }
-                output.talk("`avatar-sync removals approve PERSON` lets the next run remove one, `reject` keeps it; --all means all.");
+                output.talk("`avatar-sync removals approve PERSON` lets the next run remove one, `reject` keeps it, `withdraw` takes back what was said; --all means all.");
             }
             return Ok(exit::OK);
         }
-        Some(RemovalsCommand::Approve(whom)) => (
-            whom,
-            Decision::Approved {
-                at: Timestamp::now(),
-                by: os_user(),
-            },
-        ),
-        Some(RemovalsCommand::Reject(whom)) => (
-            whom,
-            Decision::Rejected {
-                at: Timestamp::now(),
-                by: os_user(),
-            },
-        ),
+        Some(RemovalsCommand::Approve(whom)) => (whom, Word::Approve),
+        Some(RemovalsCommand::Reject(whom)) => (whom, Word::Keep),
+        Some(RemovalsCommand::Withdraw(whom)) => (whom, Word::TakeBack),
     };
     let chosen = choose(whom, staged)?;
     if chosen.is_empty() {
@@ -122,8 +113,7 @@ pub async fn run(
         return Ok(exit::OK);
     }
     let count = chosen.len() as u64;
-    let is_approval = matches!(decision, Decision::Approved { .. });
-    if is_approval && whom.all && !whom.yes && output.can_ask {
+    if word == Word::Approve && whom.all && !whom.yes && output.can_ask {
         for removal in &chosen {
             output.talk(&line(removal));
         }
@@ -135,17 +125,10 @@ pub async fn run(
     }
     let decided = store
         .standing()
-        .decide(chosen, decision)
+        .decide(chosen, word.decision(Timestamp::now(), os_user()))
         .await
         .map_err(store_failure)? as u64;
-    output.talk(&if is_approval {
-        format!(
-            "{} approved; the next run removes what has not changed until then.",
-            avatars(decided)
-        )
-    } else {
-        format!("{} kept, as long as nothing changes.", avatars(decided))
-    });
+    output.talk(&format!("{}.", word.sentence(&avatars(decided))));
     if decided < count {
         return Err(Failure::new(
             exit::SOME_FAILED,
@@ -157,14 +140,6 @@ pub async fn run(
         .with_hint("look at `avatar-sync removals` again"));
     }
     Ok(exit::OK)
-}
-
-fn avatars(count: u64) -> String {
-    if count == 1 {
-        "1 avatar".into()
-    } else {
-        format!("{} avatars", number(count))
-    }
 }
 
 fn choose(whom: &Whom, staged: Vec<StagedRemoval>) -> Result<Vec<StagedRemoval>, Failure> {

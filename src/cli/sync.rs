@@ -132,7 +132,7 @@ impl Runner<'_> {
     async fn run(&self, before: Option<Timestamp>) -> Result<Ending, Failure> {
         let session = self.session(before).await?;
         let run = async {
-            session.recover(self.output).await?;
+            session.recover(self.output, self.write.json).await?;
             let (plan, problems) = session.plan(self.output).await?;
             for problem in &problems {
                 self.output

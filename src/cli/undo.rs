@@ -26,7 +26,7 @@ pub async fn run(
 ) -> Result<u8, Failure> {
     let configuration = connect::configuration(global, writing::flags(&arguments.write))?;
     let session = Session::open(&configuration, writing::access(global, &arguments.write)?)?;
-    session.recover(output).await?;
+    session.recover(output, arguments.write.json).await?;
     let plan = session
         .engine
         .undo_plan(&arguments.what)

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::brakes::{self, Braked};
-use super::connect::Session;
+use super::connect::{Session, store_failure};
 use super::failure::Failure;
 use super::interrupt::on_interrupt;
 use super::output::Output;
@@ -16,8 +16,9 @@ use super::{GlobalArguments, WriteArguments, exit};
 use crate::config::{FlagValues, Value};
 use crate::domain::plan::{Limits, PLAN_SCHEMA, Plan};
 use crate::domain::run::{Outcome, PersonRef, RunEvent, StopReason};
+use crate::domain::text::clean;
 use crate::domain::tidying::TidyPlan;
-use crate::engine::{ApplyError, DISK, RunControl, RunReport};
+use crate::engine::{ApplyError, DISK, RecoverError, RunControl, RunReport};
 use crate::report;
 use crate::store::Access;
 use crate::store::journal::RunKind;
@@ -26,6 +27,8 @@ use crate::store::journal::RunKind;
 const PLAN_FILE_LIMIT: u64 = 1 << 30;
 /// The most people who failed that are kept for a notification.
 const SHOWN_FAILURES: usize = crate::notify::NAMED;
+/// What goes on before a run, while it is looked after what an interrupted one has left.
+const SETTLING: &str = "settling what an interrupted run has left";
 /// Events that may wait for the printer.
 const EVENT_QUEUE: usize = 1_024;
 
@@ -122,7 +125,7 @@ pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
     if plan.schema != PLAN_SCHEMA {
         return Err(bad(format!(
             "its format is {:?}, not {PLAN_SCHEMA:?}",
-            crate::domain::text::clean(&plan.schema)
+            clean(&plan.schema)
         )));
     }
     if let Some(step) = plan.steps.iter().find(|step| step.person.target.is_none()) {
@@ -216,7 +219,8 @@ pub async fn carry_through(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let run = session.engine.apply(plan, &limits, &control, events);
+    // Far more than belongs on a stack.
+    let run = Box::pin(session.engine.apply(plan, &limits, &control, events));
     let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
     Ok(Ending { waiting, ..ending })
 }
@@ -292,9 +296,31 @@ pub async fn carry_out_tidying_with(
     }
     let steps = plan.steps.len() as u64;
     let (events, received) = mpsc::channel(EVENT_QUEUE);
-    let run = session.engine.tidy(plan, limits, &control, events);
+    let run = Box::pin(session.engine.tidy(plan, limits, &control, events));
     let ending = follow(output, session, run, &control, received, steps, arguments.json).await?;
     Ok(ending.code)
+}
+
+/// Settles what interrupted runs have left, with progress; the first Ctrl-C ends it after whoever is under way.
+pub async fn settle(output: &Output, session: &Session, is_json: bool) -> Result<(), Failure> {
+    let has_left_over = session.engine.has_left_over().await;
+    if !has_left_over.map_err(store_failure)? {
+        return Ok(());
+    }
+    let control = RunControl::new();
+    let (events, received) = mpsc::channel(EVENT_QUEUE);
+    let settling = async {
+        // The events end with it.
+        let events = events;
+        session.engine.recover_watched(&control, &events).await
+    };
+    let mut follower = Follower::new(output, session, 0, is_json);
+    follower.what = SETTLING;
+    follower
+        .follow(settling, &control, received)
+        .await?
+        .map(drop)
+        .map_err(unsettled)
 }
 
 /// Follows a run to its end and reports.
@@ -303,55 +329,16 @@ async fn follow(
     session: &Session,
     run: impl Future<Output = Result<RunReport, ApplyError>>,
     control: &RunControl,
-    mut received: mpsc::Receiver<RunEvent>,
+    received: mpsc::Receiver<RunEvent>,
     steps: u64,
     is_json: bool,
 ) -> Result<Ending, Failure> {
     let started = Instant::now();
-    let interrupt = on_interrupt({
-        let control = control.clone();
-        move || control.cancel()
-    });
-    let progress = output.progress(true);
-    tokio::pin!(run);
-    let mut done = 0;
-    let mut failed = Vec::new();
-    let mut ended: Option<Result<RunReport, ApplyError>> = None;
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(250));
-    loop {
-        tokio::select! {
-            event = received.recv() => match event {
-                Some(event) => {
-                    if let RunEvent::Step { outcome, .. } = &event
-                        && outcome.is_of_a_step()
-                    {
-                        done += 1;
-                        progress.measured("writing", done.min(steps), steps.max(1), output.look.is_ascii);
-                    }
-                    if let RunEvent::Step { person, outcome: Outcome::Failed, detail, .. } = &event
-                        && failed.len() < SHOWN_FAILURES
-                    {
-                        failed.push((person.clone(), detail.clone()));
-                    }
-                    progress.suspended(|| print_event(output, &event, is_json))?;
-                }
-                None => break,
-            },
-            report = &mut run, if ended.is_none() => ended = Some(report),
-            _ = tick.tick(), if ended.is_none() && output.shows_progress => {
-                let waiting = report::progress::waiting(&session.engine.lanes());
-                let what = waiting.unwrap_or_else(|| "writing".to_owned());
-                progress.measured(&what, done.min(steps), steps.max(1), output.look.is_ascii);
-            }
-        }
-    }
-    progress.finish();
-    interrupt.abort();
-    let report = match ended {
-        Some(report) => report,
-        None => run.await,
-    }
-    .map_err(failure_of)?;
+    let mut follower = Follower::new(output, session, steps, is_json);
+    let report = follower
+        .follow(run, control, received)
+        .await?
+        .map_err(failure_of)?;
     if !is_json {
         output.data(|out| {
             report::run::write_summary(
@@ -366,9 +353,107 @@ async fn follow(
     Ok(Ending {
         code: code(&report),
         report: Some(report),
-        failed,
+        failed: follower.failed,
         waiting: 0,
     })
+}
+
+/// Prints what happens in a run, and in the settling before it.
+struct Follower<'a> {
+    output: &'a Output,
+    session: &'a Session,
+    is_json: bool,
+    /// What goes on, with how many people are done of how many.
+    what: &'static str,
+    done: u64,
+    total: u64,
+    /// How many steps the run has.
+    steps: u64,
+    failed: Vec<(PersonRef, String)>,
+}
+
+impl<'a> Follower<'a> {
+    fn new(output: &'a Output, session: &'a Session, steps: u64, is_json: bool) -> Self {
+        Self {
+            output,
+            session,
+            is_json,
+            what: "writing",
+            done: 0,
+            total: steps.max(1),
+            steps: steps.max(1),
+            failed: Vec::new(),
+        }
+    }
+
+    /// Follows it to its end; Ctrl-C ends it after what is under way.
+    async fn follow<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        control: &RunControl,
+        mut received: mpsc::Receiver<RunEvent>,
+    ) -> Result<T, Failure> {
+        let interrupt = on_interrupt({
+            let control = control.clone();
+            move || control.cancel()
+        });
+        let progress = self.output.progress(true);
+        tokio::pin!(work);
+        let mut ended = None;
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(250));
+        loop {
+            tokio::select! {
+                event = received.recv() => match event {
+                    Some(event) => {
+                        self.count(&event);
+                        if matches!(event, RunEvent::Settling { .. } | RunEvent::Settled { .. } | RunEvent::Step { .. }) {
+                            self.show(&progress, None);
+                        }
+                        progress.suspended(|| print_event(self.output, &event, self.is_json))?;
+                    }
+                    None => break,
+                },
+                result = &mut work, if ended.is_none() => ended = Some(result),
+                _ = tick.tick(), if ended.is_none() && self.output.shows_progress => {
+                    self.show(&progress, report::progress::waiting(&self.session.engine.lanes()));
+                }
+            }
+        }
+        progress.finish();
+        interrupt.abort();
+        Ok(match ended {
+            Some(result) => result,
+            None => work.await,
+        })
+    }
+
+    fn count(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Settling { total } => {
+                (self.what, self.done, self.total) = (SETTLING, 0, *total);
+            }
+            RunEvent::Settled { done, .. } => self.done = *done,
+            RunEvent::Started { .. } => (self.what, self.done, self.total) = ("writing", 0, self.steps),
+            RunEvent::Step {
+                person,
+                outcome,
+                detail,
+                ..
+            } => {
+                self.done += u64::from(outcome.is_of_a_step());
+                if *outcome == Outcome::Failed && self.failed.len() < SHOWN_FAILURES {
+                    self.failed.push((person.clone(), detail.clone()));
+                }
+            }
+            RunEvent::Waiting { .. } | RunEvent::Finished { .. } => {}
+        }
+    }
+
+    fn show(&self, progress: &report::progress::Progress, waiting: Option<String>) {
+        let what = waiting.unwrap_or_else(|| self.what.to_owned());
+        let done = self.done.min(self.total);
+        progress.measured(&what, done, self.total, self.output.look.is_ascii);
+    }
 }
 
 fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), Failure> {
@@ -379,17 +464,25 @@ fn print_event(output: &Output, event: &RunEvent, is_json: bool) -> Result<(), F
         output.data(|out| report::run::write_json(out, event))?;
         return Ok(());
     }
-    if let RunEvent::Step {
-        person,
-        outcome,
-        detail,
-        hint,
-    } = event
-        && outcome.is_of_a_step()
-    {
-        output.data(|out| {
-            report::run::write_step(out, output.look, person, *outcome, detail, hint.as_deref())
-        })?;
+    match event {
+        RunEvent::Settling { total } => {
+            output.talk(&format!("{SETTLING}: {}", report::text::people(*total)));
+        }
+        RunEvent::Settled { settled, .. } => output.talk(&clean(&settled.sentence())),
+        RunEvent::Step {
+            person,
+            outcome,
+            detail,
+            hint,
+        } if outcome.is_of_a_step() => {
+            output.data(|out| {
+                report::run::write_step(out, output.look, person, *outcome, detail, hint.as_deref())
+            })?;
+        }
+        RunEvent::Step { .. }
+        | RunEvent::Started { .. }
+        | RunEvent::Waiting { .. }
+        | RunEvent::Finished { .. } => {}
     }
     Ok(())
 }
@@ -407,10 +500,25 @@ fn code(report: &RunReport) -> u8 {
 }
 
 fn failure_of(error: ApplyError) -> Failure {
-    let code = match &error {
-        ApplyError::Breach(_) => exit::BRAKE,
-        ApplyError::OtherProfile { .. } => exit::USAGE,
-        _ => exit::UNEXPECTED,
-    };
-    Failure::new(code, error)
+    match error {
+        ApplyError::Recover(error) => unsettled(error),
+        ApplyError::Breach(_) => Failure::new(exit::BRAKE, error),
+        ApplyError::OtherProfile { .. } => Failure::usage(error),
+        _ => Failure::new(exit::UNEXPECTED, error),
+    }
+}
+
+/// What an interrupted run has left could not be settled, or somebody stopped it; the run itself has not begun.
+fn unsettled(error: RecoverError) -> Failure {
+    let goes_on = "the run itself has not begun; the next start settles what is left, and then `avatar-sync resume` \
+                   goes on with the interrupted one";
+    match &error {
+        RecoverError::Cancelled { .. } => Failure::new(exit::INTERRUPTED, error).with_hint(goes_on),
+        RecoverError::Connector(service) => {
+            let (kind, hint) = (service.kind.clone(), service.hint.clone());
+            super::connect::connector_stopped(kind, hint, error)
+        }
+        RecoverError::Stopped { is_access: true, .. } => Failure::new(exit::NO_ACCESS, error),
+        RecoverError::Stopped { .. } | RecoverError::Storage(_) => Failure::new(exit::UNEXPECTED, error),
+    }
 }

@@ -252,9 +252,48 @@ pub enum StopReason {
     Storage(String),
 }
 
-/// Something that happened in a run.
+/// Somebody whom an interrupted run had left, looked after by the next start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The run that was interrupted.
+    pub run: RunId,
+    /// Who.
+    pub person: PersonRef,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// In words: what was finished or taken back.
+    pub detail: String,
+}
+
+impl Settled {
+    /// Who, and what has become of it, in one sentence.
+    pub fn sentence(&self) -> String {
+        format!(
+            "{}: interrupted in run {}; {}",
+            self.person.upn.shown(),
+            self.run,
+            self.detail
+        )
+    }
+}
+
+/// Something that happened in a run, or before it while it was looked after what an interrupted one had left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunEvent {
+    /// What interrupted runs have left is looked after before anything else; not told if they have left nothing.
+    Settling {
+        /// People whom they have left.
+        total: u64,
+    },
+    /// Somebody of them has been looked after. Whom several runs have left is told of once for each.
+    Settled {
+        /// Who, and how.
+        settled: Settled,
+        /// People looked after so far, this one among them.
+        done: u64,
+        /// Of how many.
+        total: u64,
+    },
     /// The run begins.
     Started {
         /// Its id.

@@ -107,7 +107,7 @@ impl RunControl {
         *self.paused.borrow()
     }
 
-    async fn cancelled(&self) {
+    pub(super) async fn cancelled(&self) {
         self.cancelled.cancelled().await;
     }
 
@@ -196,7 +196,7 @@ impl Engine {
         events: mpsc::Sender<RunEvent>,
     ) -> Result<RunReport, ApplyError> {
         self.check_plan(&plan, limits)?;
-        self.recover().await?;
+        self.recover_watched(control, &events).await?;
         let planned = planned(&plan);
         let guard = (!plan.push_suspicious).then(Guard::default);
         let done = plan
@@ -241,7 +241,7 @@ impl Engine {
             refused_in_a_row: 0,
             learning: Learning::new(self),
             lessons: Lessons::new(self.store.standing().failing().await?),
-            paused_lanes: HashMap::new(),
+            pauses: Pauses::default(),
         };
         running
             .tell(RunEvent::Started {
@@ -568,7 +568,8 @@ impl TakesTurn for Step {
     }
 }
 
-async fn next_turn_of(pushing: &Pushing, control: &RunControl) -> Turn {
+/// Waits for a turn, and as long as nobody may have one.
+pub(super) async fn next_turn_of(pushing: &Pushing, control: &RunControl) -> Turn {
     control.not_paused().await;
     Turn::take(&pushing.slots).await
 }
@@ -609,8 +610,33 @@ struct Running<'a> {
     refused_in_a_row: usize,
     learning: Learning<'a>,
     lessons: Lessons,
-    /// Lanes that pause, and until when somebody has been told.
-    paused_lanes: HashMap<&'static str, Instant>,
+    pauses: Pauses,
+}
+
+/// Lanes that pause, and until when somebody has been told.
+#[derive(Debug, Default)]
+pub(super) struct Pauses(HashMap<&'static str, Instant>);
+
+impl Pauses {
+    /// Events for the pauses that nobody has been told of; each is told once.
+    pub(super) fn new_of(&mut self, lanes: &[LaneState]) -> Vec<RunEvent> {
+        let now = Instant::now();
+        self.0.retain(|_, until| *until > now);
+        let mut events = Vec::new();
+        for lane in lanes {
+            if let Some((remaining, _)) = lane.paused
+                && !remaining.is_zero()
+                && !self.0.contains_key(lane.name)
+            {
+                self.0.insert(lane.name, now + remaining);
+                events.push(RunEvent::Waiting {
+                    lane: lane.name,
+                    remaining,
+                });
+            }
+        }
+        events
+    }
 }
 
 impl Running<'_> {
@@ -677,20 +703,8 @@ impl Running<'_> {
 
     /// Says once per pause that a service asks us to wait.
     async fn watch(&mut self, lanes: &[LaneState]) {
-        let now = Instant::now();
-        self.paused_lanes.retain(|_, until| *until > now);
-        for lane in lanes {
-            if let Some((remaining, _)) = lane.paused
-                && !remaining.is_zero()
-                && !self.paused_lanes.contains_key(lane.name)
-            {
-                self.paused_lanes.insert(lane.name, now + remaining);
-                self.tell(RunEvent::Waiting {
-                    lane: lane.name,
-                    remaining,
-                })
-                .await;
-            }
+        for pause in self.pauses.new_of(lanes) {
+            self.tell(pause).await;
         }
     }
 }

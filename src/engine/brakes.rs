@@ -2,20 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
 use crate::domain::brake::Brakes;
 use crate::domain::brake::parking::{Failure, FailureSeries, Parked};
 use crate::domain::brake::quarantine::{Quarantine, RunEnd};
-use crate::domain::brake::removal::{self, StagedRemoval};
+use crate::domain::brake::removal::{self, EvidenceRule, Sightings, StagedRemoval, Word};
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
 use crate::domain::plan::{Change, Limits, Plan};
 use crate::domain::run::{Outcome, StopReason, Summary};
-use crate::store::StoreError;
 use crate::store::journal::{RunKind, RunRecord};
 use crate::store::standing::Overtaken;
+use crate::store::{StoreError, os_user};
 
 /// How many runs are looked at for one that went through everybody.
 const RUNS_LOOKED_AT: usize = 1_000;
@@ -63,6 +63,42 @@ impl Engine {
     pub async fn staged_removals(&self) -> Result<Vec<StagedRemoval>, StoreError> {
         let staged = self.store.standing().staged_removals().await?;
         Ok(removal::in_order(staged.into_values()))
+    }
+
+    /// Everything there is to know of avatars that may go because the photo is gone: how removals are configured, what
+    /// is staged, the oldest first, and the evidence so far for everybody else.
+    pub async fn removals(&self) -> Result<Removals, StoreError> {
+        let standing = self.store.standing();
+        let staged = standing.staged_removals().await?;
+        let is_on = self.settings.policy.mirror_removals;
+        let mut seen = if is_on {
+            standing.absences().await?
+        } else {
+            HashMap::new()
+        };
+        seen.retain(|person, _| !staged.contains_key(person));
+        Ok(Removals {
+            is_on,
+            needs_approval: self.settings.removals_need_approval,
+            rule: self.evidence_rule(),
+            staged: removal::in_order(staged.into_values()),
+            seen,
+        })
+    }
+
+    /// Says something about staged removals as they were shown; answers about how many. One that was staged anew for
+    /// another state since is left as it is. Needs no lock, so it works beside a run.
+    pub async fn decide_removals(&self, shown: Vec<StagedRemoval>, word: Word) -> Result<usize, StoreError> {
+        let decision = word.decision(self.now(), os_user());
+        self.store.standing().decide(shown, decision).await
+    }
+
+    /// How much has to be seen before an absence is acted on.
+    pub(super) fn evidence_rule(&self) -> EvidenceRule {
+        EvidenceRule {
+            scans: self.settings.absence_scans,
+            apart: SignedDuration::from_hours(i64::from(self.settings.absence_hours)),
+        }
     }
 
     /// The limits as they hold for the next run that nobody confirms: the share of changes says nothing until a run
@@ -120,6 +156,21 @@ impl Engine {
         }
         Ok(count)
     }
+}
+
+/// What there is to know of avatars that may go.
+#[derive(Clone, Debug)]
+pub struct Removals {
+    /// Whether removals are switched on at all (`policy.mirror_removals`).
+    pub is_on: bool,
+    /// Whether a run that nobody confirms needs somebody's word first (`policy.removal_approval`).
+    pub needs_approval: bool,
+    /// How much has to be seen.
+    pub rule: EvidenceRule,
+    /// What waits for somebody's word, or has it; the oldest first.
+    pub staged: Vec<StagedRemoval>,
+    /// What has been seen of everybody else who had no photo and an avatar; nobody where removals are off.
+    pub seen: HashMap<SourceId, Sightings>,
 }
 
 /// Removals that were taken out of a plan.

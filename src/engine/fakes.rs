@@ -155,7 +155,7 @@ impl World {
 
     /// The same, told other things.
     pub(crate) fn engine_with(&self, change: impl FnOnce(&mut EngineSettings)) -> Bench {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = crate::store::quick_folder();
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
             cache_dir: folder.path().join("cache"),
@@ -173,7 +173,8 @@ impl World {
         self.engine_to(Arc::new(self.clone()), store, change)
     }
 
-    /// An engine on this world's source, another target, and a store that is there already.
+    /// An engine on this world's source, another target, and a store that is there already. It hardly waits for rules and
+    /// scans of the target.
     pub(crate) fn engine_to(
         &self,
         target: Arc<dyn AvatarTarget>,
@@ -196,7 +197,9 @@ impl World {
             picture_side: 360,
         };
         change(&mut settings);
-        Engine::new(Arc::new(self.clone()), target, Arc::clone(store), settings).with_clock(self.clock())
+        Engine::new(Arc::new(self.clone()), target, Arc::clone(store), settings)
+            .with_clock(self.clock())
+            .impatient()
     }
 
     /// How many people a page of either listing has.

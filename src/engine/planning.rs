@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::push::aim::{self, Learned, Wanted};
 use super::{Engine, PersonState, Scan, ScanSink};
@@ -135,10 +135,7 @@ impl Engine {
             Ok((seen, staged)) => Absences::Known {
                 seen,
                 staged,
-                rule: EvidenceRule {
-                    scans: self.settings.absence_scans,
-                    apart: SignedDuration::from_hours(i64::from(self.settings.absence_hours)),
-                },
+                rule: self.evidence_rule(),
             },
             Err(error) => Absences::Unknown(error.sentence()),
         }

@@ -7,16 +7,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::mpsc;
 
+use super::apply::{Pauses, next_turn_of};
 use super::push::{Ended, Pushing, Turn};
 use super::{Engine, RunControl};
 use crate::connector::{ConnectorError, Priority};
 use crate::domain::ids::{PictureId, RunId, TargetId};
 use crate::domain::photo::{AvatarChain, PictureForm, Place, Sha256, StoredPicture};
 use crate::domain::plan::Change;
-use crate::domain::run::{Outcome, StopReason};
+use crate::domain::run::{Outcome, RunEvent, Settled, StopReason};
 use crate::domain::tidying::Task;
 use crate::store::journal::{KeptPicture, StepRecord, Unfinished, WriteKind, WriteRecord};
 use crate::store::{Access, StoreError};
@@ -31,8 +34,62 @@ pub enum RecoverError {
     #[error("what an interrupted run has left cannot be settled now")]
     Connector(#[from] ConnectorError),
     /// It did not work out for somebody.
-    #[error("what an interrupted run has left cannot be settled now: {0}")]
-    Stopped(String),
+    #[error("what an interrupted run has left cannot be settled now: {message}")]
+    Stopped {
+        /// True if sign-in failed or a right is missing.
+        is_access: bool,
+        /// Cause and hint in words.
+        message: String,
+    },
+    /// Somebody asked to stop. Whoever was under way has been finished; the journal keeps the others for the next start.
+    #[error("cancelled; {}", so_far(*.settled, *.left))]
+    Cancelled {
+        /// People who are settled.
+        settled: u64,
+        /// People who are not.
+        left: u64,
+    },
+}
+
+/// What a settling that was cancelled has come to.
+fn so_far(settled: u64, left: u64) -> String {
+    let people = |count: u64| match count {
+        1 => "1 person".to_owned(),
+        count => format!("{count} people"),
+    };
+    match (settled, left) {
+        (settled, 0) => format!(
+            "what an interrupted run had left is settled ({})",
+            people(settled)
+        ),
+        (0, left) => format!(
+            "nothing of what an interrupted run has left was settled ({})",
+            people(left)
+        ),
+        (settled, left) => format!(
+            "of what an interrupted run has left {} settled, {}",
+            if settled == 1 {
+                "1 person is".to_owned()
+            } else {
+                format!("{} are", people(settled))
+            },
+            if left == 1 {
+                "1 is not".to_owned()
+            } else {
+                format!("{left} are not")
+            },
+        ),
+    }
+}
+
+/// How it went for one person.
+enum End {
+    /// It was looked after everything; false if something of it stays open for the next start all the same.
+    Over { is_settled: bool },
+    /// Somebody asked to stop before it was their turn, or between two of their runs.
+    NotReached,
+    /// It did not work out.
+    Trouble(RecoverError),
 }
 
 /// What to do about somebody whose push was interrupted.
@@ -135,52 +192,131 @@ impl Engine {
         Ok(!self.store.journal().unfinished().await?.is_empty())
     }
 
-    /// Settles what interrupted runs have left: finishes it, or takes it back. Answers one sentence per person; none
-    /// if there was nothing to do. Call it before a scan and before anything new is sent.
-    ///
-    /// A run may have left as many people as it may have under way, so they are settled side by side as in a run:
-    /// most of it is waiting for virus scans and rules.
+    /// Settles what interrupted runs have left, with nobody who watches or stops it: see [`Engine::recover_watched`].
+    /// Answers one sentence per person; none if there was nothing to do.
     ///
     /// # Errors
     ///
-    /// If a service does not answer. The journal keeps whoever is not settled for the next attempt; who is being
-    /// settled then is brought to an end first.
+    /// Those of [`Engine::recover_watched`], without the cancelling.
     pub async fn recover(&self) -> Result<Vec<String>, RecoverError> {
-        if self.store.access() == Access::Read {
-            return Ok(Vec::new());
-        }
-        let control = RunControl::new();
-        let leader = self.pushing(RunId::new(""), &control);
-        let most = self.under_way_at_most();
-        let mut waiting = by_person(self.store.journal().unfinished().await?).into_iter();
-        let mut at_work = FuturesUnordered::new();
+        let (events, mut told) = mpsc::unbounded_channel();
+        self.settle_left_over(&RunControl::new(), |event| {
+            // The other end is in this very function.
+            drop(events.send(event));
+            std::future::ready(())
+        })
+        .await?;
+        drop(events);
         let mut sentences = Vec::new();
-        let mut trouble = None;
-        loop {
-            while trouble.is_none() && at_work.len() < most {
-                let Some(left) = waiting.next() else { break };
-                at_work.push(self.settle_all_of(left, &leader, &control));
+        while let Some(event) = told.recv().await {
+            if let RunEvent::Settled { settled, .. } = event {
+                sentences.push(settled.sentence());
             }
-            match at_work.next().await {
-                None => break,
-                Some(Ok(settled)) => sentences.extend(settled),
-                Some(Err(error)) => _ = trouble.get_or_insert(error),
+        }
+        Ok(sentences)
+    }
+
+    /// Settles what interrupted runs have left: finishes it, or takes it back. Answers for how many people. Call it
+    /// before a scan and before anything new is sent. Nobody needs to listen to the events; a full channel slows the
+    /// settling down.
+    ///
+    /// A run may have left as many people as it may have under way, so they are settled side by side as in a run:
+    /// most of it is waiting for virus scans and rules. Like a run it can be paused and cancelled.
+    ///
+    /// # Errors
+    ///
+    /// If a service does not answer, or if it was cancelled before or while there was something to settle. The journal
+    /// keeps whoever is not settled for the next attempt; who is being settled then is brought to an end first.
+    pub async fn recover_watched(
+        &self,
+        control: &RunControl,
+        events: &mpsc::Sender<RunEvent>,
+    ) -> Result<u64, RecoverError> {
+        self.settle_left_over(control, async |event| {
+            // Nobody may be listening.
+            drop(events.send(event).await);
+        })
+        .await
+    }
+
+    async fn settle_left_over<T: Future<Output = ()>>(
+        &self,
+        control: &RunControl,
+        tell: impl Fn(RunEvent) -> T,
+    ) -> Result<u64, RecoverError> {
+        if self.store.access() == Access::Read {
+            return Ok(0);
+        }
+        let people = by_person(self.store.journal().unfinished().await?);
+        let total = people.len() as u64;
+        if total == 0 {
+            return Ok(0);
+        }
+        tell(RunEvent::Settling { total }).await;
+        let leader = self.pushing(RunId::new(""), control);
+        let most = self.under_way_at_most();
+        let mut waiting = people.into_iter();
+        let mut at_work = FuturesUnordered::new();
+        let mut pauses = Pauses::default();
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        let mut trouble = None;
+        let mut has_stopped_waiting = false;
+        let (mut done, mut open) = (0, 0);
+        loop {
+            while trouble.is_none() && !control.is_cancelled() && at_work.len() < most {
+                let Some(left) = waiting.next() else { break };
+                at_work.push(self.settle_all_of(left, &leader, control));
+            }
+            let (settled, end) = tokio::select! {
+                biased;
+                next = at_work.next() => match next {
+                    Some(next) => next,
+                    None => break,
+                },
+                () = control.cancelled(), if !has_stopped_waiting => {
+                    // Whoever is under way waits for room on the disk no longer than in a run that is cancelled.
+                    self.store.stop_waiting_for_room();
+                    has_stopped_waiting = true;
+                    continue;
+                }
+                _ = tick.tick() => {
+                    for pause in pauses.new_of(&self.lanes()) {
+                        tell(pause).await;
+                    }
+                    continue;
+                }
+            };
+            if let End::Over { is_settled } = end {
+                done += 1;
+                open += u64::from(!is_settled);
+            }
+            for settled in settled {
+                tell(RunEvent::Settled { settled, done, total }).await;
+            }
+            if let End::Trouble(error) = end {
+                trouble.get_or_insert(error);
             }
         }
         match trouble {
             Some(error) => Err(error),
-            None => Ok(sentences),
+            None if control.is_cancelled() => Err(RecoverError::Cancelled {
+                settled: done - open,
+                left: total - done + open,
+            }),
+            None => Ok(done),
         }
     }
 
-    /// Everything that is left of one person, oldest run first.
+    /// Everything that is left of one person, oldest run first, until somebody asks to stop; what was settled, and
+    /// whether that is all.
     async fn settle_all_of(
         &self,
         left: Vec<Unfinished>,
         leader: &Pushing,
         control: &RunControl,
-    ) -> Result<Vec<String>, RecoverError> {
-        let mut sentences = Vec::new();
+    ) -> (Vec<Settled>, End) {
+        let mut settled = Vec::new();
+        let mut is_settled = true;
         for person in left {
             // All of them take turns with each other and look again at common moments.
             let pushing = Pushing {
@@ -188,46 +324,72 @@ impl Engine {
                 began: leader.began,
                 ..self.pushing(person.run.clone(), control)
             };
-            let mut turn = Turn::take(&pushing.slots).await;
-            let mut ended = self.settle_person(&pushing, &person, &mut turn).await?;
-            if ended.settled && ended.stop.is_none() {
-                ended = pushing.without_doubled(&person, ended).await;
-            }
-            // After any other ending what is there may be somebody else's in part, and an undo works it out from the writes.
-            let after = if ended.settled && ended.outcome.is_as_planned() {
-                pushing.state_of(&person).await?.map(|chain| chain.stamp())
-            } else {
-                None
+            // Whoever waits for a turn is not under way yet.
+            let turn = tokio::select! {
+                biased;
+                () = control.cancelled() => return (settled, End::NotReached),
+                turn = next_turn_of(&pushing, control) => turn,
             };
-            let sentence = format!(
-                "{}: interrupted in run {}; {}",
-                person.person.upn.shown(),
-                person.run,
-                ended.detail
-            );
-            let record = StepRecord {
-                run: person.run.clone(),
-                person: person.person.clone(),
-                change: person.change,
-                outcome: ended.outcome,
-                detail: format!("interrupted; {}", ended.detail),
-                hint: ended.hint,
-                settled: ended.settled,
-                after,
-                at: self.now(),
-            };
-            self.store.journal().step(record).await?;
-            if let Some(stop) = ended.stop {
-                return Err(RecoverError::Stopped(match stop {
-                    StopReason::Refused { message, .. }
-                    | StopReason::Storage(message)
-                    | StopReason::Brake(message) => message,
-                    StopReason::Cancelled => sentence,
-                }));
+            match self.look_after(&pushing, person, turn).await {
+                Ok((one, is_over)) => {
+                    settled.push(one);
+                    is_settled &= is_over;
+                }
+                Err(error) => return (settled, End::Trouble(error)),
             }
-            sentences.push(sentence);
         }
-        Ok(sentences)
+        (settled, End::Over { is_settled })
+    }
+
+    /// What one run has left of one person; true if nothing of it is left any more.
+    async fn look_after(
+        &self,
+        pushing: &Pushing,
+        person: Unfinished,
+        mut turn: Turn,
+    ) -> Result<(Settled, bool), RecoverError> {
+        let mut ended = self.settle_person(pushing, &person, &mut turn).await?;
+        if ended.settled && ended.stop.is_none() {
+            ended = pushing.without_doubled(&person, ended).await;
+        }
+        // After any other ending what is there may be somebody else's in part, and an undo works it out from the writes.
+        let after = if ended.settled && ended.outcome.is_as_planned() {
+            pushing.state_of(&person).await?.map(|chain| chain.stamp())
+        } else {
+            None
+        };
+        let record = StepRecord {
+            run: person.run.clone(),
+            person: person.person.clone(),
+            change: person.change,
+            outcome: ended.outcome,
+            detail: format!("interrupted; {}", ended.detail),
+            hint: ended.hint,
+            settled: ended.settled,
+            after,
+            at: self.now(),
+        };
+        self.store.journal().step(record).await?;
+        let settled = Settled {
+            run: person.run,
+            person: person.person,
+            outcome: ended.outcome,
+            detail: ended.detail,
+        };
+        match ended.stop {
+            None => Ok((settled, ended.settled)),
+            Some(StopReason::Refused { is_access, message }) => {
+                Err(RecoverError::Stopped { is_access, message })
+            }
+            Some(StopReason::Storage(message) | StopReason::Brake(message)) => Err(RecoverError::Stopped {
+                is_access: false,
+                message,
+            }),
+            Some(StopReason::Cancelled) => Err(RecoverError::Stopped {
+                is_access: false,
+                message: settled.sentence(),
+            }),
+        }
     }
 
     async fn settle_person(

@@ -51,7 +51,7 @@ impl Engine {
     ) -> Result<RunReport, ApplyError> {
         self.check_origin(&plan.schema, TIDY_SCHEMA, &plan.profile)?;
         plan.check(limits)?;
-        self.recover().await?;
+        self.recover_watched(control, &events).await?;
         let kind = plan.purpose.kind();
         let control = match &plan.purpose {
             Purpose::Clean => control.clone().of_kind(RunKind::Clean),

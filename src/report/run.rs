@@ -19,6 +19,17 @@ pub fn write_json(out: &mut dyn Write, event: &RunEvent) -> io::Result<()> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum JsonEvent<'a> {
+    Settling {
+        total: u64,
+    },
+    Settled {
+        run: &'a str,
+        person: &'a PersonRef,
+        outcome: Outcome,
+        detail: &'a str,
+        done: u64,
+        total: u64,
+    },
     Started {
         run: &'a str,
         at: String,
@@ -50,6 +61,15 @@ enum JsonEvent<'a> {
 impl<'a> JsonEvent<'a> {
     fn of(event: &'a RunEvent) -> Self {
         match event {
+            RunEvent::Settling { total } => Self::Settling { total: *total },
+            RunEvent::Settled { settled, done, total } => Self::Settled {
+                run: settled.run.as_str(),
+                person: &settled.person,
+                outcome: settled.outcome,
+                detail: &settled.detail,
+                done: *done,
+                total: *total,
+            },
             RunEvent::Started {
                 run,
                 at,
@@ -191,6 +211,41 @@ pub fn duration(span: Duration) -> String {
 mod tests {
     use super::*;
     use crate::domain::ids::RunId;
+    use crate::domain::run::Settled;
+
+    #[test]
+    fn what_an_interrupted_run_had_left_is_told_in_events_of_its_own() {
+        let person = PersonRef {
+            name: "Ada Byron".into(),
+            upn: "ada@x.example".into(),
+            mail: None,
+            source: crate::domain::ids::SourceId::new("1"),
+            target: Some(crate::domain::ids::TargetId::new("a")),
+            user_name: None,
+        };
+        let settled = Settled {
+            run: RunId::new("r0"),
+            person,
+            outcome: Outcome::Updated,
+            detail: "pushed again".into(),
+        };
+        let mut out = Vec::new();
+        let (done, total) = (1, 20_000);
+        write_json(&mut out, &RunEvent::Settling { total }).expect("memory");
+        let event = RunEvent::Settled { settled, done, total };
+        write_json(&mut out, &event).expect("memory");
+        assert_eq!(
+            String::from_utf8(out).expect("UTF-8"),
+            concat!(
+                r#"{"event":"settling","total":20000}"#,
+                "\n",
+                r#"{"event":"settled","run":"r0","person":{"name":"Ada Byron","upn":"ada@x.example","mail":null,"#,
+                r#""entra_id":"1","servicenow_sys_id":"a","user_name":null},"outcome":"updated","#,
+                r#""detail":"pushed again","done":1,"total":20000}"#,
+                "\n"
+            )
+        );
+    }
 
     #[test]
     fn the_last_line_of_a_run_has_the_documented_shape() {

@@ -104,6 +104,15 @@ pub fn number(value: u64) -> String {
     grouped
 }
 
+/// "1 avatar", "3 avatars".
+pub fn avatars(count: u64) -> String {
+    if count == 1 {
+        "1 avatar".into()
+    } else {
+        format!("{} avatars", number(count))
+    }
+}
+
 /// "1 person", "2 people".
 pub fn people(count: u64) -> String {
     if count == 1 {

@@ -5,6 +5,7 @@
 mod explaining;
 mod looking_back;
 mod painting;
+mod removing;
 mod running;
 
 use std::future::Future;
@@ -124,16 +125,17 @@ impl Effects {
 
     /// Settles what an interrupted run has left, if it has left anything, may be written and nobody else is writing; and
     /// says whether a run that was cut short has left something to do.
-    pub fn look_for_unfinished(&self, may_write: bool) {
-        let (services, mailbox) = (self.services.clone(), self.mailbox.clone());
-        self.beside(async move {
-            let settled = if may_write {
-                settle_left_over(&services, &mailbox).await
-            } else {
-                0
-            };
-            looking_back::tell_unfinished(&services.engine, &mailbox, settled).await;
-        });
+    pub fn look_for_unfinished(&mut self, may_write: bool) {
+        if may_write {
+            self.running.settle_left_over();
+        } else {
+            self.tell_unfinished();
+        }
+    }
+
+    fn tell_unfinished(&self) {
+        let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+        self.beside(async move { looking_back::tell_unfinished(&engine, &mailbox, 0).await });
     }
 
     /// Does one thing. What concerns the terminal is not done here.
@@ -198,10 +200,15 @@ impl Effects {
             Effect::Apply { plan, who } => self.running.apply(*plan, &who),
             Effect::Tidy { plan, continues } => self.running.tidy(*plan, continues),
             Effect::Release(what) => self.release(what),
-            Effect::ReadUnfinished => {
+            Effect::ReadRemovals => {
                 let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
-                self.beside(async move { looking_back::tell_unfinished(&engine, &mailbox, 0).await });
+                self.beside(async move { removing::read(&engine, &mailbox).await });
             }
+            Effect::Decide { removals, word } => {
+                let (engine, mailbox) = (Arc::clone(&self.services.engine), self.mailbox.clone());
+                self.beside(async move { removing::decide(&engine, &mailbox, removals, word).await });
+            }
+            Effect::ReadUnfinished => self.tell_unfinished(),
             Effect::ReadRuns(at) => self.beside(looking_back::read_runs(
                 Arc::clone(&self.services.engine),
                 self.mailbox.clone(),
@@ -478,31 +485,6 @@ impl Effects {
 fn stop(token: &mut Option<CancellationToken>) {
     if let Some(token) = token.take() {
         token.cancel();
-    }
-}
-
-/// Settles what an interrupted run has left; how many people that were.
-async fn settle_left_over(services: &Services, mailbox: &Mailbox) -> u64 {
-    // Whoever writes next says why, if it cannot be read.
-    if !matches!(services.engine.has_left_over().await, Ok(true)) {
-        return 0;
-    }
-    let open = services.writer.clone();
-    let Ok(Ok(writer)) = tokio::task::spawn_blocking(move || open()).await else {
-        mailbox.post(Message::Said(
-            "an interrupted run has left something; the next run settles it".into(),
-        ));
-        return 0;
-    };
-    match writer.recover().await {
-        Ok(settled) => settled.len() as u64,
-        Err(error) => {
-            mailbox.post(Message::Trouble(Trouble {
-                what: format!("what an interrupted run has left is not settled: {error}"),
-                hint: Some("the next run tries again".into()),
-            }));
-            0
-        }
     }
 }
 

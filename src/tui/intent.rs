@@ -52,6 +52,14 @@ pub enum Intent {
     Resume,
     /// Whoever is passed over is tried again; without anybody, the quarantine ends.
     Release,
+    /// Avatars that may go because the photo is gone.
+    Removals,
+    /// The next run may remove the marked avatars.
+    Approve,
+    /// The marked avatars stay.
+    Keep,
+    /// What was said about the marked avatars does not hold any more.
+    TakeBack,
     /// The runs of the past.
     History,
     /// What lies behind the row of the history: the people of a run, a person in the table.
@@ -131,8 +139,16 @@ pub enum Context {
     People,
     /// The runs of the past, and the people of one of them.
     History,
-    /// The people, and the history: what is a list with tabs.
+    /// The people, and the history: what can be filtered and taken back.
     Lists,
+    /// Avatars that may go because the photo is gone.
+    Removals,
+    /// The people, the history and the removals: what is a list with tabs.
+    Tabs,
+    /// The people and the removals: what can be marked.
+    Marks,
+    /// The history and the removals: what leads on to somebody in the table.
+    Leads,
     /// A plan that waits for an answer: of a push, of a cleaning or of an undo.
     Plan,
     /// A run.
@@ -140,16 +156,27 @@ pub enum Context {
 }
 
 impl Context {
+    /// Every place in which a screen can be.
+    const PLACES: [Self; 5] = [Self::People, Self::History, Self::Removals, Self::Plan, Self::Run];
+
     /// True if what has a meaning in this place has one `here`.
     pub fn holds(self, here: Self) -> bool {
         self == here
-            || self == Self::Everywhere
-            || (self == Self::Lists && matches!(here, Self::People | Self::History))
+            || match self {
+                Self::Everywhere => true,
+                Self::Lists => matches!(here, Self::People | Self::History),
+                Self::Tabs => matches!(here, Self::People | Self::History | Self::Removals),
+                Self::Marks => matches!(here, Self::People | Self::Removals),
+                Self::Leads => matches!(here, Self::History | Self::Removals),
+                Self::People | Self::History | Self::Removals | Self::Plan | Self::Run => false,
+            }
     }
 
     /// True if there is a screen on which both hold.
     pub fn meets(self, other: Self) -> bool {
-        self.holds(other) || other.holds(self)
+        Self::PLACES
+            .into_iter()
+            .any(|here| self.holds(here) && other.holds(here))
     }
 }
 
@@ -192,7 +219,7 @@ const fn entry(
     }
 }
 
-use Context::{Everywhere, History, Lists, People, Plan, Run};
+use Context::{Everywhere, Leads, Lists, Marks, People, Plan, Removals, Run, Tabs};
 
 /// Every intent, in the order in which help lists them.
 #[rustfmt::skip]
@@ -203,18 +230,18 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::PageDown, "page_down", "one screenful down", "", Everywhere, &["pagedown", "ctrl-f"], ""),
     entry(Intent::First, "first", "to the first row", "", Everywhere, &["home", "<"], ""),
     entry(Intent::Last, "last", "to the last row", "", Everywhere, &["end", "G", ">"], ""),
-    entry(Intent::Left, "left", "one to the left: a person of the contact sheet, a tab of the table", "", Lists, &["left", "h"], ""),
-    entry(Intent::Right, "right", "one to the right", "", Lists, &["right", "l"], ""),
-    entry(Intent::NextTab, "next_tab", "next tab", "", Lists, &["tab"], "avatar-sync status status:VERDICT"),
-    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", Lists, &["backtab"], ""),
+    entry(Intent::Left, "left", "one to the left: a person of the contact sheet, a tab of the table", "", Tabs, &["left", "h"], ""),
+    entry(Intent::Right, "right", "one to the right", "", Tabs, &["right", "l"], ""),
+    entry(Intent::NextTab, "next_tab", "next tab", "", Tabs, &["tab"], "avatar-sync status status:VERDICT"),
+    entry(Intent::PreviousTab, "previous_tab", "previous tab", "", Tabs, &["backtab"], ""),
     entry(Intent::Filter, "filter", "filter people", "filter", Lists, &["/"], "avatar-sync status FILTER"),
     entry(Intent::Sort, "sort", "sort by the next column", "", People, &["s"], ""),
     entry(Intent::Reverse, "reverse", "turn the order round", "", People, &["i"], ""),
-    entry(Intent::Mark, "mark", "mark, and go on", "mark", People, &["space"], ""),
+    entry(Intent::Mark, "mark", "mark, and go on", "mark", Marks, &["space"], ""),
     entry(Intent::MarkRange, "mark_range", "mark a range: from here to where it is pressed again", "", People, &["v"], ""),
-    entry(Intent::MarkShown, "mark_shown", "mark all that are shown", "", People, &["a"], ""),
-    entry(Intent::UnmarkAll, "unmark_all", "unmark everybody", "", People, &["A"], ""),
-    entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", People, &["*"], ""),
+    entry(Intent::MarkShown, "mark_shown", "mark all that are shown", "", Marks, &["a"], ""),
+    entry(Intent::UnmarkAll, "unmark_all", "unmark everybody", "", Marks, &["A"], ""),
+    entry(Intent::InvertMarks, "invert_marks", "turn the marks of all that are shown round", "", Marks, &["*"], ""),
     entry(Intent::Push, "push", "push the marked people's photos, after showing the plan", "push", People, &["p"], "avatar-sync push PERSON"),
     entry(Intent::FullRun, "full_run", "full run: scan, plan, and ask", "full run", People, &["S"], "avatar-sync sync"),
     entry(Intent::Clean, "clean", "clean: stored pictures that nobody sees, after showing the plan", "clean", People, &["C"], "avatar-sync clean --dry-run"),
@@ -246,7 +273,10 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::Stop, "stop", "stop scanning or comparing", "", People, &["x"], ""),
     entry(Intent::Copy, "copy", "copy something about this person", "", People, &["y"], "avatar-sync show PERSON --json"),
     entry(Intent::Open, "open", "open this person's record", "", People, &["o"], ""),
-    entry(Intent::Follow, "follow", "the people of a run; from a person on to the table", "open", History, &["enter"], "avatar-sync history RUN"),
+    entry(Intent::Follow, "follow", "the people of a run; from a person on to the table", "open", Leads, &["enter"], "avatar-sync history RUN"),
+    entry(Intent::Approve, "approve", "approve: the next run may remove the marked avatars, after a question", "approve", Removals, &["p"], "avatar-sync removals approve PERSON"),
+    entry(Intent::Keep, "keep", "keep the marked avatars as long as nothing changes", "keep", Removals, &["n"], "avatar-sync removals reject PERSON"),
+    entry(Intent::TakeBack, "take_back", "take back what was said about the marked avatars", "take back", Removals, &["u"], "avatar-sync removals withdraw PERSON"),
     entry(Intent::Accept, "accept", "yes, do it", "do it", Plan, &["enter", "y"], ""),
     entry(Intent::PushSuspicious, "push_suspicious", "put suspicious photos into the plan, or leave them out again", "suspicious", Plan, &["w"], "avatar-sync sync --push-suspicious"),
     entry(Intent::Pause, "pause", "pause the run, or go on", "pause", Run, &["space", "p"], ""),
@@ -254,6 +284,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(Intent::ShowFailed, "show_failed", "go to the people who failed", "failed", Run, &["f"], "avatar-sync history RUN"),
     entry(Intent::ShowRun, "show_run", "the run under way, or the last one", "", Everywhere, &["ctrl-r"], "avatar-sync history"),
     entry(Intent::History, "history", "history: every run, with the old and the new faces", "history", Everywhere, &["H"], "avatar-sync history"),
+    entry(Intent::Removals, "removals", "removals: avatars that may go because the photo is gone", "removals", Everywhere, &["X"], "avatar-sync removals"),
     entry(Intent::Palette, "palette", "all actions by name", "command", Everywhere, &[":"], ""),
     entry(Intent::Log, "log", "the requests made", "", Everywhere, &["@"], ""),
     entry(Intent::About, "about", "what is configured, and what this terminal can do", "", Everywhere, &["ctrl-a"], "avatar-sync info"),

@@ -77,6 +77,10 @@ fn merged(last: Option<&mut Message>, message: Message) -> Option<Message> {
 }
 
 fn add(known: &mut RunNews, news: RunNews) {
+    if news.settling.is_some() {
+        known.settling = news.settling;
+    }
+    known.settled.extend(news.settled);
     if news.started.is_some() {
         known.started = news.started;
     }

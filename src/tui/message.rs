@@ -18,6 +18,7 @@ use crate::connector::http::RequestRecord;
 use crate::domain::anatomy::Colleagues;
 use crate::domain::brake::parking::Parked;
 use crate::domain::brake::quarantine::Quarantine;
+use crate::domain::brake::removal::{StagedRemoval, Word};
 use crate::domain::comparison::Verdict;
 use crate::domain::explanation::Explanation;
 use crate::domain::ids::{RunId, SourceId, TargetId};
@@ -28,7 +29,7 @@ use crate::domain::plan::Plan;
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::TidyPlan;
-use crate::engine::PastFace;
+use crate::engine::{PastFace, Removals};
 use crate::graphics::{Canvas, Drawable};
 use crate::report::text::number;
 use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter, RunCursor, RunKind};
@@ -159,7 +160,11 @@ pub enum Message {
         quarantine: Option<Quarantine>,
         /// Whom runs pass over for a while.
         parked: Vec<Parked>,
+        /// How many removals wait for somebody's word.
+        waiting: u64,
     },
+    /// What there is to know of avatars that may go because the photo is gone.
+    Removals(Result<Box<Removals>, Trouble>),
     /// Whether a run was cut short and has left something to do; at the start, and after each run.
     Unfinished {
         /// People whose push had begun and was brought to an end a moment ago.
@@ -167,8 +172,10 @@ pub enum Message {
         /// The newest such run.
         left: Option<Box<Unfinished>>,
     },
-    /// News of the run under way, all since the last ones.
+    /// News of the run under way, all since the last ones; also of the settling of what an interrupted one has left.
     Run(RunNews),
+    /// What an interrupted run had left is settled, without a run after it; or it is not, and why.
+    SettlingEnded(Result<(), Trouble>),
     /// The run is over, or could not begin.
     RunEnded(Result<RunEnd, Trouble>),
     /// How the traffic is doing.
@@ -283,12 +290,25 @@ pub struct PaintKey {
 /// What a run has done since the last news.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunNews {
+    /// How far it has been looked after what an interrupted run has left.
+    pub settling: Option<Settling>,
+    /// Whom that was, in order.
+    pub settled: Vec<StepDone>,
     /// The beginning, if it began.
     pub started: Option<RunStarted>,
     /// People counted by outcome.
     pub counted: Summary,
     /// People who were pushed, or for whom it did not work, in order.
     pub steps: Vec<StepDone>,
+}
+
+/// How far it has been looked after what an interrupted run has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settling {
+    /// People looked after.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
 }
 
 /// How a run began.
@@ -304,7 +324,7 @@ pub struct RunStarted {
     pub steps: u64,
 }
 
-/// One step of a run.
+/// One step of a run, or of the settling before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepDone {
     /// When.
@@ -408,6 +428,15 @@ pub enum Effect {
     },
     /// Say what slows the profile down, and whether a run was cut short and has left something to do.
     ReadUnfinished,
+    /// Read what there is to know of avatars that may go because the photo is gone.
+    ReadRemovals,
+    /// Say something about staged removals, as they were shown.
+    Decide {
+        /// Which.
+        removals: Vec<StagedRemoval>,
+        /// What is said.
+        word: Word,
+    },
     /// End the quarantine, or try these people again in the next run.
     Release(Release),
     /// Carry a plan out.

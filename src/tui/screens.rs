@@ -6,6 +6,7 @@ pub mod past;
 pub mod people;
 pub mod person;
 pub mod plan;
+pub mod removals;
 pub mod run;
 pub mod sheet;
 pub mod tidy;

@@ -8,7 +8,7 @@ use super::looked::PersonLook;
 use super::message::{Effect, Trouble};
 use super::pictures::Looked;
 use super::screens::people::Origin;
-use super::screens::{history, past, person, plan, sheet, tidy, zoom};
+use super::screens::{history, past, person, plan, removals, sheet, tidy, zoom};
 use super::state::{Effects, Screen, State};
 use crate::domain::ids::SourceId;
 use crate::domain::run::PersonRef;
@@ -48,6 +48,8 @@ pub fn fit(state: &mut State) {
     state.history.runs.keep_in_sight();
     state.past.people.height = past::rows(state);
     state.past.people.keep_in_sight();
+    state.removals.height = past::rows(state);
+    state.removals.keep_in_sight();
     let picture = match state.screen {
         Screen::Zoom => zoom::picture(state).as_size(),
         Screen::Plan | Screen::Tidy | Screen::Person => layout::THUMBNAIL,
@@ -108,8 +110,8 @@ fn is_missing_neighbour(state: &State) -> bool {
 fn in_sight(state: &State) -> Vec<PersonRef> {
     match state.screen {
         Screen::Plan => plan::faces(state),
-        // Their faces are of the past.
-        Screen::Tidy | Screen::History | Screen::Past => Vec::new(),
+        // Their faces are of the past, or of one side alone.
+        Screen::Tidy | Screen::History | Screen::Past | Screen::Removals => Vec::new(),
         _ => state.people.current_person().into_iter().collect(),
     }
 }
@@ -117,7 +119,7 @@ fn in_sight(state: &State) -> Vec<PersonRef> {
 /// Whose pictures may be in sight next.
 fn nearly_in_sight(state: &State) -> Vec<PersonRef> {
     match state.screen {
-        Screen::Plan | Screen::Tidy | Screen::History | Screen::Past => Vec::new(),
+        Screen::Plan | Screen::Tidy | Screen::History | Screen::Past | Screen::Removals => Vec::new(),
         _ => state.people.neighbours(NEIGHBOURS),
     }
 }
@@ -173,6 +175,7 @@ pub fn paint_around(state: &mut State) -> Effects {
         Screen::Zoom => zoom::paint(state),
         Screen::Tidy => tidy::show_faces(state),
         Screen::Past => past::paint(state),
+        Screen::Removals => removals::paint(state),
         Screen::Person => {
             let mut effects = paint_pairs(state);
             effects.extend(person::paint(state));

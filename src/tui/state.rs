@@ -18,6 +18,7 @@ use super::screens::past::PastScreen;
 use super::screens::people::People;
 use super::screens::person::PersonScreen;
 use super::screens::plan::PlanScreen;
+use super::screens::removals::RemovalsScreen;
 use super::screens::run::RunScreen;
 use super::screens::sheet::Sheet;
 use super::screens::tidy::TidyScreen;
@@ -74,6 +75,8 @@ pub enum Screen {
     History,
     /// The people of a run of the past.
     Past,
+    /// Avatars that may go because the photo is gone.
+    Removals,
     /// The requests made.
     Log,
 }
@@ -184,6 +187,8 @@ pub struct State {
     pub history: HistoryScreen,
     /// The people of one of them.
     pub past: PastScreen,
+    /// Avatars that may go because the photo is gone.
+    pub removals: RemovalsScreen,
     /// Faces of the past, and of now beside them.
     pub faces: Faces,
     /// The run.
@@ -237,6 +242,7 @@ impl State {
             tidy: TidyScreen::default(),
             history: HistoryScreen::default(),
             past: PastScreen::default(),
+            removals: RemovalsScreen::default(),
             faces: Faces::default(),
             run: RunScreen::default(),
             quarantine: None,
@@ -261,6 +267,8 @@ impl State {
             Screen::Plan | Screen::Tidy => Context::Plan,
             Screen::Run => Context::Run,
             Screen::History | Screen::Past => Context::History,
+            Screen::Removals if self.removals.question.is_some() => Context::Plan,
+            Screen::Removals => Context::Removals,
             Screen::Log => Context::Everywhere,
         }
     }

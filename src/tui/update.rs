@@ -14,7 +14,7 @@ use super::mouse;
 use super::pictures::Looked;
 use super::screens::people::{Origin, QUERY_LIMIT};
 use super::screens::tidy::TidyScreen;
-use super::screens::{history, past, person, plan, run, sheet, tidy, zoom};
+use super::screens::{history, past, person, plan, removals, run, sheet, tidy, zoom};
 use super::sight::{ask_around, ask_in_sight, fit, looked, moved, paint_around, show};
 use super::state::{Comparing, Effects, ScanState, Screen, State};
 use crate::domain::brake::parking::Parked;
@@ -44,6 +44,7 @@ pub fn update(state: &mut State, message: Message) -> Effects {
                 Screen::Tidy => effects.extend(tidy::show_faces(state)),
                 Screen::History => effects.extend(history::read(state)),
                 Screen::Past => effects.extend(past::follow(state)),
+                Screen::Removals => effects.extend(removals::follow(state)),
                 _ => {}
             }
             effects
@@ -118,6 +119,9 @@ pub fn update(state: &mut State, message: Message) -> Effects {
             if state.screen == Screen::Past {
                 effects.extend(past::ask(state));
             }
+            if state.screen == Screen::Removals {
+                effects.extend(removals::ask(state));
+            }
             effects
         }
         Message::Rested(_) => Vec::new(),
@@ -144,12 +148,19 @@ pub fn update(state: &mut State, message: Message) -> Effects {
         Message::Runs { at, result } => history::runs(state, &at, result),
         Message::RunPeople { at, result } => past::people(state, &at, result),
         Message::Face { key, face, words } => past::face(state, key, face, words),
-        Message::Standing { quarantine, parked } => {
+        Message::Standing {
+            quarantine,
+            parked,
+            waiting,
+        } => {
             standing(state, quarantine, parked);
+            state.removals.waiting = waiting;
             Vec::new()
         }
+        Message::Removals(result) => removals::read(state, result),
         Message::Unfinished { settled, left } => plan::unfinished(state, settled, left),
         Message::Run(news) => run::news(state, news),
+        Message::SettlingEnded(result) => run::settled(state, result),
         Message::RunEnded(result) => run::ended(state, result),
         Message::Lanes(lanes) => {
             state.lanes = lanes;
@@ -199,6 +210,9 @@ fn on_key(state: &mut State, key: Key) -> Effects {
     }
     if state.screen == Screen::Tidy && state.tidy.takes(key) && is_visible {
         return tidy::typed(state, key);
+    }
+    if state.screen == Screen::Removals && state.removals.takes(key) && is_visible {
+        return removals::typed(state, key);
     }
     state.notice = None;
     match state.keymap.intent(key, state.context()) {
@@ -349,6 +363,8 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         }
         (Intent::History | Intent::Back, Screen::History) => show(state, state.list),
         (Intent::History, _) => history::open(state),
+        (Intent::Removals, Screen::Removals) if state.removals.question.is_none() => show(state, state.list),
+        (Intent::Removals, screen) if screen != Screen::Removals => removals::open(state),
         (Intent::ShowRun, _) => {
             if state.run.is_known() {
                 let mut effects = plan::drop_it(state);
@@ -374,6 +390,7 @@ pub fn perform(state: &mut State, intent: Intent) -> Effects {
         (_, Screen::Run) => run::perform(state, intent),
         (_, Screen::History) => history::perform(state, intent),
         (_, Screen::Past) => past::perform(state, intent),
+        (_, Screen::Removals) => removals::perform(state, intent),
         (_, Screen::Log) => {
             state.log.perform(intent);
             Vec::new()
@@ -600,6 +617,7 @@ fn scanned(state: &mut State, result: Result<Box<Scanned>, Trouble>) -> Effects 
             state.problems = problems;
             let mut effects = moved(state);
             effects.push(Effect::PrepareSearch(Arc::clone(&state.people.listing)));
+            effects.extend(removals::outdate(state));
             let undecided = state.people.listing.counts().of(Verdict::Undecided);
             if undecided <= COMPARED_UNASKED {
                 effects.extend(compare_few(state));

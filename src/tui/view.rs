@@ -13,7 +13,7 @@ use super::layout;
 use super::pen::{self, Pen};
 use super::screens::people::Origin;
 use super::screens::run::Phase;
-use super::screens::{history, log, past, people, person, plan, run, sheet, tidy, zoom};
+use super::screens::{history, log, past, people, person, plan, removals, run, sheet, tidy, zoom};
 use super::state::{Comparing, ScanState, Screen, State, Tone};
 use super::theme::Theme;
 use crate::connector::{LaneState, PauseReason};
@@ -40,6 +40,7 @@ pub fn view(state: &State, buffer: &mut Buffer, placements: &mut Placements) {
         Screen::Run => run::view::draw(state, buffer, body),
         Screen::History => history::view::draw(state, buffer, body),
         Screen::Past => past::view::draw(state, buffer, placements),
+        Screen::Removals => removals::view::draw(state, buffer, placements, body),
         Screen::Log => log::view::draw(state, buffer, body),
     }
     footer(state, buffer, foot);
@@ -251,12 +252,13 @@ fn what_goes_on(state: &State) -> Vec<String> {
     let dot = state.theme.sign(" · ", " - ");
     if state.run.is_under_way() && state.screen != Screen::Run {
         let run = &state.run;
-        let word = if run.phase == Phase::Paused {
-            "run paused at"
-        } else {
-            "run"
+        let word = match run.phase {
+            Phase::Paused => "run paused at",
+            _ if run.settling.is_some() => "settling",
+            _ => "run",
         };
-        return vec![format!("{word} {} of {}", number(run.done), number(run.steps))];
+        let (done, steps) = run.figures();
+        return vec![format!("{word} {} of {}", number(done), number(steps))];
     }
     let doing = match (&state.scan, &state.comparing) {
         (ScanState::Scanning(Some(news)), _) => Some((format!("{} ", news.what), news.figures())),
@@ -321,6 +323,10 @@ fn footer(state: &State, buffer: &mut Buffer, area: Rect) {
     pen.skip(1);
     let marked = state.people.marks.count() as u64;
     if marked > 0 && state.context() == Context::People {
+        pen.write(&format!("{} marked  ", number(marked)), theme.marked());
+    }
+    let marked = state.removals.marks.len() as u64;
+    if marked > 0 && state.context() == Context::Removals {
         pen.write(&format!("{} marked  ", number(marked)), theme.marked());
     }
     if state.shows_list() && state.people.is_typing {
@@ -389,7 +395,7 @@ fn length_of(hints: &[(Intent, String, &'static str)]) -> usize {
 
 /// Leaves out the hints that can be missed best until the others find room; help is never left out.
 fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
-    const MISSED_LEAST: [Intent; 11] = [
+    const MISSED_LEAST: [Intent; 13] = [
         Intent::Zoom,
         Intent::Report(1),
         Intent::Manager,
@@ -401,6 +407,8 @@ fn leave_out(hints: &mut Vec<(Intent, String, &'static str)>, room: usize) {
         Intent::Push,
         Intent::Down,
         Intent::Circles,
+        Intent::NextTab,
+        Intent::Follow,
     ];
     for intent in MISSED_LEAST {
         if length_of(hints) + 2 * hints.len().saturating_sub(1) <= room {
@@ -478,6 +486,9 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
             if state.unfinished.is_some() {
                 hints.push(word(Intent::Resume));
             }
+            if state.removals.waiting > 0 {
+                hints.push(word(Intent::Removals));
+            }
             if state.run.is_known() {
                 hints.push((Intent::ShowRun, "run"));
             }
@@ -513,6 +524,7 @@ fn hints(state: &State) -> Vec<(Intent, &'static str)> {
         Screen::Run => run::view::hints(state),
         Screen::History => history::view::hints(state),
         Screen::Past => past::view::hints(state),
+        Screen::Removals => removals::view::hints(state),
         Screen::Log => vec![
             (Intent::Up, "older"),
             (Intent::Down, "newer"),

@@ -9,6 +9,7 @@ use avatar_sync::sandbox::{Latency, SandboxOptions};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::common::people::company;
 use crate::common::{SKETCHED, Stage};
 use crate::{PATIENCE, Running, tried};
 
@@ -211,4 +212,84 @@ fn a_signal_while_it_sleeps_or_waits_for_another_run_ends_it_at_once() {
     assert_eq!(code, 130, "{said}");
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     tried("I5", 4);
+}
+
+/// A run over this many people, killed when many of them were under way.
+fn crashed(stage: &Stage) {
+    let program = Running::start(stage, &[], &["sync", "--yes", "--json"]);
+    wait_for_uploads(stage, 100);
+    drop(program);
+}
+
+#[test]
+fn a_signal_while_a_crash_is_settled_leaves_the_rest_for_the_next_start_and_begins_no_run() {
+    let stage = company(80);
+    let before = avatars(&stage);
+    crashed(&stage);
+    let runs = stage.run(&["history", "--json"]).events().len();
+
+    // One at work, and at most thirty-two under way: some have not had their turn when the first one is done.
+    let few = [("AVATAR_SYNC_LIMITS_PUSHES_IN_FLIGHT", "1")];
+    let mut program = Running::start(&stage, &few, &["sync", "--yes", "--json"]);
+    let total = program.wait_for(r#""event":"settling""#);
+    let total: Value = serde_json::from_str(&total).expect("JSON");
+    let total = total["total"].as_u64().expect("a number");
+    assert!(total > 33, "{total} people were under way");
+    program.wait_for(r#""event":"settled""#);
+    program.signal(Signal::INT);
+    let asked = Instant::now();
+    let (code, said) = program.end();
+    assert!(asked.elapsed() < LIMIT, "{:?}", asked.elapsed());
+    assert_eq!(code, 130, "{said}");
+    assert!(said.contains("stopping after what is under way"), "{said}");
+    let settled: Vec<Value> = said
+        .lines()
+        .filter(|line| line.contains(r#""event":"settled""#))
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    for (position, event) in settled.iter().enumerate() {
+        assert_eq!(event["done"], position as u64 + 1, "{event}");
+        assert_eq!(event["total"], total, "{event}");
+        assert_ne!(event["outcome"], "failed", "{event}");
+    }
+    let left = total - settled.len() as u64;
+    assert!(left > 0, "{said}");
+    assert!(
+        said.contains("cancelled; of what an interrupted run has left"),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("settled, {left} ")),
+        "{left} are left:\n{said}"
+    );
+    assert!(said.contains("the run itself has not begun"), "{said}");
+    assert!(!said.contains(r#""event":"started""#), "{said}");
+    assert_eq!(
+        stage.run(&["history", "--json"]).events().len(),
+        runs,
+        "no run begins"
+    );
+    nobody_has_lost_a_picture(&before, &stage);
+
+    // The next start settles exactly the others, says so in words, and goes on.
+    let next = stage.run(&["sync", "--yes"]).expect_code(0);
+    let words = format!(
+        "settling what an interrupted run has left: {}",
+        if left == 1 {
+            "1 person".to_owned()
+        } else {
+            format!("{left} people")
+        }
+    );
+    assert!(next.stderr.contains(&words), "{words}:\n{}", next.stderr);
+    assert_eq!(
+        next.stderr.matches("interrupted in run").count() as u64,
+        left,
+        "{}",
+        next.stderr
+    );
+    nothing_is_half_done(&before, &stage);
+    let status = stage.run(&["status", "--json"]).expect_code(0).json();
+    assert_eq!(status["counts"], json!({"in_sync": 80}), "{}", status["counts"]);
+    tried("I5", 1);
 }

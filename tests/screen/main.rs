@@ -14,6 +14,7 @@ mod hostile;
 mod past;
 mod pictures;
 mod pretending;
+mod removing;
 mod show;
 mod starting;
 mod support;

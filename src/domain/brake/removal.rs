@@ -92,6 +92,51 @@ pub enum Decision {
     },
 }
 
+/// What somebody says about staged removals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// The next run may carry them out.
+    Approve,
+    /// The avatars stay.
+    Keep,
+    /// Whatever was said does not hold any more; they wait again.
+    TakeBack,
+}
+
+impl Word {
+    /// The decision that comes of it when this user says it at this moment.
+    pub fn decision(self, at: Timestamp, by: String) -> Decision {
+        match self {
+            Self::Approve => Decision::Approved { at, by },
+            Self::Keep => Decision::Rejected { at, by },
+            Self::TakeBack => Decision::Waiting,
+        }
+    }
+
+    /// True if it says something new of a removal about which this was said last.
+    pub fn changes(self, decision: &Decision) -> bool {
+        !matches!(
+            (self, decision),
+            (Self::Approve, Decision::Approved { .. })
+                | (Self::Keep, Decision::Rejected { .. })
+                | (Self::TakeBack, Decision::Waiting)
+        )
+    }
+
+    /// What has been done about so many avatars, in one sentence.
+    pub fn sentence(self, avatars: &str) -> String {
+        match self {
+            Self::Approve => {
+                format!("{avatars} approved; the next run removes what has not changed until then")
+            }
+            Self::Keep => format!("{avatars} kept, as long as nothing changes"),
+            Self::TakeBack => {
+                format!("what was said about {avatars} is taken back; waiting for approval again")
+            }
+        }
+    }
+}
+
 /// A removal that waits for somebody's word, or has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagedRemoval {
@@ -402,6 +447,18 @@ mod tests {
         );
         let (steps, waiting, _) = held(&rejected_here);
         assert_eq!((steps, &waiting[0].decision), (0, &rejected()));
+    }
+
+    #[test]
+    fn a_word_says_something_new_only_where_it_was_not_said_before() {
+        let decisions = [Decision::Waiting, approved(), rejected()];
+        let words = [Word::TakeBack, Word::Approve, Word::Keep];
+        for (spoken, word) in words.into_iter().enumerate() {
+            for (known, decision) in decisions.iter().enumerate() {
+                assert_eq!(word.changes(decision), spoken != known, "{word:?} {decision:?}");
+            }
+            assert_eq!(word.decision(hour(3), "eve".into()), decisions[spoken]);
+        }
     }
 
     #[test]

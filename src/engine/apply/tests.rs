@@ -29,7 +29,7 @@ impl Scene {
     }
 
     fn on(world: World) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::store::quick_folder();
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
             cache_dir: folder.path().join("cache"),
@@ -39,9 +39,7 @@ impl Scene {
         let target = Arc::new(Watched::new(&world));
         let to = Arc::clone(&target);
         Self {
-            engine: world
-                .engine_to(to, &store, |settings| settings.pushes_in_flight = 2)
-                .impatient(),
+            engine: world.engine_to(to, &store, |settings| settings.pushes_in_flight = 2),
             world,
             target,
             _folder: folder,

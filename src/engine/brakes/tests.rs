@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::connector::ErrorKind;
-use crate::domain::brake::removal::Decision;
+use crate::domain::brake::removal::{Decision, Word};
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::SourceId;
 use crate::domain::photo::Place;
@@ -28,21 +28,19 @@ struct Scene {
 
 impl Scene {
     fn new(world: World) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::store::quick_folder();
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
             cache_dir: folder.path().join("cache"),
             profile: "default".into(),
         };
         let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
-        let engine = world
-            .engine_on(&store, |settings| {
-                settings.policy = Policy {
-                    mirror_removals: true,
-                    ..Policy::default()
-                };
-            })
-            .impatient();
+        let engine = world.engine_on(&store, |settings| {
+            settings.policy = Policy {
+                mirror_removals: true,
+                ..Policy::default()
+            };
+        });
         Self {
             world,
             engine,
@@ -313,6 +311,68 @@ async fn nobody_loses_an_avatar_before_somebody_has_approved_it() {
 }
 
 #[tokio::test]
+async fn what_may_go_is_listed_with_its_evidence_from_the_first_sighting_to_somebodys_word() {
+    let scene = Scene::new(World::with([
+        person("ada").avatar(picture(1)),
+        person("cleo").photo(picture(3)).avatar(picture(3)),
+    ]));
+    scene.plan().await;
+    let known = scene.engine.removals().await.expect("readable");
+    assert!(known.is_on && known.needs_approval && known.staged.is_empty());
+    let seen: Vec<(&str, u32)> = known
+        .seen
+        .iter()
+        .map(|(person, seen)| (person.as_str(), seen.scans))
+        .collect();
+    assert_eq!(seen, [("ada-id", 1)]);
+    scene.world.later(48);
+    scene.sync().await;
+    let known = scene.engine.removals().await.expect("readable");
+    assert!(known.seen.is_empty(), "whoever is staged is not listed twice");
+    assert_eq!(known.staged[0].evidence.map(|seen| seen.scans), Some(2));
+    assert_eq!(known.staged[0].decision, Decision::Waiting);
+
+    // Approved, and taken back before the next run: the avatar stays, and waits again.
+    let decided = scene
+        .engine
+        .decide_removals(known.staged.clone(), Word::Approve)
+        .await;
+    assert_eq!(decided.expect("kept"), 1);
+    let approved = scene.engine.staged_removals().await.expect("readable");
+    assert!(
+        matches!(&approved[0].decision, Decision::Approved { at, .. } if *at == scene.world.now()),
+        "{:?}",
+        approved[0].decision
+    );
+    let decided = scene.engine.decide_removals(approved, Word::TakeBack).await;
+    assert_eq!(decided.expect("kept"), 1);
+    assert_eq!(scene.sync().await.summary.removed, 0);
+    assert!(scene.world.shown("ada").is_some());
+    tried("F10", 1);
+}
+
+#[tokio::test]
+async fn what_was_staged_anew_since_it_was_shown_is_not_decided() {
+    let scene = two_without_a_photo().await;
+    scene.sync().await;
+    let shown = scene.engine.removals().await.expect("readable").staged;
+    scene.world.store_at("ada", Place::SYS_USER, picture(7));
+    scene.sync().await;
+    let decided = scene.engine.decide_removals(shown, Word::Approve).await;
+    assert_eq!(decided.expect("kept"), 1, "bob alone");
+    assert_eq!(scene.sync().await.summary.removed, 1);
+    assert!(scene.world.shown("ada").is_some());
+}
+
+#[tokio::test]
+async fn where_removals_are_off_nothing_is_collected_for_them() {
+    let mut scene = two_without_a_photo().await;
+    scene.engine.settings.policy.mirror_removals = false;
+    let known = scene.engine.removals().await.expect("readable");
+    assert!(!known.is_on && known.seen.is_empty() && known.staged.is_empty());
+}
+
+#[tokio::test]
 async fn an_approval_lapses_when_the_avatar_changes() {
     let scene = two_without_a_photo().await;
     scene.sync().await;
@@ -372,12 +432,10 @@ async fn what_is_no_removal_any_more_waits_for_nobody() {
 async fn where_no_approval_is_asked_for_the_evidence_decides() {
     let scene = two_without_a_photo().await;
     let world = &scene.world;
-    let automatic = world
-        .engine_on(&scene.engine.store, |settings| {
-            settings.policy.mirror_removals = true;
-            settings.removals_need_approval = false;
-        })
-        .impatient();
+    let automatic = world.engine_on(&scene.engine.store, |settings| {
+        settings.policy.mirror_removals = true;
+        settings.removals_need_approval = false;
+    });
     let plan = scene.plan().await;
     assert_eq!(removed(&plan), ["ada", "bob"]);
     let (held, _) = automatic.hold_back_removals(plan).await.expect("readable");

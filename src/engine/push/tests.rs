@@ -68,7 +68,7 @@ impl Scene {
 
     fn writing(ada: PersonBuilder, places: &[Place]) -> Self {
         let world = World::with([ada]);
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::store::quick_folder();
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
             cache_dir: folder.path().join("cache"),
@@ -106,7 +106,6 @@ impl Scene {
         self.world
             .engine_to(target, self.store(), |_| {})
             .with_account("sync.account")
-            .impatient()
     }
 
     fn plan(&self, change: Change) -> Plan {

@@ -194,41 +194,236 @@ async fn interrupted_run(people: usize, engine: &Engine, world: &World, target: 
     }
 }
 
+/// Forty people whose push was under way when the program died, and a store that knows it.
+struct Crash {
+    world: World,
+    target: Arc<Watched>,
+    store: Arc<Store>,
+    left: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Crash {
+    async fn of_forty() -> Self {
+        let world =
+            World::with((0..40).map(|number| person(&format!("person{number}")).photo(picture(number))));
+        let folder = crate::store::quick_folder();
+        let paths = StorePaths {
+            state_dir: folder.path().join("state"),
+            cache_dir: folder.path().join("cache"),
+            profile: "default".into(),
+        };
+        let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
+        let mut crash = Self {
+            target: Arc::new(Watched::new(&world)),
+            world,
+            store,
+            left: 0,
+            _folder: folder,
+        };
+        let mut engine = crash.engine(4);
+        // Nobody comes to an end before the interruption.
+        engine.pace.settling = Duration::from_hours(1);
+        interrupted_run(40, &engine, &crash.world, &crash.target).await;
+        crash.left = crash.open().await;
+        crash
+    }
+
+    /// The next start, which has so many pushes in flight.
+    fn engine(&self, pushes_in_flight: usize) -> Engine {
+        let to: Arc<Watched> = Arc::clone(&self.target);
+        self.world.engine_to(to, &self.store, |settings| {
+            settings.pushes_in_flight = pushes_in_flight;
+        })
+    }
+
+    /// How many people the journal says are not settled.
+    async fn open(&self) -> u64 {
+        self.store.journal().unfinished().await.expect("readable").len() as u64
+    }
+
+    fn everybody_has_their_photo(&self) {
+        for number in 0..40 {
+            let shown = self.world.shown(&format!("person{number}"));
+            assert_eq!(shown, Some(picture(number)), "{number}");
+        }
+    }
+}
+
+/// Everything that is told until the end.
+async fn heard(mut events: mpsc::Receiver<RunEvent>, mut each: impl FnMut(&RunEvent)) -> Vec<RunEvent> {
+    let mut all = Vec::new();
+    while let Some(event) = events.recv().await {
+        each(&event);
+        all.push(event);
+    }
+    all
+}
+
+/// Settles, with somebody who hears every event.
+async fn settled(
+    engine: &Engine,
+    control: &RunControl,
+    each: impl FnMut(&RunEvent),
+) -> (Result<u64, RecoverError>, Vec<RunEvent>) {
+    let (events, received) = mpsc::channel(1);
+    tokio::join!(
+        async move { engine.recover_watched(control, &events).await },
+        heard(received, each)
+    )
+}
+
+fn whom(event: &RunEvent) -> Option<String> {
+    match event {
+        RunEvent::Settled { settled, .. } => Some(settled.person.name.raw().to_owned()),
+        _ => None,
+    }
+}
+
 #[tokio::test]
 async fn whom_a_run_has_left_is_settled_side_by_side() {
-    let world = World::with((0..40).map(|number| person(&format!("person{number}")).photo(picture(number))));
-    let folder = tempfile::tempdir().expect("a folder");
-    let paths = StorePaths {
-        state_dir: folder.path().join("state"),
-        cache_dir: folder.path().join("cache"),
-        profile: "default".into(),
-    };
-    let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
-    let target = Arc::new(Watched::new(&world));
-    let to = Arc::clone(&target);
-    let mut engine = world.engine_to(to, &store, |settings| settings.pushes_in_flight = 4);
-    // Nobody comes to an end before the interruption.
-    let usual = std::mem::replace(&mut engine.pace.settling, Duration::from_hours(1));
-    interrupted_run(40, &engine, &world, &target).await;
-    engine.pace.settling = usual;
+    let crash = Crash::of_forty().await;
+    let mut engine = crash.engine(4);
+    // Far more than the stopped clock gains while the journal is waited for.
+    engine.pace.settling = Duration::from_mins(10);
     tokio::time::pause();
-    let left = store.journal().unfinished().await.expect("readable").len();
+    let left = crash.left;
     assert!(left >= 12, "{left} people are left");
     let began = tokio::time::Instant::now();
-    assert_eq!(engine.recover().await.expect("settled").len(), left);
-    // One alone waits two seconds for rules to act.
+    assert_eq!(engine.recover().await.expect("settled").len() as u64, left);
+    // One alone waits ten minutes for rules to act.
     let took = began.elapsed();
     assert!(
-        took.as_secs_f64() < 1.5 * left as f64,
+        took.as_secs_f64() < 300.0 * left as f64,
         "{left} people in {took:?}"
     );
-    assert_eq!(store.journal().unfinished().await.expect("readable"), []);
-    for number in 0..40 {
-        assert_eq!(
-            world.shown(&format!("person{number}")),
-            Some(picture(number)),
-            "{number}"
-        );
+    assert_eq!(crash.open().await, 0);
+    crash.everybody_has_their_photo();
+}
+
+#[tokio::test]
+async fn whoever_watches_hears_how_many_there_are_and_of_each_when_they_are_done() {
+    let crash = Crash::of_forty().await;
+    tokio::time::pause();
+    let (ended, events) = settled(&crash.engine(4), &RunControl::new(), |_| {}).await;
+    assert_eq!(ended.expect("settled"), crash.left);
+    assert_eq!(events[0], RunEvent::Settling { total: crash.left });
+    let figures: Vec<(u64, u64)> = events[1..]
+        .iter()
+        .map(|event| match event {
+            RunEvent::Settled { done, total, .. } => (*done, *total),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected: Vec<(u64, u64)> = (1..=crash.left).map(|done| (done, crash.left)).collect();
+    assert_eq!(figures, expected);
+    let people: HashSet<String> = events.iter().filter_map(whom).collect();
+    assert_eq!(people.len() as u64, crash.left, "each of them once");
+}
+
+#[tokio::test]
+async fn where_nothing_is_left_nothing_is_told_and_a_cancelled_run_is_none_of_its_business() {
+    let crash = Crash::of_forty().await;
+    tokio::time::pause();
+    crash.engine(4).recover().await.expect("settled");
+    let control = RunControl::new();
+    control.cancel();
+    let (ended, events) = settled(&crash.engine(4), &control, |_| {}).await;
+    assert_eq!((ended.expect("nothing to do"), events), (0, vec![]));
+}
+
+#[tokio::test]
+async fn cancelling_finishes_whoever_is_under_way_and_leaves_the_others_for_the_next_start() {
+    let crash = Crash::of_forty().await;
+    tokio::time::pause();
+    // One at work, and at most thirty-two under way: some have not had their turn when the first one is done.
+    assert!(crash.left > 32, "{} people are left", crash.left);
+    let control = RunControl::new();
+    let (ended, events) = settled(&crash.engine(1), &control, |event| {
+        if whom(event).is_some() {
+            control.cancel();
+        }
+    })
+    .await;
+    let Err(RecoverError::Cancelled { settled: done, left }) = ended else {
+        panic!("{ended:?}")
+    };
+    assert!(done > 0 && left > 0, "{done} and {left}");
+    assert_eq!(done + left, crash.left);
+    assert_eq!(
+        crash.open().await,
+        left,
+        "nobody is forgotten, and nobody half done"
+    );
+    let first: HashSet<String> = events.iter().filter_map(whom).collect();
+    assert_eq!(first.len() as u64, done);
+
+    let (ended, events) = settled(&crash.engine(4), &RunControl::new(), |_| {}).await;
+    assert_eq!(ended.expect("settled"), left);
+    let then: HashSet<String> = events.iter().filter_map(whom).collect();
+    assert!(first.is_disjoint(&then), "nobody twice");
+    assert_eq!(crash.open().await, 0);
+    crash.everybody_has_their_photo();
+    crate::tried("I5", 1);
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_while_it_settles_does_not_begin() {
+    let crash = Crash::of_forty().await;
+    tokio::time::pause();
+    let engine = crash.engine(1);
+    let runs = async || crash.store.journal().runs(10).await.expect("readable").len();
+    let before = runs().await;
+    let plan = Plan {
+        schema: PLAN_SCHEMA.into(),
+        profile: "default".into(),
+        made_at: crash.world.now(),
+        complete: true,
+        in_scope: None,
+        push_suspicious: false,
+        steps: vec![],
+        skips: vec![],
+    };
+    let control = RunControl::new();
+    control.cancel();
+    let (events, received) = mpsc::channel(1);
+    let (ended, events) = tokio::join!(
+        engine.apply(plan, &Limits::NONE, &control, events),
+        heard(received, |_| {})
+    );
+    let error = ended.expect_err("it does not begin").to_string();
+    assert!(error.starts_with("cancelled; nothing of what"), "{error}");
+    assert_eq!(events, [RunEvent::Settling { total: crash.left }]);
+    assert_eq!((runs().await, crash.open().await), (before, crash.left));
+}
+
+#[test]
+fn what_a_cancelled_settling_has_come_to_is_said_in_figures() {
+    for (settled, left, words) in [
+        (
+            0,
+            1,
+            "nothing of what an interrupted run has left was settled (1 person)",
+        ),
+        (
+            0,
+            3,
+            "nothing of what an interrupted run has left was settled (3 people)",
+        ),
+        (
+            1,
+            3,
+            "of what an interrupted run has left 1 person is settled, 3 are not",
+        ),
+        (
+            3,
+            1,
+            "of what an interrupted run has left 3 people are settled, 1 is not",
+        ),
+        (3, 0, "what an interrupted run had left is settled (3 people)"),
+    ] {
+        let error = RecoverError::Cancelled { settled, left };
+        assert_eq!(error.to_string(), format!("cancelled; {words}"));
     }
 }
 

@@ -74,8 +74,7 @@ impl Scene {
         let to = Arc::clone(&self.target);
         self.engine = Some(
             self.world
-                .engine_to(to, &store, |settings| settings.pushes_in_flight = 1)
-                .impatient(),
+                .engine_to(to, &store, |settings| settings.pushes_in_flight = 1),
         );
     }
 

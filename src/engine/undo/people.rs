@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn bench(world: &World) -> Bench {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::store::quick_folder();
         let paths = StorePaths {
             state_dir: folder.path().join("state"),
             cache_dir: folder.path().join("cache"),
@@ -146,7 +146,7 @@ mod tests {
         };
         let store = Arc::new(Store::open(&paths, Access::Write).expect("opens"));
         Bench {
-            engine: world.engine_on(&store, |_| {}).impatient(),
+            engine: world.engine_on(&store, |_| {}),
             _folder: folder,
         }
     }

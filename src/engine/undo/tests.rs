@@ -177,7 +177,7 @@ struct One {
 
 impl One {
     fn of(ada: crate::engine::fakes::PersonBuilder) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::store::quick_folder();
         let paths = crate::store::StorePaths {
             state_dir: folder.path().join("state"),
             cache_dir: folder.path().join("cache"),
@@ -192,7 +192,7 @@ impl One {
     }
 
     fn engine(&self) -> Engine {
-        self.world.engine_on(&self.store, |_| {}).impatient()
+        self.world.engine_on(&self.store, |_| {})
     }
 
     async fn push(&self, engine: &Engine) {
@@ -263,7 +263,7 @@ async fn killed_in_a_push() -> One {
     let watched = |one: &One| {
         let target = Arc::new(Watched::new(&one.world));
         let seen: Arc<dyn crate::connector::AvatarTarget> = target.clone();
-        let engine = one.world.engine_to(seen, &one.store, |_| {}).impatient();
+        let engine = one.world.engine_to(seen, &one.store, |_| {});
         (target, engine)
     };
     let twin = ada();

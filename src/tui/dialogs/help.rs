@@ -32,17 +32,22 @@ impl Help {
         let width = usize::from(width);
         let wanted = self.filter.to_lowercase();
         let mut lines = Vec::new();
-        for (context, title) in [
-            (Context::People, "People"),
-            (Context::Lists, "People and history"),
-            (Context::History, "History"),
-            (Context::Plan, "A plan"),
-            (Context::Run, "A run"),
-            (Context::Everywhere, "Everywhere"),
+        // What holds in several places stands where most people look for it.
+        for (contexts, title) in [
+            (&[Context::People, Context::Marks][..], "People"),
+            (&[Context::Lists, Context::Tabs], "People and history"),
+            (&[Context::History, Context::Leads], "History"),
+            (
+                &[Context::Removals],
+                "Removals; marks and tabs are those of people",
+            ),
+            (&[Context::Plan], "A plan"),
+            (&[Context::Run], "A run"),
+            (&[Context::Everywhere], "Everywhere"),
         ] {
             let entries: Vec<&Entry> = ENTRIES
                 .iter()
-                .filter(|entry| entry.context == context && !entry.intent.is_spoken_for())
+                .filter(|entry| contexts.contains(&entry.context) && !entry.intent.is_spoken_for())
                 .filter(|entry| {
                     let keys = keymap.keys(entry.intent, true).join(" ");
                     let text = format!("{keys} {} {}", entry.words, entry.twin).to_lowercase();

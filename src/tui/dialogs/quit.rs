@@ -25,10 +25,15 @@ pub fn in_one_line() -> String {
 pub fn draw(state: &State, buffer: &mut Buffer) {
     let theme = state.theme;
     let area = layout::dialog(state.size, 66, 7);
-    let inner = framed(state, buffer, area, "A run is under way");
-    let run = &state.run;
+    let title = if state.run.settling.is_some() {
+        "What an interrupted run has left is being settled"
+    } else {
+        "A run is under way"
+    };
+    let inner = framed(state, buffer, area, title);
+    let (done, steps) = state.run.figures();
     Pen::new(buffer, theme, inner, 0).skip(1).write(
-        &format!("{} of {} people are done.", number(run.done), number(run.steps)),
+        &format!("{} of {} people are done.", number(done), number(steps)),
         theme.text(),
     );
     for (line, (key, words, more)) in ANSWERS.into_iter().enumerate() {

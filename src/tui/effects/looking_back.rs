@@ -184,9 +184,13 @@ async fn resumption(
 
 /// Says what slows the profile down.
 pub async fn tell_standing(engine: &Engine, mailbox: &Mailbox) {
-    let known = async { Ok::<_, StoreError>((engine.quarantine().await?, engine.parked().await?)) };
+    let known = async { Ok::<_, StoreError>((engine.brakes().await?, engine.parked().await?)) };
     match known.await {
-        Ok((quarantine, parked)) => mailbox.post(Message::Standing { quarantine, parked }),
+        Ok((brakes, parked)) => mailbox.post(Message::Standing {
+            quarantine: brakes.quarantine,
+            parked,
+            waiting: brakes.waiting,
+        }),
         Err(error) => mailbox.post(Message::Trouble(Trouble {
             what: format!("the brakes cannot be read: {}", unreadable(&error).what),
             hint: None,

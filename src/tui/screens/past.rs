@@ -4,7 +4,7 @@ pub mod view;
 
 use crossterm::event::KeyCode;
 
-use crate::domain::run::Outcome;
+use crate::domain::run::{Outcome, PersonRef};
 use crate::engine::PastFace;
 use crate::store::journal::{PastRun, PastStep, PeopleCursor, PeopleFilter};
 use crate::tui::faces::{FaceKey, FaceQuestion, side_of};
@@ -153,7 +153,7 @@ pub fn people(
 pub fn face(state: &mut State, key: FaceKey, face: PastFace, words: &str) -> Effects {
     state.faces.put(key, side_of(face, words));
     match state.screen {
-        Screen::Past => paint_around(state),
+        Screen::Past | Screen::Removals => paint_around(state),
         Screen::Tidy => tidy::show_faces(state),
         _ => Vec::new(),
     }
@@ -212,10 +212,17 @@ fn turn(state: &mut State, forward: bool) -> Effects {
 
 /// Leads to the person in the table.
 fn jump(state: &mut State) -> Effects {
-    let Some(past) = state.past.people.current() else {
-        return Vec::new();
-    };
-    let person = past.step.person.clone();
+    match state.past.people.current() {
+        Some(past) => {
+            let person = past.step.person.clone();
+            jump_to(state, &person)
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Leads to this person in the table.
+pub fn jump_to(state: &mut State, person: &PersonRef) -> Effects {
     let people = &mut state.people;
     let found = people.listing.find(&person.source).or_else(|| {
         // A cleaning and an undo know people of the target alone.

@@ -465,8 +465,13 @@ pub fn unfinished(state: &mut State, settled: u64, left: Option<Box<Unfinished>>
 pub fn is_run_in_the_way(state: &mut State) -> bool {
     let is_under_way = state.run.is_under_way();
     if is_under_way {
+        let what = if state.run.is_settling_alone() {
+            "what an interrupted run has left is being settled"
+        } else {
+            "a run is under way"
+        };
         state.complain(&Trouble {
-            what: "a run is under way".into(),
+            what: what.into(),
             hint: Some(format!(
                 "watch it with {}",
                 state.keymap.key(Intent::ShowRun, state.theme.is_ascii)

@@ -12,13 +12,13 @@ use crate::domain::ids::{RunId, SourceId};
 use crate::domain::listing::Marks;
 use crate::domain::run::{Outcome, Summary};
 use crate::domain::tidying::TidyKind;
-use crate::report::text::number;
+use crate::report::text::{number, people as people_words};
 use crate::tui::dialogs::Dialog;
 use crate::tui::intent::Intent;
-use crate::tui::message::{Effect, RunEnd, RunNews, StepDone, Trouble, Who};
+use crate::tui::message::{Effect, RunEnd, RunNews, Settling, StepDone, Trouble, Who};
 use crate::tui::screens::people::Tab;
 use crate::tui::screens::plan::Again;
-use crate::tui::screens::{history, past};
+use crate::tui::screens::{history, past, removals};
 use crate::tui::sight::{fit, moved, outdate, show};
 use crate::tui::state::{Effects, Screen, State, push_bounded};
 use crate::tui::update::{compare_few, keep};
@@ -36,7 +36,9 @@ pub enum Phase {
     /// There is none.
     #[default]
     Nothing,
-    /// It was asked for; what an interrupted run has left is looked at first.
+    /// None was asked for; what an interrupted one has left is settled.
+    Settling,
+    /// It was asked for; what an interrupted run has left is settled first.
     Starting,
     /// Under way.
     Running,
@@ -65,6 +67,9 @@ pub struct RunScreen {
     pub paused_at: Option<Timestamp>,
     /// When it was asked for.
     pub began: Option<Timestamp>,
+    /// How far it has been looked after what an interrupted run has left; `None` once the run has begun, and where
+    /// nothing was left.
+    pub settling: Option<Settling>,
     /// Steps it has to make.
     pub steps: u64,
     /// Steps made.
@@ -109,8 +114,21 @@ impl RunScreen {
     pub fn is_under_way(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Starting | Phase::Running | Phase::Paused | Phase::Stopping
+            Phase::Settling | Phase::Starting | Phase::Running | Phase::Paused | Phase::Stopping
         )
+    }
+
+    /// True while what an interrupted run has left is settled and no run is to follow.
+    pub fn is_settling_alone(&self) -> bool {
+        self.is_under_way() && self.who.is_none() && self.settling.is_some()
+    }
+
+    /// People done, and of how many: of the run, or of the settling before it.
+    pub fn figures(&self) -> (u64, u64) {
+        match self.settling {
+            Some(settling) => (settling.done, settling.total),
+            None => (self.done, self.steps),
+        }
     }
 
     /// Steps a second over the last half minute; `None` before there is anything to go by.
@@ -147,8 +165,17 @@ impl RunScreen {
 pub fn news(state: &mut State, news: RunNews) -> Effects {
     let here = state.people.current_person().map(|person| person.source);
     let mut is_of_here = false;
+    if let Some(settling) = news.settling {
+        settle(state, settling);
+    }
+    for person in news.settled {
+        is_of_here |= here.as_ref() == Some(&person.person.source);
+        outdate(state, &person.person.source);
+        push_bounded(&mut state.run.outcomes, person, OUTCOMES);
+    }
     let run = &mut state.run;
     if let Some(started) = news.started {
+        run.settling = None;
         run.id = Some(started.run);
         run.steps = started.steps;
         if run.phase == Phase::Starting {
@@ -190,6 +217,47 @@ pub fn news(state: &mut State, news: RunNews) -> Effects {
     Vec::new()
 }
 
+/// What an interrupted run has left is being settled: before a run, or when the program was started.
+fn settle(state: &mut State, settling: Settling) {
+    let run = &mut state.run;
+    run.settling = Some(settling);
+    if run.phase == Phase::Nothing {
+        run.phase = Phase::Settling;
+        run.began = Some(state.now);
+        let key = state.keymap.key(Intent::ShowRun, state.theme.is_ascii);
+        let shows = if key.is_empty() {
+            String::new()
+        } else {
+            format!("; {key} shows it")
+        };
+        state.say(format!(
+            "settling what an interrupted run has left: {}{shows}",
+            people_words(settling.total)
+        ));
+    }
+}
+
+/// What an interrupted run had left is settled, or it is not; no run follows.
+pub fn settled(state: &mut State, result: Result<(), Trouble>) -> Effects {
+    let mut effects = Vec::new();
+    if state.run.is_settling_alone() {
+        state.run = RunScreen::default();
+        if matches!(state.dialog, Some(Dialog::Quit)) {
+            state.dialog = None;
+        }
+        if state.screen == Screen::Run {
+            effects = show(state, state.list);
+        }
+        effects.extend(moved(state));
+        effects.extend(history::outdate(state));
+        effects.extend(past::outdate(state));
+    }
+    if let Err(trouble) = result {
+        state.complain(&trouble);
+    }
+    effects
+}
+
 /// The run is over, or could not begin.
 pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
     let who = state.run.who.take();
@@ -216,6 +284,7 @@ pub fn ended(state: &mut State, result: Result<RunEnd, Trouble>) -> Effects {
     let mut effects = keep(state);
     effects.extend(history::outdate(state));
     effects.extend(past::outdate(state));
+    effects.extend(removals::outdate(state));
     effects.push(Effect::ReadUnfinished);
     if state.run.tidying == Some(TidyKind::Undo) {
         effects.extend(compare_few(state));

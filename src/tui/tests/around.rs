@@ -92,7 +92,7 @@ fn the_palette_is_left_with_escape_and_chooses_with_arrows() {
 fn help_lists_every_key_that_is_bound() {
     let mut state = screen_of(&CAST);
     press(&mut state, "?");
-    let text = frame(&mut state, 120, 90);
+    let text = frame(&mut state, 120, 100);
     for entry in ENTRIES.iter().filter(|entry| !entry.intent.is_spoken_for()) {
         assert!(text.contains(entry.words), "{}", entry.words);
         for key in entry.keys {
@@ -127,7 +127,7 @@ fn help_is_filtered_by_typing_and_scrolls() {
     assert!(matches!(&state.dialog, Some(Dialog::Help(help)) if help.filter.is_empty()));
     press(
         &mut state,
-        "pagedown pagedown pagedown pagedown pagedown pagedown pagedown pagedown",
+        "pagedown pagedown pagedown pagedown pagedown pagedown pagedown pagedown pagedown pagedown",
     );
     assert!(
         frame(&mut state, 80, 24).contains("end the program"),

@@ -25,7 +25,13 @@ fn slowed_down() -> State {
         until: now() + jiff::SignedDuration::from_hours(24),
         why: "ServiceNow answered 500".into(),
     }];
-    update(&mut state, Message::Standing { quarantine, parked });
+    let waiting = 0;
+    let message = Message::Standing {
+        quarantine,
+        parked,
+        waiting,
+    };
+    update(&mut state, message);
     state
 }
 
@@ -62,6 +68,7 @@ fn without_anybody_parked_the_same_key_ends_the_quarantine() {
     let message = Message::Standing {
         quarantine: None,
         parked: Vec::new(),
+        waiting: 0,
     };
     update(&mut state, message);
     assert!(told(&press(&mut state, "E")).is_empty());

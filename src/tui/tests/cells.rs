@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::kit::*;
 use crate::connector::http::{Ending, RequestRecord};
+use crate::domain::brake::removal::Decision;
 use crate::domain::comparison::Verdict;
 use crate::domain::ids::RunId;
 use crate::domain::run::{Outcome, StopReason};
@@ -125,6 +126,7 @@ fn everywhere(name: &str) {
         }
     }
     past(&mut state, name);
+    removals_of(&mut state, name);
     press(&mut state, "S");
     planned(&mut state, plan_of(&person));
     check(&cells(&mut state, 80, 24));
@@ -197,6 +199,27 @@ fn past(state: &mut State, name: &str) {
         press(state, "enter");
         check(&cells(state, width, height));
         press(state, "esc esc esc");
+    }
+}
+
+/// The page of removals, with this name wherever one can be.
+fn removals_of(state: &mut State, name: &str) {
+    let approved = Decision::Approved {
+        at: now(),
+        by: name.into(),
+    };
+    for (width, height) in [(60, 14), (80, 24), (120, 40), (200, 60)] {
+        press(state, "X");
+        removals_read(state, removals(vec![staged(name, Decision::Waiting)], &[]));
+        check(&cells(state, width, height));
+        press(state, "p");
+        check(&cells(state, width, height));
+        press(state, "esc");
+        removals_read(state, removals(vec![staged(name, approved.clone())], &[]));
+        check(&cells(state, width, height));
+        update(state, Message::Removals(Err(trouble(name, Some(name)))));
+        check(&cells(state, width, height));
+        press(state, "esc");
     }
 }
 

@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::connector::{LaneState, PauseReason};
 use crate::domain::anatomy::{Anatomy, Colleague, Colleagues, PhotoDetails};
+use crate::domain::brake::removal::{Decision, EvidenceRule, Sightings, StagedRemoval, Word};
 use crate::domain::comparison::{Content, Judgement, SourceContent, Verdict};
 use crate::domain::explanation::{Explanation, Facts, Preview, SeenBefore, Whereabouts};
 use crate::domain::ids::{PictureId, RecordId, RunId, SourceId, TargetId};
@@ -28,7 +29,7 @@ use crate::domain::plan::{Absence, Candidate, Change, Limits, Plan, Policy, plan
 use crate::domain::run::{Outcome, PersonRef, StopReason, Summary};
 use crate::domain::suspicion::{Faces, Gallery};
 use crate::domain::tidying::{Left, Purpose, Subject as Tidied, TIDY_SCHEMA, TidyPlan, TidyStep, Write};
-use crate::engine::{Look, PastFace, SidePicture};
+use crate::engine::{Look, PastFace, Removals, SidePicture};
 use crate::graphics::{Canvas, Placements, Surroundings, Wish, detect};
 use crate::store::journal::{
     Actor, PastPicture, PastRun, PastStep, Planned, RunKind, RunRecord, RunStart, StepRecord,
@@ -37,7 +38,8 @@ use crate::tui::faces::{FaceKey, FaceQuestion};
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::looked::{PersonLook, SideView};
 use crate::tui::message::{
-    Effect, Message, Release, RunEnd, RunNews, RunStarted, Scanned, StepDone, Tidying, Trouble, Undo, Who,
+    Effect, Message, Release, RunEnd, RunNews, RunStarted, Scanned, Settling, StepDone, Tidying, Trouble,
+    Undo, Who,
 };
 use crate::tui::paged::{Slice, Wanted};
 use crate::tui::sight::fit;
@@ -334,6 +336,16 @@ fn in_words(effect: &Effect) -> String {
             };
             let on = continues.as_ref().map(|run| format!(", going on with {run}"));
             format!("{what} {}{}", names(&people), on.unwrap_or_default())
+        }
+        Effect::ReadRemovals => "read the removals".into(),
+        Effect::Decide { removals, word } => {
+            let people: Vec<PersonRef> = removals.iter().map(|removal| removal.person.clone()).collect();
+            let what = match word {
+                Word::Approve => "approve the removal of",
+                Word::Keep => "keep the avatar of",
+                Word::TakeBack => "take back what was said about",
+            };
+            format!("{what} {}", names(&people))
         }
         Effect::Release(Release::Quarantine) => "release the quarantine".into(),
         Effect::Release(Release::People(people)) => format!("release {}", ids(people)),
@@ -898,6 +910,25 @@ pub fn started(state: &mut State, steps: u64) -> Vec<Effect> {
     update(state, Message::Run(news))
 }
 
+/// It is being settled what an interrupted run has left: so many of so many people, the last of whom is this one.
+pub fn settling(state: &mut State, done: u64, total: u64, last: Option<&str>) -> Vec<Effect> {
+    let news = RunNews {
+        settling: Some(Settling { done, total }),
+        settled: last
+            .map(|name| StepDone {
+                at: state.now,
+                person: person(name),
+                outcome: Outcome::Updated,
+                detail: "live_profile and sys_user show the photo".into(),
+                hint: None,
+            })
+            .into_iter()
+            .collect(),
+        ..RunNews::default()
+    };
+    update(state, Message::Run(news))
+}
+
 /// One step of the run.
 pub fn step(state: &mut State, name: &str, outcome: Outcome) -> Vec<Effect> {
     let (detail, hint) = match outcome {
@@ -930,6 +961,46 @@ pub fn ended(state: &mut State, stopped: Option<StopReason>) -> Vec<Effect> {
         problems: Vec::new(),
     };
     update(state, Message::RunEnded(Ok(end)))
+}
+
+/// A removal that was staged two days ago, about which this was said.
+pub fn staged(name: &str, decision: Decision) -> StagedRemoval {
+    StagedRemoval {
+        person: person(name),
+        expected: chain(name, Verdict::OnlyInTarget, true).stamp(),
+        picture: None,
+        evidence: Some(sightings(240, 12)),
+        staged: now() - jiff::SignedDuration::from_hours(48),
+        decision,
+    }
+}
+
+/// So many scans have missed a photo, the first of them so many hours ago, the last one this morning.
+pub fn sightings(hours: i64, scans: u32) -> Sightings {
+    Sightings {
+        first: now() - jiff::SignedDuration::from_hours(hours),
+        last: now() - jiff::SignedDuration::from_hours(5),
+        scans,
+    }
+}
+
+/// What is known of avatars that may go: these are staged, and of these people it was seen that the photo is gone.
+pub fn removals(staged: Vec<StagedRemoval>, seen: &[(&str, Sightings)]) -> Removals {
+    Removals {
+        is_on: true,
+        needs_approval: true,
+        rule: EvidenceRule {
+            scans: 2,
+            apart: jiff::SignedDuration::from_hours(24),
+        },
+        staged,
+        seen: seen.iter().map(|(name, seen)| (id(name), *seen)).collect(),
+    }
+}
+
+/// It is read what is known of avatars that may go.
+pub fn removals_read(state: &mut State, known: Removals) -> Vec<Effect> {
+    update(state, Message::Removals(Ok(Box::new(known))))
 }
 
 /// People who were left as they are, counted only.

@@ -151,7 +151,7 @@ async fn after_a_crash_another_administrators_run_converges_too() {
     let plan = scene.plan(Change::Replace);
     scene.die(&engine, plan).await;
     scene.target.live();
-    let elsewhere = tempfile::tempdir().expect("a folder");
+    let elsewhere = crate::store::quick_folder();
     let paths = StorePaths {
         state_dir: elsewhere.path().join("state"),
         cache_dir: elsewhere.path().join("cache"),
@@ -159,7 +159,7 @@ async fn after_a_crash_another_administrators_run_converges_too() {
     };
     let store = Arc::new(Store::open(&paths, Access::Write).expect("another machine"));
     let target = Arc::clone(&scene.target);
-    let other = scene.world.engine_to(target, &store, |_| {}).impatient();
+    let other = scene.world.engine_to(target, &store, |_| {});
     let (events, _received) = mpsc::channel(64);
     let plan = scene.plan(Change::Repair);
     let report = other

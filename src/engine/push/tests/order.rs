@@ -108,7 +108,7 @@ impl Scene {
         let recorder = Recorder::beside(&self.world, &self.target, disk, self.store(), pictures.to_vec());
         let recorder = Arc::new(recorder);
         let target: Arc<dyn AvatarTarget> = Arc::clone(&recorder) as Arc<dyn AvatarTarget>;
-        let mut engine = self.world.engine_to(target, self.store(), |_| {}).impatient();
+        let mut engine = self.world.engine_to(target, self.store(), |_| {});
         // Writing everything down takes its time.
         engine.pace.scan_limit = Duration::from_mins(1);
         let told = self.carry_out_by(&engine, self.plan(change)).await;

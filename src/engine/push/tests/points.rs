@@ -180,7 +180,7 @@ impl Scene {
     async fn start_from_what_is_on_the_disk(&mut self, has_intent_too_many: bool) {
         // Nobody adds to the journal any more; what was passed to it without waiting has reached the disk.
         self.store().journal().outstanding().await.expect("readable");
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::store::quick_folder();
         copy_folder(&self.paths.state_dir, &folder.path().join("state"));
         self.paths.state_dir = folder.path().join("state");
         self.paths.cache_dir = folder.path().join("cache");
@@ -213,7 +213,7 @@ impl Scene {
     }
 
     async fn push_from_another_machine(&self, at: &str) {
-        let elsewhere = tempfile::tempdir().expect("a folder");
+        let elsewhere = crate::store::quick_folder();
         let paths = StorePaths {
             state_dir: elsewhere.path().join("state"),
             cache_dir: elsewhere.path().join("cache"),
@@ -221,7 +221,7 @@ impl Scene {
         };
         let store = Arc::new(Store::open(&paths, Access::Write).expect("another machine"));
         let target = Arc::clone(&self.target);
-        let other = self.world.engine_to(target, &store, |_| {}).impatient();
+        let other = self.world.engine_to(target, &store, |_| {});
         // The second run finds what arrived while the first one looked.
         for _ in 0..2 {
             let (events, _received) = mpsc::channel(64);

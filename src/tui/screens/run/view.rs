@@ -28,11 +28,16 @@ pub fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     };
     let mut line = 0;
     if let Phase::Refused(trouble) = &run.phase {
-        let text = format!("Nothing was changed: {}", trouble.sentences());
+        let what = match run.settling {
+            Some(settling) if settling.done > 0 => "The run has not begun",
+            _ => "Nothing was changed",
+        };
+        let text = format!("{what}: {}", trouble.sentences());
         for part in wrap(&text, usize::from(inner.width)) {
             Pen::new(buffer, theme, inner, line).write(&part, theme.bad());
             line += 1;
         }
+        outcomes(state, buffer, inner, line + 1);
         return;
     }
     bar(state, buffer, inner, line);
@@ -117,9 +122,14 @@ fn forecast(left: Duration) -> String {
 fn title(run: &RunScreen) -> &'static str {
     match &run.phase {
         Phase::Nothing => "Run",
+        Phase::Settling => "Settling what an interrupted run has left",
+        Phase::Starting if run.settling.is_some() => {
+            "Run: not begun yet; what an interrupted run has left is settled first"
+        }
         Phase::Starting => "Run: starting; what an earlier run may have left is looked at first",
         Phase::Running => "Run: under way",
         Phase::Paused => "Run: paused; the writes in hand are finished",
+        Phase::Stopping if run.is_settling_alone() => "Settling: stopping after the people under way",
         Phase::Stopping => "Run: stopping after the writes in hand",
         Phase::Over(end) if end.stopped.is_some() => "Run: ended early",
         Phase::Over(end) if end.summary.failed > 0 => "Run: over, and some people failed",
@@ -131,12 +141,13 @@ fn title(run: &RunScreen) -> &'static str {
 fn bar(state: &State, buffer: &mut Buffer, area: Rect, line: u16) {
     let theme = state.theme;
     let run = &state.run;
-    let figures = format!(" {} of {}", number(run.done), number(run.steps));
+    let (done, steps) = run.figures();
+    let figures = format!(" {} of {}", number(done), number(steps));
     let width = usize::from(area.width).saturating_sub(figures.len()).min(60);
-    let filled = if run.steps == 0 {
+    let filled = if steps == 0 {
         width
     } else {
-        width * run.done.min(run.steps) as usize / run.steps as usize
+        width * done.min(steps) as usize / steps as usize
     };
     let mut pen = Pen::new(buffer, theme, area, line);
     pen.write(&theme.sign("█", "#").repeat(filled), theme.good())
@@ -157,7 +168,13 @@ fn pace(state: &State) -> String {
             Some(id) => format!("took {}; run {id}", since(end.at)),
             None => format!("took {}", since(end.at)),
         },
-        Phase::Starting => "nothing is written yet".into(),
+        Phase::Starting if run.settling.is_none() => "nothing is written yet".into(),
+        Phase::Settling | Phase::Starting => {
+            format!(
+                "{} so far; what was begun is finished or taken back",
+                since(state.now)
+            )
+        }
         Phase::Paused => format!("{} so far, paused", since(state.now)),
         Phase::Stopping => format!("{} so far", since(state.now)),
         _ => {
@@ -254,6 +271,14 @@ fn outcomes(state: &State, buffer: &mut Buffer, area: Rect, top: u16) {
 /// Keys worth a hint.
 pub fn hints(state: &State) -> Vec<(Intent, &'static str)> {
     match &state.run.phase {
+        Phase::Settling => vec![
+            (Intent::CancelRun, "stop"),
+            (Intent::Back, "to the people; it goes on"),
+        ],
+        Phase::Starting if state.run.settling.is_some() => vec![
+            (Intent::CancelRun, "stop"),
+            (Intent::Back, "to the people; the run goes on"),
+        ],
         Phase::Starting | Phase::Stopping => vec![(Intent::Back, "to the people; the run goes on")],
         Phase::Running => vec![
             (Intent::Pause, "pause"),

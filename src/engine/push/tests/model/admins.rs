@@ -121,7 +121,6 @@ impl Admin {
         world
             .engine_to(target, self.store(), |_| {})
             .with_clock(Arc::new(move || clock() + ahead))
-            .impatient()
     }
 
     /// Who has to be settled.
