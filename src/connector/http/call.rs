@@ -230,6 +230,14 @@ impl Answer {
         without_mark(&self.body)
     }
 
+    /// The id by which the service's support finds the request, cleaned.
+    pub(super) fn request_id(&self) -> Option<String> {
+        ["request-id", "x-transaction-id", "x-ms-request-id"]
+            .iter()
+            .find_map(|name| self.header(name))
+            .map(|id| clean(id).into_owned())
+    }
+
     /// The service's own words about what went wrong.
     pub fn words(&self) -> ServiceWords {
         ServiceWords::of(self)
@@ -259,18 +267,14 @@ pub struct ServiceWords {
 
 impl ServiceWords {
     fn of(answer: &Answer) -> Self {
-        let header = |names: &[&str]| {
-            names
-                .iter()
-                .find_map(|name| answer.header(name))
-                .map(|text| clean(text).into_owned())
-        };
         let mut words = Self {
             status: answer.status,
             code: None,
             message: None,
-            request_id: header(&["request-id", "x-transaction-id", "x-ms-request-id"]),
-            date: header(&[DATE.as_str()]),
+            request_id: answer.request_id(),
+            date: answer
+                .header(DATE.as_str())
+                .map(|date| clean(date).into_owned()),
         };
         if is_html(&answer.headers, &answer.body) {
             words.message = title(&answer.body).map(|title| format!("a web page, \"{title}\""));
@@ -310,9 +314,9 @@ impl ServiceWords {
 }
 
 impl ServiceWords {
-    /// With what is wrong with the answer, unless it says so itself.
-    pub(super) fn saying(mut self, complaint: &str) -> Self {
-        self.message.get_or_insert_with(|| complaint.to_owned());
+    /// With what is wrong with the answer, if anything is, unless it says so itself.
+    pub(super) fn saying(mut self, complaint: Option<&str>) -> Self {
+        self.message = self.message.or(complaint.map(str::to_owned));
         self
     }
 }
