@@ -1,5 +1,6 @@
 mod damage;
 mod past;
+mod room;
 mod trail;
 
 use std::path::Path;

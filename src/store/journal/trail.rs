@@ -201,7 +201,7 @@ pub(super) fn verify(connection: &Connection, asked: Option<&Sha256>) -> rusqlit
         }
         expected_line += 1;
         if line == 0 {
-            let subject: String = row.get(2)?;
+            let subject = row.get_ref(2)?.as_str().unwrap_or_default();
             let numbers = subject
                 .split_once(' ')
                 .and_then(|(writes, runs)| Some((writes.parse().ok()?, runs.parse().ok()?)));
@@ -210,7 +210,7 @@ pub(super) fn verify(connection: &Connection, asked: Option<&Sha256>) -> rusqlit
                 break;
             };
             (old_writes, old_runs) = (writes, runs);
-            head = beginning(&subject);
+            head = beginning(subject);
             verified.head = Sha256::from_bytes(head);
             continue;
         }

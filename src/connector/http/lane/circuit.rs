@@ -32,16 +32,18 @@ pub(super) enum Gate {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Closed,
-    /// Shut until the time given, after a wait of this length.
-    Open(Instant, Duration),
-    /// A probe is out, sent after a wait of this length.
-    Probing(Duration),
+    /// Shut until the time given.
+    Open(Instant),
+    /// A probe is out.
+    Probing,
 }
 
 /// The breaker of one lane. "Open" is the electrician's word: nothing flows.
 #[derive(Debug)]
 pub(super) struct Circuit {
     state: State,
+    /// How long a probe is waited for, each time longer.
+    wait: Duration,
     in_a_row: u32,
     recent: VecDeque<(Instant, bool)>,
     /// When it opened, if it is not closed, and how long it was open before that in all.
@@ -53,6 +55,7 @@ impl Circuit {
     pub fn new() -> Self {
         Self {
             state: State::Closed,
+            wait: WAIT.0,
             in_a_row: 0,
             recent: VecDeque::new(),
             opened: None,
@@ -63,36 +66,32 @@ impl Circuit {
     pub fn gate(&self, now: Instant) -> Gate {
         match self.state {
             State::Closed => Gate::Open,
-            State::Open(until, _) if now >= until => Gate::OneProbe,
-            State::Open(until, _) => Gate::ShutUntil(until),
-            State::Probing(_) => Gate::ProbeOut,
+            State::Open(until) if now >= until => Gate::OneProbe,
+            State::Open(until) => Gate::ShutUntil(until),
+            State::Probing => Gate::ProbeOut,
         }
     }
 
     /// The probe that [`Gate::OneProbe`] allowed goes out.
     pub fn probe(&mut self) {
-        if let State::Open(_, wait) = self.state {
-            self.state = State::Probing(wait);
-        }
+        self.state = State::Probing;
     }
 
     /// How the probe went; `None` if it never came back.
     pub fn probed(&mut self, ok: Option<bool>, now: Instant) {
-        let State::Probing(wait) = self.state else { return };
         match ok {
             Some(true) => {
                 self.state = State::Closed;
                 self.in_a_row = 0;
                 self.recent.clear();
-                if let Some(opened) = self.opened.take() {
-                    self.open_before += now.saturating_duration_since(opened);
-                }
+                self.open_before = self.open_time(now);
+                self.opened = None;
             }
             Some(false) => {
-                let wait = (wait * 2).min(WAIT.1);
-                self.state = State::Open(now + wait, wait);
+                self.wait = (self.wait * 2).min(WAIT.1);
+                self.state = State::Open(now + self.wait);
             }
-            None => self.state = State::Open(now, wait),
+            None => self.state = State::Open(now),
         }
     }
 
@@ -117,7 +116,8 @@ impl Circuit {
         }
         let failed = self.recent.iter().filter(|(_, ok)| !ok).count();
         if self.in_a_row >= IN_A_ROW || self.recent.len() >= AT_LEAST && failed * 2 >= self.recent.len() {
-            self.state = State::Open(now + WAIT.0, WAIT.0);
+            self.wait = WAIT.0;
+            self.state = State::Open(now + self.wait);
             self.opened = Some(now);
             return true;
         }
@@ -140,8 +140,8 @@ impl Circuit {
     /// How long until the next probe may go; zero while one is out.
     pub fn left(&self, now: Instant) -> Duration {
         match self.state {
-            State::Open(until, _) => until.saturating_duration_since(now),
-            State::Closed | State::Probing(_) => Duration::ZERO,
+            State::Open(until) => until.saturating_duration_since(now),
+            State::Closed | State::Probing => Duration::ZERO,
         }
     }
 }
