@@ -272,9 +272,7 @@ impl ServiceWords {
             code: None,
             message: None,
             request_id: answer.request_id(),
-            date: answer
-                .header(DATE.as_str())
-                .map(|date| clean(date).into_owned()),
+            date: answer.header(DATE.as_str()).map(|date| clean(date).into_owned()),
         };
         if is_html(&answer.headers, &answer.body) {
             words.message = title(&answer.body).map(|title| format!("a web page, \"{title}\""));
@@ -610,12 +608,9 @@ mod tests {
 
     /// What is shown of an answer with these headers and this body.
     fn shown(headers: &[(&'static str, &'static str)], body: &str) -> String {
-        let headers = headers.iter().map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            )
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let answer = Answer {
             status: StatusCode::BAD_REQUEST,
             headers: headers.collect(),
@@ -630,11 +625,7 @@ mod tests {
         let inner = r#"{"error":{"innerError":{"request-id":"inside"}}}"#;
         for (headers, body, expected) in [
             (&[][..], "", "400 Bad Request"),
-            (
-                &[date],
-                "",
-                "400 Bad Request (Mon, 02 Mar 2026 08:15:30 GMT)",
-            ),
+            (&[date], "", "400 Bad Request (Mon, 02 Mar 2026 08:15:30 GMT)"),
             (&[("request-id", "a")], "", "400 Bad Request (request a)"),
             (&[("x-transaction-id", "b")], "", "400 Bad Request (request b)"),
             (&[("x-ms-request-id", "c")], "", "400 Bad Request (request c)"),
@@ -700,7 +691,11 @@ mod tests {
             (Method::POST, Repeat::NotSafe),
             (Method::PATCH, Repeat::NotSafe),
         ] {
-            assert_eq!(Call::new(method.clone(), address(), "do it").repeat, repeat, "{method}");
+            assert_eq!(
+                Call::new(method.clone(), address(), "do it").repeat,
+                repeat,
+                "{method}"
+            );
         }
         let form = Call::post(address(), "sign in").form(&[("user", "a b"), ("secret", "x&y=z")]);
         assert_eq!(form.body, "user=a+b&secret=x%26y%3Dz");
@@ -728,11 +723,25 @@ mod tests {
         use crate::connector::Speaker;
         for (kind, advice) in [
             (ErrorKind::WrongSpeaker(Speaker::Hibernating), Some("wake it")),
-            (ErrorKind::WrongSpeaker(Speaker::Maintenance), Some("when it is back")),
-            (ErrorKind::WrongSpeaker(Speaker::LogInPage), Some("single sign-on")),
+            (
+                ErrorKind::WrongSpeaker(Speaker::Maintenance),
+                Some("when it is back"),
+            ),
+            (
+                ErrorKind::WrongSpeaker(Speaker::LogInPage),
+                Some("single sign-on"),
+            ),
             (ErrorKind::WrongSpeaker(Speaker::Proxy), Some("captive portal")),
-            (ErrorKind::WrongSpeaker(Speaker::OtherHtml), Some("configured address")),
-            (ErrorKind::NotAllowed { needs: "the role".into() }, Some("grant the role")),
+            (
+                ErrorKind::WrongSpeaker(Speaker::OtherHtml),
+                Some("configured address"),
+            ),
+            (
+                ErrorKind::NotAllowed {
+                    needs: "the role".into(),
+                },
+                Some("grant the role"),
+            ),
             (ErrorKind::Throttled, Some("concurrency")),
             (ErrorKind::PauseTooLong, Some("resume")),
             (ErrorKind::Unavailable, Some("status page")),
@@ -747,7 +756,10 @@ mod tests {
             let failure = Failure::because("it", "do it", kind.clone(), Reason("so".into()));
             let given = failure.hint.as_deref();
             assert_eq!(given.is_some(), advice.is_some(), "{kind:?}");
-            assert!(given.unwrap_or_default().contains(advice.unwrap_or_default()), "{kind:?}: {given:?}");
+            assert!(
+                given.unwrap_or_default().contains(advice.unwrap_or_default()),
+                "{kind:?}: {given:?}"
+            );
             assert_eq!(failure.status(), None);
         }
     }
@@ -784,7 +796,10 @@ mod tests {
         assert_eq!(failure.kind, ErrorKind::UnexpectedAnswer);
         assert_eq!(failure.hint.as_deref(), Some("ask for less"));
         let cause = failure.cause.to_string();
-        assert!(cause.starts_with("the answer could not be understood: "), "{cause}");
+        assert!(
+            cause.starts_with("the answer could not be understood: "),
+            "{cause}"
+        );
         assert!(cause.contains("gnp") && !cause.contains('\u{202e}'), "{cause}");
     }
 

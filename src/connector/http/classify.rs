@@ -517,12 +517,7 @@ mod tests {
                 Speaker::LogInPage,
             ),
             (200, &[HTML, ("x-squid-error", "ERR 0")], "?", Speaker::Proxy),
-            (
-                200,
-                &[HTML, ("proxy-authenticate", "Basic")],
-                "?",
-                Speaker::Proxy,
-            ),
+            (200, &[HTML, ("proxy-authenticate", "Basic")], "?", Speaker::Proxy),
         ];
         let count = cases.len();
         for (status, headers, body, speaker) in cases {
@@ -580,12 +575,36 @@ mod tests {
         };
         for (class, trouble, write, is_failure, kind) in [
             (Class::Success, None, "done", false, UnexpectedAnswer),
-            (Class::Throttled(second), Some(Trouble::Paused), "not done", false, Throttled),
-            (Class::Throttled(None), Some(Trouble::Refused), "not done", false, Throttled),
-            (Class::ServerError, Some(Trouble::Failing), "unknown", true, Unavailable),
+            (
+                Class::Throttled(second),
+                Some(Trouble::Paused),
+                "not done",
+                false,
+                Throttled,
+            ),
+            (
+                Class::Throttled(None),
+                Some(Trouble::Refused),
+                "not done",
+                false,
+                Throttled,
+            ),
+            (
+                Class::ServerError,
+                Some(Trouble::Failing),
+                "unknown",
+                true,
+                Unavailable,
+            ),
             (Class::NotDone, Some(Trouble::Busy), "unknown", false, Unavailable),
             (Class::CutOff, None, "unknown", false, Unavailable),
-            (Class::BrokenOff, Some(Trouble::Lost), "unknown", true, UnexpectedAnswer),
+            (
+                Class::BrokenOff,
+                Some(Trouble::Lost),
+                "unknown",
+                true,
+                UnexpectedAnswer,
+            ),
             (
                 Class::WrongSpeaker(Speaker::Proxy),
                 Some(Trouble::Page),
@@ -617,7 +636,12 @@ mod tests {
             assert_eq!(Class::ServerError.trouble(status), Some(trouble), "{status}");
         }
         let named = Class::Forbidden.kind(&HeaderMap::new(), b"", Some("the role"));
-        assert_eq!(named, ErrorKind::NotAllowed { needs: "the role".into() });
+        assert_eq!(
+            named,
+            ErrorKind::NotAllowed {
+                needs: "the role".into()
+            }
+        );
     }
 
     #[test]

@@ -195,22 +195,46 @@ mod tests {
             })
         );
         // In 0, -9330, 7201 s, and nonsense.
-        let resets = ["1772439330", "1772430000", "1772446531", "9999999999999", "soon", "-1", ""];
+        let resets = [
+            "1772439330",
+            "1772430000",
+            "1772446531",
+            "9999999999999",
+            "soon",
+            "-1",
+            "",
+        ];
         for reset in resets {
             let odd = [date, ("x-ratelimit-limit", "100"), ("x-ratelimit-reset", reset)];
             assert_eq!(rate_rule(&headers(&odd)), None, "{reset}");
         }
         for limit in ["many", "-1", ""] {
-            let odd = [date, ("x-ratelimit-limit", limit), ("x-ratelimit-reset", "1772439930")];
+            let odd = [
+                date,
+                ("x-ratelimit-limit", limit),
+                ("x-ratelimit-reset", "1772439930"),
+            ];
             assert_eq!(rate_rule(&headers(&odd)), None, "{limit}");
         }
-        assert_eq!(rate_rule(&headers(&[date, ("x-ratelimit-reset", "1772439930")])), None);
+        assert_eq!(
+            rate_rule(&headers(&[date, ("x-ratelimit-reset", "1772439930")])),
+            None
+        );
         // Two hours to the second, no name, and one that is too long.
-        let latest = [date, ("x-ratelimit-limit", "1"), ("x-ratelimit-reset", "1772446530")];
+        let latest = [
+            date,
+            ("x-ratelimit-limit", "1"),
+            ("x-ratelimit-reset", "1772446530"),
+        ];
         let rule = rate_rule(&headers(&latest)).expect("a rule");
         assert_eq!((rule.rule.as_str(), rule.left), ("", Duration::from_hours(2)));
         let long = "n".repeat(65);
-        let named = [latest[0], latest[1], latest[2], ("x-ratelimit-rule", long.as_str())];
+        let named = [
+            latest[0],
+            latest[1],
+            latest[2],
+            ("x-ratelimit-rule", long.as_str()),
+        ];
         assert_eq!(rate_rule(&headers(&named)).expect("a rule").rule.len(), 64);
     }
 
@@ -247,7 +271,10 @@ mod tests {
             tenths[(unit() * 10.0) as usize] += 1;
         }
         // A hundred each; less than one try in a hundred million is further off.
-        assert!(tenths.iter().all(|count| (40..=160).contains(count)), "{tenths:?}");
+        assert!(
+            tenths.iter().all(|count| (40..=160).contains(count)),
+            "{tenths:?}"
+        );
     }
 
     #[test]

@@ -350,7 +350,12 @@ mod tests {
         let bytes = packed(&[full()]);
         assert_eq!(unpack(&bytes), Some(vec![full()]));
         for length in 1..bytes.len() {
-            assert_eq!(unpack(&bytes[..length]), None, "{length} of {} bytes", bytes.len());
+            assert_eq!(
+                unpack(&bytes[..length]),
+                None,
+                "{length} of {} bytes",
+                bytes.len()
+            );
         }
         assert_eq!(unpack(&[]), Some(vec![]));
     }
@@ -396,6 +401,77 @@ mod tests {
             changed.splice(36..37, length.iter().copied());
             assert_eq!(unpack(&changed), None, "{length:?}");
         }
+    }
+
+    /// A journal with two runs, of which the first plans for three people in two portions, and the second for one.
+    fn journal() -> Connection {
+        use crate::store::database;
+        use crate::store::journal::SCHEMA;
+
+        let connection = database::in_memory(&SCHEMA).expect("opens");
+        for (run, portion, people) in [
+            ("first", 0, &["a", "b"][..]),
+            ("first", 1, &["c"]),
+            ("second", 0, &["b"]),
+        ] {
+            let steps: Vec<PlannedStep> = people
+                .iter()
+                .map(|name| {
+                    let mut step = somebody(name, name, TASKS[0]);
+                    step.person.source = SourceId::new(*name);
+                    step
+                })
+                .collect();
+            connection
+                .execute(
+                    "INSERT INTO planned (run, portion, steps) VALUES (?1, ?2, ?3)",
+                    (run, portion, packed(&steps)),
+                )
+                .expect("written");
+        }
+        connection
+    }
+
+    fn names_of(connection: &Connection, run: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        read(connection, &RunId::new(run), |step| {
+            names.push(step.person.name.raw().to_owned())
+        })
+        .expect("read");
+        names
+    }
+
+    #[test]
+    fn whoever_asks_to_be_forgotten_is_in_no_plan_and_everybody_else_still_is() {
+        let connection = journal();
+        let everybody = || {
+            let mut names = Vec::new();
+            people(&connection, |person| names.push(person.name.raw().to_owned())).expect("read");
+            names
+        };
+        assert_eq!(everybody(), ["a", "b", "c", "b"]);
+        let gone = ["b", "nobody"].map(SourceId::new);
+        forget_people(&connection, &gone).expect("written");
+        assert_eq!(everybody(), ["a", "c"]);
+        assert_eq!(names_of(&connection, "first"), ["a", "c"]);
+        assert_eq!(names_of(&connection, "second"), &[] as &[String]);
+    }
+
+    #[test]
+    fn a_plan_that_is_damaged_is_an_error_for_whoever_reads_it() {
+        let connection = journal();
+        connection
+            .execute("UPDATE planned SET steps = x'ff' WHERE portion = 1", [])
+            .expect("written");
+        let errors = [
+            read(&connection, &RunId::new("first"), |_| ()).expect_err("damaged"),
+            people(&connection, |_| ()).expect_err("damaged"),
+            forget_people(&connection, &[]).expect_err("damaged"),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("not understood"), "{error}");
+        }
+        assert_eq!(names_of(&connection, "second"), ["b"]);
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Link<'_> {
 }
 
 /// A value with its kind and length, so that no two rows are the same bytes.
-fn take_up(hasher: &mut sha2::Sha256, row: &Row<'_>, column: usize) -> rusqlite::Result<()> {
+pub(super) fn take_up(hasher: &mut sha2::Sha256, row: &Row<'_>, column: usize) -> rusqlite::Result<()> {
     let (kind, bytes) = match row.get_ref(column)? {
         ValueRef::Null => (0, Vec::new()),
         ValueRef::Integer(number) => (1, number.to_le_bytes().to_vec()),

@@ -176,7 +176,11 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
         && let Err(error) = write(&mut connection, &group)
     {
         // The next start finds these writes without an answer and looks at the target.
-        tracing::error!(error = error.sentence(), entries = group.len(), "the journal's last entries could not be written");
+        tracing::error!(
+            error = error.sentence(),
+            entries = group.len(),
+            "the journal's last entries could not be written"
+        );
     }
 }
 

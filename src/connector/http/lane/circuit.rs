@@ -232,4 +232,69 @@ mod tests {
         circuit.probed(None, then);
         assert_eq!(circuit.gate(then), Gate::OneProbe);
     }
+
+    #[test]
+    fn what_was_sent_before_it_opened_says_nothing_any_more() {
+        let now = Instant::now();
+        for ok in [true, false] {
+            let mut circuit = broken(now);
+            assert!(!circuit.went(ok, now + Duration::from_secs(1)));
+            assert_eq!(circuit.gate(now), Gate::ShutUntil(now + Duration::from_secs(30)));
+            circuit.probe();
+            assert!(!circuit.went(ok, now));
+            assert_eq!(circuit.gate(now), Gate::ProbeOut);
+        }
+    }
+
+    #[test]
+    fn after_it_has_closed_failures_are_counted_anew_and_waits_begin_with_the_first() {
+        let now = Instant::now();
+        let mut circuit = broken(now);
+        for ok in [false, true] {
+            circuit.probe();
+            circuit.probed(Some(ok), now);
+        }
+        for _ in 0..4 {
+            assert!(!circuit.went(false, now));
+        }
+        assert!(circuit.went(false, now));
+        assert_eq!(circuit.left(now), Duration::from_secs(30));
+        assert_eq!(
+            circuit.left(now + Duration::from_secs(29)),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn the_time_it_was_open_adds_up() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut circuit = broken(now);
+        assert_eq!(circuit.open_time(at(7)), Duration::from_secs(7));
+        circuit.probe();
+        circuit.probed(Some(true), at(30));
+        for _ in 0..5 {
+            circuit.went(false, at(100));
+        }
+        assert_eq!(circuit.open_time(at(109)), Duration::from_secs(39));
+    }
+
+    #[test]
+    fn only_the_last_half_minute_and_a_thousand_outcomes_count() {
+        let now = Instant::now();
+        for (seconds, opens) in [(30, true), (31, false)] {
+            let mut circuit = Circuit::new();
+            // Ten that went well and nine that did not, in turn; one more makes it half of twenty.
+            for number in 0..19 {
+                assert!(!circuit.went(number % 2 == 0, now));
+            }
+            circuit.went(false, now + Duration::from_secs(seconds));
+            assert_eq!(circuit.is_open(), opens, "{seconds}");
+        }
+        let mut long = Circuit::new();
+        for _ in 0..3 * REMEMBERED {
+            long.went(true, now);
+        }
+        assert_eq!(long.recent.len(), REMEMBERED);
+    }
 }

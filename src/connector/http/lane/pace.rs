@@ -189,8 +189,10 @@ mod tests {
     fn failures_halve_without_setting_a_mark() {
         let mut pace = Pace::new(8, 8);
         let sent = Instant::now();
-        pace.failed(sent, sent);
+        pace.failed(sent, sent + Duration::from_secs(1));
         assert_eq!(pace.limit(), 4);
+        pace.failed(sent, sent + Duration::from_secs(2));
+        assert_eq!(pace.limit(), 4, "once for those that were out together");
         pace.clean(200);
         assert_eq!(pace.limit(), 8);
     }

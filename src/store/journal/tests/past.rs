@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::PastPerson;
-use crate::store::journal::{PastRun, PeopleFilter};
+use crate::store::journal::{PastPicture, PastRun, PeopleFilter};
 
 async fn all_runs(journal: &Journal, limit: usize) -> Vec<PastRun> {
     let (mut runs, mut after) = (Vec::new(), None);
@@ -206,4 +206,235 @@ async fn a_picture_that_was_taken_back_is_none_that_a_step_brought() {
         .expect("read")
         .expect("had a step");
     assert_eq!((person.old, person.new), (None, None));
+}
+
+#[tokio::test]
+async fn people_of_a_run_are_found_by_their_names_whatever_the_capitals_and_accents() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let run = store.journal().begin_run(start()).await.expect("begun");
+    for (second, (name, upn)) in (0..).zip([
+        ("René", "r@x"),
+        ("Bob", "RENE@x"),
+        ("Cleo", "c@x"),
+        ("Irène", "i@x"),
+    ]) {
+        let called = PersonRef {
+            name: name.into(),
+            upn: upn.into(),
+            ..person(name)
+        };
+        let ended = StepRecord {
+            person: called,
+            at: at(second),
+            ..step(&run, name)
+        };
+        store.journal().step(ended).await.expect("ended");
+    }
+    for (text, expected) in [
+        ("rene", &["René", "Bob", "Irène"][..]),
+        (" RENÉ ", &["René", "Bob", "Irène"]),
+        ("cleo", &["Cleo"]),
+        ("@x", &["René", "Bob", "Cleo", "Irène"]),
+        ("nobody", &[]),
+        ("  ", &["René", "Bob", "Cleo", "Irène"]),
+    ] {
+        for limit in [1, 2, 3, 100] {
+            let filter = PeopleFilter {
+                text: text.into(),
+                outcome: None,
+            };
+            let found: Vec<String> = all_people(&store, &run, &filter, limit)
+                .await
+                .into_iter()
+                .map(|person| person.past.step.person.source.to_string())
+                .collect();
+            assert_eq!(found, expected, "{text:?}, {limit} a page");
+        }
+    }
+    // A page of nobody would never end.
+    let everybody = PeopleFilter::default();
+    let page = store.journal().past_people(&run, &everybody, None, 0).await;
+    assert_eq!(page.expect("read").people.len(), 1);
+    assert_eq!(
+        store.journal().past_runs(None, 0).await.expect("read").runs.len(),
+        1
+    );
+}
+
+/// What a step did: the kind, its place, the picture it was about, the one the column named before, and the one it
+/// made; whether it was carried out.
+type Deed = (
+    WriteKind,
+    Place,
+    Option<&'static str>,
+    Option<&'static str>,
+    Option<&'static str>,
+    bool,
+);
+
+#[tokio::test]
+async fn the_pictures_of_a_step_are_those_that_people_saw_before_and_see_after() {
+    use WriteKind::{CreateRecord, Remove, SetColumn, Upload};
+    let (profile, user) = (Place::LIVE_PROFILE, Place::SYS_USER);
+    let cases: [(&str, &[Deed], Option<&str>, Option<&str>); 9] = [
+        ("nothing was written", &[], None, None),
+        (
+            "it was not carried out",
+            &[(Upload, profile, None, None, Some("new"), false)],
+            None,
+            None,
+        ),
+        (
+            "a record has no picture",
+            &[(CreateRecord, profile, None, None, Some("record"), true)],
+            None,
+            None,
+        ),
+        (
+            "a column moved on",
+            &[(SetColumn, user, Some("b"), Some("a"), None, true)],
+            Some("a"),
+            Some("b"),
+        ),
+        (
+            "a column was filled",
+            &[(SetColumn, user, Some("b"), None, None, true)],
+            None,
+            Some("b"),
+        ),
+        (
+            "a column was cleared",
+            &[(SetColumn, user, None, Some("a"), None, true)],
+            Some("a"),
+            None,
+        ),
+        (
+            "a column moved on twice",
+            &[
+                (SetColumn, user, Some("b"), None, None, true),
+                (SetColumn, user, Some("c"), Some("b"), None, true),
+                (SetColumn, user, Some("d"), Some("c"), None, false),
+            ],
+            Some("b"),
+            Some("c"),
+        ),
+        (
+            "what the column named was removed",
+            &[
+                (SetColumn, user, Some("b"), Some("a"), None, true),
+                (Remove, user, Some("b"), None, None, true),
+            ],
+            Some("a"),
+            None,
+        ),
+        (
+            "another one was removed, and one was not",
+            &[
+                (Upload, profile, None, None, Some("new"), true),
+                (Remove, profile, Some("old"), None, None, true),
+                (Remove, profile, Some("new"), None, None, false),
+            ],
+            None,
+            Some("new"),
+        ),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    let run = journal.begin_run(start()).await.expect("begun");
+    for (number, (what, deeds, before, after)) in cases.into_iter().enumerate() {
+        let name = format!("person-{number}");
+        for &(kind, place, picture, old_picture, made, is_done) in deeds {
+            let intent = Intent {
+                kind,
+                place,
+                picture: picture.map(PictureId::new),
+                old_picture: old_picture.map(PictureId::new),
+                ..upload(&run, &name)
+            };
+            let intent = journal.intend(intent).await.expect("announced");
+            let answer = if is_done {
+                Answer::Done(made.map(str::to_owned))
+            } else {
+                Answer::NotDone("refused".into())
+            };
+            journal.answer(intent, at(2), answer).await.expect("passed on");
+        }
+        journal.step(step(&run, &name)).await.expect("ended");
+        let past = journal
+            .past_person(&run, &SourceId::new(name.as_str()))
+            .await
+            .expect("read")
+            .expect("known");
+        let named =
+            |picture: Option<PastPicture>| picture.map(|picture| picture.id.expect("known").to_string());
+        assert_eq!(named(past.old).as_deref(), before, "{what}: before");
+        assert_eq!(named(past.new).as_deref(), after, "{what}: after");
+    }
+}
+
+#[tokio::test]
+async fn steps_that_wrote_something_are_told_newest_first_by_the_order_of_their_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    // The clock is put back between the runs; the last one writes nothing.
+    let mut runs = Vec::new();
+    for (second, writes) in [(300, true), (200, true), (100, true), (400, false)] {
+        let run = RunStart {
+            started: at(second),
+            ..start()
+        };
+        let run = journal.begin_run(run).await.expect("begun");
+        for name in ["ada", "bob"] {
+            if writes {
+                journal.intend(upload(&run, name)).await.expect("announced");
+            }
+            let called = PersonRef {
+                upn: format!("{name}@x.example").into(),
+                mail: Some(format!("{name}.vance@mail.example").into()),
+                user_name: Some(format!("{name}.v").into()),
+                ..person(name)
+            };
+            let ended = StepRecord {
+                at: at(second),
+                person: called,
+                ..step(&run, name)
+            };
+            journal.step(ended).await.expect("ended");
+        }
+        runs.push(run);
+    }
+    let newest_first = [runs[2].clone(), runs[1].clone(), runs[0].clone()];
+    let of = |steps: &[StepRecord]| -> Vec<RunId> { steps.iter().map(|step| step.run.clone()).collect() };
+    for name in [
+        "ada",
+        "ada-sys",
+        " ADA@x.example ",
+        "Ada.Vance@mail.example",
+        "ADA.V",
+    ] {
+        let steps = journal.steps_of(name).await.expect("read");
+        assert_eq!(of(&steps), newest_first, "{name}");
+        assert!(steps.iter().all(|step| step.person.source.as_str() == "ada"));
+    }
+    assert_eq!(
+        journal.steps_of("ADA-SYS").await.expect("read"),
+        vec![],
+        "ids are exact"
+    );
+    let people = ["bob-sys", "nobody", "ada-sys"].map(TargetId::new).to_vec();
+    let changes = journal.changes_of(people).await.expect("read");
+    assert_eq!(changes.len(), 3);
+    assert_eq!(
+        (of(&changes[0]), of(&changes[2])),
+        (newest_first.to_vec(), newest_first.to_vec())
+    );
+    assert_eq!(changes[0][0].person.source.as_str(), "bob");
+    assert_eq!(changes[1], vec![]);
+    // Looking back tells of every step, by the clock.
+    let ever = journal.past_of_person("ada").await.expect("read");
+    let ever: Vec<&RunId> = ever.iter().map(|past| &past.step.run).collect();
+    assert_eq!(ever, [&runs[3], &runs[0], &runs[1], &runs[2]]);
 }

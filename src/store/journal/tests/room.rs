@@ -22,7 +22,7 @@ fn has_no_room(error: &StoreError) -> bool {
 
 #[tokio::test]
 async fn without_room_no_run_begins_and_what_is_announced_waits_until_there_is_some() {
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let store = open(folder.path());
     let journal = store.journal();
     let run = journal.begin_run(start()).await.expect("begun");
@@ -35,7 +35,9 @@ async fn without_room_no_run_begins_and_what_is_announced_waits_until_there_is_s
     };
     let refused = journal.begin_run(RunStart { actor, ..start() }).await;
     assert!(has_no_room(&refused.expect_err("no room")));
-    let people: Vec<PersonRef> = (0..1_000).map(|number| person(&format!("person-{number}"))).collect();
+    let people: Vec<PersonRef> = (0..1_000)
+        .map(|number| person(&format!("person-{number}")))
+        .collect();
     let stamp = upload(&run, "x").expected;
     let plan = (0..40_000).map(|number| StepToPlan {
         person: &people[number % people.len()],
@@ -72,7 +74,7 @@ async fn without_room_no_run_begins_and_what_is_announced_waits_until_there_is_s
 
 #[tokio::test]
 async fn whoever_closes_does_not_wait_for_room() {
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let store = open(folder.path());
     let run = store.journal().begin_run(start()).await.expect("begun");
     store.journal().limit_pages(1).await;
@@ -114,31 +116,37 @@ fn mend(connection: &Connection) {
 
 #[tokio::test]
 async fn what_nobody_waited_for_is_written_with_the_next_when_the_database_had_refused_it() {
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let (store, beside, run) = refused(folder.path()).await;
     mend(&beside);
     let journal = store.journal();
     journal.intend(upload(&run, "ada")).await.expect("announced");
     let unfinished = journal.unfinished().await.expect("read");
     assert_eq!(unfinished.len(), 1);
-    assert_eq!((&unfinished[0].person, unfinished[0].writes.len()), (&person("ada"), 1));
+    assert_eq!(
+        (&unfinished[0].person, unfinished[0].writes.len()),
+        (&person("ada"), 1)
+    );
 }
 
 #[tokio::test]
 async fn what_nobody_waited_for_is_written_at_the_end_if_nothing_else_comes() {
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let (store, beside, run) = refused(folder.path()).await;
     mend(&beside);
     drop(store);
     let store = open(folder.path());
     let unfinished = store.journal().unfinished().await.expect("read");
     assert_eq!(unfinished.len(), 1);
-    assert_eq!((&unfinished[0].run, &unfinished[0].person), (&run, &person("ada")));
+    assert_eq!(
+        (&unfinished[0].run, &unfinished[0].person),
+        (&run, &person("ada"))
+    );
 }
 
 #[tokio::test]
 async fn what_could_not_be_written_to_the_end_is_missing_and_nothing_else() {
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let (store, beside, run) = refused(folder.path()).await;
     drop(store);
     mend(&beside);
@@ -150,7 +158,7 @@ async fn what_could_not_be_written_to_the_end_is_missing_and_nothing_else() {
 
 #[tokio::test]
 async fn a_plan_whose_run_did_not_begin_is_gone_at_the_next_start_and_no_other() {
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let store = open(folder.path());
     let somebody = person("ada");
     let stamp = upload(&RunId::new("x"), "x").expected;
@@ -161,7 +169,11 @@ async fn a_plan_whose_run_did_not_begin_is_gone_at_the_next_start_and_no_other()
             expected: &stamp,
         })
     };
-    let run = store.journal().begin_planned_run(start(), plan()).await.expect("begun");
+    let run = store
+        .journal()
+        .begin_planned_run(start(), plan())
+        .await
+        .expect("begun");
     // As when there is no room for what comes after the first portion.
     let first = Entry::Planned(RunId::new("never"), 0, planned::pack(plan()));
     store.journal().commit(first).await.expect("written");

@@ -312,3 +312,47 @@ async fn retries_stay_within_their_budget() {
     );
     crate::tried("B1", 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_ten_minutes_in_all_is_not_begun_again_and_says_that_it_gave_up() {
+    // Waits that were asked for do not count; what is in flight does.
+    for (seconds, sent, gave_up) in [(30, 12, false), (290, 3, true), (310, 2, true), (700, 1, true)] {
+        let service = Service::in_order([throttled("1").after(Duration::from_secs(seconds))]);
+        let caller = caller(&service);
+        let failure = caller.send(read(&caller)).await.expect_err("refused");
+        assert_eq!(failure.kind, ErrorKind::Throttled);
+        assert_eq!(
+            (service.seen().len(), failure.gave_up),
+            (sent, gave_up),
+            "{seconds} s"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn back_off_counts_among_the_ten_minutes() {
+    // Five refusals of 119 s leave five seconds; the waits between them are seven and a half on average.
+    let mut sent = Vec::new();
+    for _ in 0..40 {
+        let service = Service::in_order([Reply::status(429).after(Duration::from_secs(119))]);
+        let caller = caller(&service);
+        let failure = caller.send(read(&caller)).await.expect_err("refused");
+        sent.push(service.seen().len());
+        assert_eq!(failure.gave_up, sent.last() == Some(&5), "{sent:?}");
+    }
+    assert!(sent.iter().all(|count| (5..=6).contains(count)), "{sent:?}");
+    assert!(sent.contains(&5), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_caller_says_is_a_retry_counts_as_one() {
+    let service = Service::in_order([ok()]);
+    let caller = caller(&service);
+    caller.send(read(&caller)).await.expect("fine");
+    assert_eq!(caller.lane_state().retries, 0);
+    caller.send(read(&caller).as_retry()).await.expect("fine");
+    assert_eq!(
+        (caller.lane_state().retries, caller.lane_state().requests),
+        (1, 2)
+    );
+}

@@ -224,3 +224,113 @@ async fn sessions_do_not_outlive_the_sign_in_they_were_opened_with() {
         ]
     );
 }
+
+/// A sign-in that fails as it is told to.
+struct NoToken {
+    gave_up: bool,
+}
+
+#[async_trait]
+impl TokenSource for NoToken {
+    async fn fetch(&self) -> Result<Token, Failure> {
+        let kind = ErrorKind::NotAllowed {
+            needs: "a role".into(),
+        };
+        let cause = super::super::super::call::Reason("no such role".into());
+        let mut failure = Failure::because("the sign-in", "get a token", kind, cause).hint("ask somebody");
+        failure.gave_up = self.gave_up;
+        Err(failure)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_fails_says_so_for_the_request_that_needs_it() {
+    for gave_up in [false, true] {
+        let service = Service::in_order([ok()]);
+        let tokens = TokenCache::new(NoToken { gave_up }, Duration::from_mins(5));
+        let caller = caller(&service).with_token(tokens);
+        let failure = caller.send(read(&caller)).await.expect_err("no token");
+        assert!(
+            matches!(failure.kind, ErrorKind::NotAllowed { .. }),
+            "{failure:?}"
+        );
+        assert_eq!(failure.hint.as_deref(), Some("ask somebody"));
+        assert_eq!(failure.gave_up, gave_up);
+        assert_eq!(failure.to_string(), "the service: could not read the thing");
+        assert_eq!(failure.cause.to_string(), "the sign-in: could not get a token");
+        assert!(service.seen().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_proven_by_whatever_only_somebody_signed_in_is_told() {
+    for (status, proven) in [
+        (200, true),
+        (403, true),
+        (404, true),
+        (400, false),
+        (500, false),
+        (503, false),
+    ] {
+        let login = BasicLogin::new("integration", &Secret::new("right")).expect("sendable");
+        let mut first = true;
+        let service = Service::new(move |_| {
+            let reply = if std::mem::take(&mut first) {
+                Reply::status(status).with_json(json!({}))
+            } else {
+                ok()
+            };
+            reply.after(Duration::from_millis(20))
+        });
+        let caller = caller(&service).with_basic(login);
+        let once = Repeat::NotSafe;
+        // What comes of the first is its own matter; the password is.
+        let _ = caller.send(read(&caller).repeat(once)).await;
+        join_all((0..3).map(|_| caller.send(read(&caller)))).await;
+        let in_flight: Vec<usize> = service.seen().iter().map(|seen| seen.in_flight).collect();
+        // Until it is proven, one at a time tries it.
+        let expected = if proven {
+            vec![1, 1, 2, 3]
+        } else {
+            vec![1, 1, 1, 2]
+        };
+        assert_eq!(in_flight, expected, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_is_refused_in_between_has_two_tries_again() {
+    let login = BasicLogin::new("integration", &Secret::new("right")).expect("sendable");
+    let service = Service::in_order([
+        Reply::status(401),
+        ok(),
+        Reply::status(401),
+        Reply::status(401),
+        ok(),
+    ]);
+    let caller = caller_with(&service, 1, 1).with_basic(login);
+    let mut went = Vec::new();
+    for _ in 0..6 {
+        went.push(caller.send(read(&caller)).await.is_ok());
+    }
+    assert_eq!(went, [false, true, false, false, false, false]);
+    assert_eq!(service.seen().len(), 4, "two refusals in a row are the last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_refused_is_not_used_again() {
+    let service = Service::new(|seen: &Seen| match seen.header("cookie") {
+        Some("JSESSIONID=s1") => Reply::status(401).header("set-cookie", "JSESSIONID=s2"),
+        _ => ok().header("set-cookie", "JSESSIONID=s1"),
+    });
+    let caller = caller_with(&service, 1, 1).with_sessions();
+    caller.send(read(&caller)).await.expect("opens a session");
+    caller.send(read(&caller)).await.expect_err("refused");
+    caller.send(read(&caller)).await.expect("opens a new one");
+    let cookies: Vec<bool> = service
+        .seen()
+        .iter()
+        .map(|seen| seen.header("cookie").is_some())
+        .collect();
+    assert_eq!(cookies, [false, true, false]);
+}
