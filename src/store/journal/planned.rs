@@ -434,10 +434,8 @@ mod tests {
 
     fn names_of(connection: &Connection, run: &str) -> Vec<String> {
         let mut names = Vec::new();
-        read(connection, &RunId::new(run), |step| {
-            names.push(step.person.name.raw().to_owned())
-        })
-        .expect("read");
+        let note = |step: PlannedStep| names.push(step.person.name.raw().to_owned());
+        read(connection, &RunId::new(run), note).expect("read");
         names
     }
 

@@ -188,7 +188,13 @@ async fn an_answered_write_still_belongs_to_somebody_unfinished() {
     assert_eq!(unfinished[0].writes[0].uploaded(), Some(PictureId::new("new")));
     assert_eq!(unfinished[0].kept, vec![kept.clone()]);
     let person = TargetId::new("ada-sys");
-    assert_eq!(journal.kept_pictures(&person).await.expect("read"), vec![kept]);
+    assert_eq!(
+        journal.kept_pictures(&person).await.expect("read"),
+        vec![kept.clone()]
+    );
+    assert_eq!(journal.kept_in_run(&run).await.expect("read"), vec![kept]);
+    let another = RunId::new("another");
+    assert_eq!(journal.kept_in_run(&another).await.expect("read"), vec![]);
 }
 
 #[tokio::test]
@@ -293,7 +299,7 @@ async fn values_nobody_can_understand_count_as_damage() {
         ("UPDATE writes SET answer = 'done', answered = 'soon'", "soon"),
         ("UPDATE writes SET answer = 'not_done', answered = 'late'", "late"),
         ("UPDATE writes SET sha256 = 'xyz'", "xyz"),
-        ("UPDATE writes SET expected = '{'", "EOF"),
+        ("UPDATE writes SET expected = '{'", "invalid type"),
         ("UPDATE writes SET at = 'today'", "today"),
         ("UPDATE under_way SET person = '7'", "invalid type"),
         ("UPDATE under_way SET change = '\"sing\"'", "sing"),

@@ -48,9 +48,19 @@ fn throttled(seconds: &str) -> Reply {
 }
 
 /// A source that issues `t1`, `t2` … and counts.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Issuer {
     issued: Arc<AtomicU32>,
+    lifetime: Duration,
+}
+
+impl Default for Issuer {
+    fn default() -> Self {
+        Self {
+            issued: Arc::default(),
+            lifetime: Duration::from_hours(1),
+        }
+    }
 }
 
 #[async_trait]
@@ -60,7 +70,7 @@ impl TokenSource for Issuer {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(Token {
             value: Secret::new(format!("t{number}")),
-            lifetime: Duration::from_hours(1),
+            lifetime: self.lifetime,
         })
     }
 }

@@ -262,115 +262,107 @@ async fn people_of_a_run_are_found_by_their_names_whatever_the_capitals_and_acce
     );
 }
 
-/// What a step did: the kind, its place, the picture it was about, the one the column named before, and the one it
-/// made; whether it was carried out.
-type Deed = (
-    WriteKind,
-    Place,
-    Option<&'static str>,
-    Option<&'static str>,
-    Option<&'static str>,
-    bool,
-);
+/// A write of a step, at `sys_user`.
+struct Deed {
+    kind: WriteKind,
+    /// The picture it is about.
+    picture: Option<&'static str>,
+    /// The one the column named before.
+    before: Option<&'static str>,
+    answer: Answer,
+}
+
+fn done(kind: WriteKind, picture: Option<&'static str>, made: Option<&str>) -> Deed {
+    Deed {
+        kind,
+        picture,
+        before: None,
+        answer: Answer::Done(made.map(str::to_owned)),
+    }
+}
+
+fn uploads(made: &str) -> Deed {
+    done(WriteKind::Upload, None, Some(made))
+}
+
+fn removes(picture: &'static str) -> Deed {
+    done(WriteKind::Remove, Some(picture), None)
+}
+
+fn sets(before: Option<&'static str>, picture: Option<&'static str>) -> Deed {
+    Deed {
+        before,
+        ..done(WriteKind::SetColumn, picture, None)
+    }
+}
+
+impl Deed {
+    fn in_vain(self) -> Self {
+        Self {
+            answer: Answer::NotDone("refused".into()),
+            ..self
+        }
+    }
+}
 
 #[tokio::test]
 async fn the_pictures_of_a_step_are_those_that_people_saw_before_and_see_after() {
-    use WriteKind::{CreateRecord, Remove, SetColumn, Upload};
-    let (profile, user) = (Place::LIVE_PROFILE, Place::SYS_USER);
-    let cases: [(&str, &[Deed], Option<&str>, Option<&str>); 9] = [
-        ("nothing was written", &[], None, None),
-        (
-            "it was not carried out",
-            &[(Upload, profile, None, None, Some("new"), false)],
-            None,
-            None,
-        ),
-        (
-            "a record has no picture",
-            &[(CreateRecord, profile, None, None, Some("record"), true)],
-            None,
-            None,
-        ),
-        (
-            "a column moved on",
-            &[(SetColumn, user, Some("b"), Some("a"), None, true)],
-            Some("a"),
-            Some("b"),
-        ),
-        (
-            "a column was filled",
-            &[(SetColumn, user, Some("b"), None, None, true)],
-            None,
-            Some("b"),
-        ),
-        (
-            "a column was cleared",
-            &[(SetColumn, user, None, Some("a"), None, true)],
-            Some("a"),
-            None,
-        ),
-        (
-            "a column moved on twice",
-            &[
-                (SetColumn, user, Some("b"), None, None, true),
-                (SetColumn, user, Some("c"), Some("b"), None, true),
-                (SetColumn, user, Some("d"), Some("c"), None, false),
-            ],
-            Some("b"),
-            Some("c"),
-        ),
-        (
-            "what the column named was removed",
-            &[
-                (SetColumn, user, Some("b"), Some("a"), None, true),
-                (Remove, user, Some("b"), None, None, true),
-            ],
-            Some("a"),
-            None,
-        ),
-        (
-            "another one was removed, and one was not",
-            &[
-                (Upload, profile, None, None, Some("new"), true),
-                (Remove, profile, Some("old"), None, None, true),
-                (Remove, profile, Some("new"), None, None, false),
-            ],
-            None,
-            Some("new"),
-        ),
-    ];
+    let (a, b, c, d) = (Some("a"), Some("b"), Some("c"), Some("d"));
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     let journal = store.journal();
     let run = journal.begin_run(start()).await.expect("begun");
-    for (number, (what, deeds, before, after)) in cases.into_iter().enumerate() {
-        let name = format!("person-{number}");
-        for &(kind, place, picture, old_picture, made, is_done) in deeds {
+    for (name, deeds, before, after) in [
+        ("nothing was written", vec![], None, None),
+        ("it was not carried out", vec![uploads("a").in_vain()], None, None),
+        (
+            "a record was made",
+            vec![done(WriteKind::CreateRecord, None, a)],
+            None,
+            None,
+        ),
+        ("a column moved on", vec![sets(a, b)], a, b),
+        ("a column was filled", vec![sets(None, b)], None, b),
+        ("a column was cleared", vec![sets(a, None)], a, None),
+        (
+            "a column moved on twice",
+            vec![sets(None, b), sets(b, c), sets(c, d).in_vain()],
+            b,
+            c,
+        ),
+        (
+            "what it named was removed",
+            vec![sets(a, b), removes("b")],
+            a,
+            None,
+        ),
+        (
+            "the upload stayed, and the column is named after it",
+            vec![uploads("c"), sets(a, b), removes("a"), removes("c").in_vain()],
+            a,
+            c,
+        ),
+    ] {
+        for deed in deeds {
             let intent = Intent {
-                kind,
-                place,
-                picture: picture.map(PictureId::new),
-                old_picture: old_picture.map(PictureId::new),
-                ..upload(&run, &name)
+                kind: deed.kind,
+                place: Place::SYS_USER,
+                picture: deed.picture.map(PictureId::new),
+                old_picture: deed.before.map(PictureId::new),
+                ..upload(&run, name)
             };
             let intent = journal.intend(intent).await.expect("announced");
-            let answer = if is_done {
-                Answer::Done(made.map(str::to_owned))
-            } else {
-                Answer::NotDone("refused".into())
-            };
-            journal.answer(intent, at(2), answer).await.expect("passed on");
+            journal
+                .answer(intent, at(2), deed.answer)
+                .await
+                .expect("passed on");
         }
-        journal.step(step(&run, &name)).await.expect("ended");
-        let past = journal
-            .past_person(&run, &SourceId::new(name.as_str()))
-            .await
-            .expect("read")
-            .expect("known");
-        let named =
-            |picture: Option<PastPicture>| picture.map(|picture| picture.id.expect("known").to_string());
-        assert_eq!(named(past.old).as_deref(), before, "{what}: before");
-        assert_eq!(named(past.new).as_deref(), after, "{what}: after");
+        journal.step(step(&run, name)).await.expect("ended");
+        let past = journal.past_person(&run, &SourceId::new(name)).await;
+        let past = past.expect("read").expect("known");
+        let named = |picture: Option<PastPicture>| picture?.id.map(|id| id.to_string());
+        assert_eq!(named(past.old).as_deref(), before, "{name}: before");
+        assert_eq!(named(past.new).as_deref(), after, "{name}: after");
     }
 }
 

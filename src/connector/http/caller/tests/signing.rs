@@ -334,3 +334,51 @@ async fn a_session_that_was_refused_is_not_used_again() {
         .collect();
     assert_eq!(cookies, [false, true, false]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_has_run_out_on_arrival_or_lives_for_ever_serves_all_the_same() {
+    for (lifetime, tokens) in [(Duration::ZERO, 2), (Duration::MAX, 1)] {
+        let issuer = Issuer {
+            lifetime,
+            ..Issuer::default()
+        };
+        let issued = Arc::clone(&issuer.issued);
+        let service = Service::in_order([ok()]);
+        let caller = caller(&service).with_token(TokenCache::new(issuer, Duration::from_mins(5)));
+        for pause in [1, 20, 0] {
+            let sent = tokio::time::timeout(Duration::from_mins(1), caller.send(read(&caller))).await;
+            sent.expect("it does not ask for tokens for ever").expect("fine");
+            sleep(Duration::from_secs(pause)).await;
+        }
+        assert_eq!(issued.load(Ordering::SeqCst), tokens, "{lifetime:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_end_with_a_token_that_is_renewed_ahead_of_time_too() {
+    let service = Service::in_order([ok().header("set-cookie", "JSESSIONID=s1")]);
+    let tokens = TokenCache::new(Issuer::default(), Duration::from_mins(5));
+    let caller = caller_with(&service, 1, 1).with_sessions().with_token(tokens);
+    for minutes in [1, 58, 1, 0] {
+        caller.send(read(&caller)).await.expect("fine");
+        sleep(Duration::from_mins(minutes)).await;
+    }
+    let sent: Vec<(Option<String>, bool)> = service
+        .seen()
+        .iter()
+        .map(|seen| {
+            let token = seen.header("authorization").map(str::to_owned);
+            (token, seen.header("cookie").is_some())
+        })
+        .collect();
+    let (first, second) = (Some("Bearer t1".to_owned()), Some("Bearer t2".to_owned()));
+    assert_eq!(
+        sent,
+        [
+            (first.clone(), false),
+            (first, true),
+            (second.clone(), false),
+            (second, true)
+        ]
+    );
+}
