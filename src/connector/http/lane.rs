@@ -305,8 +305,7 @@ impl State {
         if let Gate::ShutUntil(until) = self.circuit.gate(now) {
             return Some(until);
         }
-        let over_budget = self.queue.values().any(|waiter| waiter.is_retry) && !self.budget.allows_retry(now);
-        over_budget.then(|| self.budget.next_change(now))
+        (!self.budget.allows_retry(now)).then(|| self.budget.next_change(now))
     }
 
     fn pause_for(&mut self, wait: Duration, now: Instant) {

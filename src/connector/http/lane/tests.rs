@@ -559,3 +559,19 @@ async fn more_than_is_allowed_at_once_is_let_out_again_only_at_full_use() {
         assert_eq!(lane.state().limit, limit, "{at_once} at once");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_behind_a_probe_that_fails_is_the_next_one() {
+    let lane = lane(4, 4);
+    broken(&lane).await;
+    let start = Instant::now();
+    let probes = (0..3).map(|_| async {
+        let probe = permit(&lane, background()).await;
+        let waited = start.elapsed().as_secs();
+        sleep(Duration::from_secs(1)).await;
+        assert!(probe.is_probe());
+        probe.settle(FAILED, None);
+        waited
+    });
+    assert_eq!(join_all(probes).await, [30, 91, 212]);
+}

@@ -9,6 +9,10 @@ async fn all_runs(journal: &Journal, limit: usize) -> Vec<PastRun> {
     loop {
         let page = journal.past_runs(after, limit).await.expect("read");
         assert!(page.runs.len() <= limit);
+        assert!(
+            runs.is_empty() || !page.runs.is_empty(),
+            "nobody turns to an empty page"
+        );
         runs.extend(page.runs);
         after = page.next;
         if after.is_none() {
@@ -22,6 +26,10 @@ async fn all_people(store: &Store, run: &RunId, filter: &PeopleFilter, limit: us
     loop {
         let page = store.past_people(run, filter, after, limit).await.expect("read");
         assert!(page.people.len() <= limit);
+        assert!(
+            people.is_empty() || !page.people.is_empty(),
+            "nobody turns to an empty page"
+        );
         people.extend(page.people);
         after = page.next;
         if after.is_none() {

@@ -122,7 +122,7 @@ async fn an_outage_without_end_is_given_up_after_ten_minutes_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn probes_of_an_open_circuit_are_no_attempts_unless_the_request_itself_may_be_the_reason() {
     // The circuit opens after five failures in a row; a request that waits for it is its probe.
-    for (probed, is_ours) in [(503, false), (504, false), (500, true)] {
+    for (probed, is_ours) in [(502, false), (503, false), (504, false), (500, true), (429, true)] {
         let start = Instant::now();
         let service = Service::new(move |seen: &Seen| {
             if seen.at - start < Duration::from_secs(20) {
