@@ -95,6 +95,26 @@ async fn whoever_closes_does_not_wait_for_room() {
     assert_eq!(store.journal().unfinished().await.expect("read"), vec![]);
 }
 
+#[tokio::test]
+async fn whoever_stops_waiting_for_room_is_told_at_once_and_the_next_run_waits_again() {
+    let folder = quick_folder();
+    let store = open(folder.path());
+    let journal = store.journal();
+    store.stop_waiting_for_room();
+    let run = journal.begin_run(start()).await.expect("begun");
+    journal.limit_pages(1).await;
+    let name = long();
+    let mut announced = std::pin::pin!(journal.intend(upload(&run, &name)));
+    tokio::select! {
+        biased;
+        ended = &mut announced => panic!("it waits: {ended:?}"),
+        runs = journal.runs(5) => assert_eq!(runs.expect("read").len(), 1),
+    }
+    store.stop_waiting_for_room();
+    let told = announced.await.expect_err("nobody waits any more");
+    assert!(has_no_room(&told), "{told:?}");
+}
+
 /// Somebody's turn has come while the database refused to write such a thing down.
 async fn refused(folder: &Path) -> (Store, Connection, RunId) {
     let store = open(folder);
