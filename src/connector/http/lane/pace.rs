@@ -49,10 +49,8 @@ impl Pace {
         self.clean = self.clean.saturating_add(count);
         if self.limit < self.ceiling {
             let steps = (self.clean / CLIMB) as usize;
-            if steps > 0 {
-                self.clean %= CLIMB;
-                self.limit = (self.limit + steps).min(self.ceiling);
-            }
+            self.clean %= CLIMB;
+            self.limit = (self.limit + steps).min(self.ceiling);
         } else if self.ceiling < self.cap && self.clean >= self.patience {
             if self.probing {
                 // The last mark held for as long as this: it has been lifted.
