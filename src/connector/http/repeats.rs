@@ -31,19 +31,17 @@ impl Repeats {
 
     /// True if the same request went wrong the last time.
     pub fn holds(&self, call: &Call) -> bool {
-        !self.are_none() && self.failed.lock().contains(&Self::key(call))
+        let failed = self.failed.lock();
+        // As long as nothing is wrong, no picture that is sent has to be hashed.
+        !failed.is_empty() && failed.contains(&Self::key(call))
     }
 
     /// Takes note of how a request went.
     pub fn note(&self, call: &Call, has_failed: bool) {
-        if has_failed || !self.are_none() {
+        let is_worth_knowing = has_failed || !self.failed.lock().is_empty();
+        if is_worth_knowing {
             self.note_key(Self::key(call), has_failed);
         }
-    }
-
-    /// True as long as nothing is wrong: no picture that is sent has to be hashed then.
-    fn are_none(&self) -> bool {
-        self.failed.lock().is_empty()
     }
 
     fn note_key(&self, key: u64, has_failed: bool) {
