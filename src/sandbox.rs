@@ -41,6 +41,7 @@ use server::{Front, LatencyModel, ServiceFront, Shared};
 use servicenow::{ServiceNowService, ServiceNowSettings};
 use world::World;
 use world::files::WorldError;
+use world::generate::Drawn;
 
 pub use server::{Exchanged, Latency};
 
@@ -62,6 +63,8 @@ pub struct SandboxOptions {
     pub control: SocketAddr,
     /// How many people to invent, unless there is a `world`.
     pub users: usize,
+    /// How invented people are drawn.
+    pub drawn: Drawn,
     /// Decides who is invented, and what fault rules and latency draw.
     pub seed: u64,
     /// A folder with `world.json` to take the people from.
@@ -80,6 +83,7 @@ impl Default for SandboxOptions {
             servicenow: any,
             control: any,
             users: 200,
+            drawn: Drawn::default(),
             seed: 1,
             world: None,
             latency: Latency::None,
@@ -156,7 +160,7 @@ impl Parts {
 pub fn start(options: &SandboxOptions) -> Result<Sandbox, SandboxError> {
     let world = match &options.world {
         Some(folder) => World::load(folder)?,
-        None => World::invent(options.users, options.seed),
+        None => World::invent_drawn(options.users, options.seed, options.drawn),
     };
     let entra = EntraSettings {
         throttling: options.is_throttled,

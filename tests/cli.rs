@@ -250,7 +250,7 @@ fn readonly_refuses_writers_and_lets_readers_through() {
 
 #[test]
 fn hostile_names_never_reach_the_output_as_they_are() {
-    let stage = Stage::invented(200);
+    let stage = Stage::crowd(200);
     for arguments in [
         &["status", "--all"][..],
         &["status", "--json"],

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::sandbox::world::generate::Drawn;
 use crate::sandbox::{self, Latency, SandboxOptions};
 
 /// What `avatar-sync sandbox` takes.
@@ -50,6 +51,7 @@ impl SandboxArguments {
             servicenow: self.servicenow,
             control: self.control,
             users: self.users as usize,
+            drawn: Drawn::default(),
             seed: self.seed,
             world: self.world,
             latency: Latency::from_millis(self.latency_ms, self.latency_p99_ms),

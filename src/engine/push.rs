@@ -24,6 +24,7 @@ mod ending;
 mod guard;
 mod observation;
 mod preparation;
+mod records;
 mod removal;
 mod settling;
 mod tidying;
@@ -315,18 +316,17 @@ impl Pushing {
         expected: Option<&ChainStamp>,
         turn: &mut Turn,
     ) -> Result<Brought, Box<Ended>> {
-        match self.bring(person, change, expected, self.form, turn).await {
-            Err(ended) if ended.too_large.is_some_and(|limit| limit < self.form.limit) => {
-                let form = UploadForm {
-                    limit: ended.too_large.unwrap_or(self.form.limit),
-                    ..self.form
-                };
+        let first = self.bring(person, change, expected, self.form, turn).await;
+        let too_large = first.as_ref().err().and_then(|ended| ended.too_large);
+        let brought = match (first, too_large.filter(|limit| *limit < self.form.limit)) {
+            (Err(ended), Some(limit)) => {
+                let form = UploadForm { limit, ..self.form };
                 let left = ended.left.as_ref().or(expected);
                 self.bring(person, change, left, form, turn).await
             }
-            other => other,
-        }
-        .map_err(|ended| Box::new(ended.ended))
+            (first, _) => first,
+        };
+        brought.map_err(|ended| Box::new(ended.ended))
     }
 
     /// S1 to S9.

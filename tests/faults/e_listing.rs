@@ -15,7 +15,7 @@ use crate::common::people::{company_with, hash, name, photo};
 #[test]
 fn e1_a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
     let catcher = Catcher::listen();
-    let told = Scenario::on(Stage::invented(1_050))
+    let told = Scenario::on(Stage::crowd(1_050))
         .fault(json!({"service": "entra", "path": "^/v1.0/users$", "do": {"foreign_link": catcher.origin()}}))
         .checked(&["status", "--json"]);
     let told = told.after_the_faults();
@@ -27,7 +27,7 @@ fn e1_a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
 /// A company that changes while it is listed: with every page that is asked for, some join and some leave, on either
 /// side. Gives how many changes there were.
 fn listed_while_people_come_and_go(people: usize, page: usize, changes_a_page: usize) -> usize {
-    let stage = Stage::invented(people);
+    let stage = Stage::crowd(people);
     let calm = stage.run(&["status", "--json"]).expect_code(0).json();
     let key = |side: &str, person: &Value| person[side].as_str().map(str::to_owned);
     let both: Vec<(String, String)> = calm["people"]
@@ -147,7 +147,7 @@ fn e6_after_a_listing_that_broke_off_nothing_is_removed() {
         ("AVATAR_SYNC_POLICY_ABSENCE_HOURS", "0"),
     ];
     for service in ["entra", "servicenow"] {
-        let stage = Stage::invented(1_050);
+        let stage = Stage::crowd(1_050);
         let (path, query) = if service == "entra" {
             ("^/v1.0/users$", "skiptoken")
         } else {
@@ -342,7 +342,7 @@ fn e3_e4_short_and_empty_pages_do_not_end_a_listing() {
             .filter_map(|person| person["servicenow_sys_id"].as_str());
         ids.map(str::to_owned).collect()
     };
-    let stage = Stage::invented(600);
+    let stage = Stage::crowd(600);
     let whole = listed(&stage);
     // Access rules hide rows after the limit was applied: all of a page in the middle, a few of the others.
     let mut ids: Vec<String> = stage

@@ -9,7 +9,7 @@ use avatar_sync::sandbox::{Latency, SandboxOptions};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::common::Stage;
+use crate::common::{SKETCHED, Stage};
 use crate::{PATIENCE, Running, tried};
 
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(12);
 fn busy_stage() -> Stage {
     Stage::with(&SandboxOptions {
         users: 250,
+        drawn: SKETCHED,
         is_throttled: false,
         latency: Latency::fixed(Duration::from_millis(5)),
         ..SandboxOptions::default()

@@ -234,7 +234,7 @@ fn a_thousand_keys_at_once_all_count_and_none_is_late() {
 
 #[test]
 fn a_flood_from_the_mouse_does_not_hide_the_key_that_quits() {
-    let stage = Stage::invented(300);
+    let stage = Stage::crowd(300);
     let terminal = open(setup(&stage, Kind::Plain));
     terminal.wait_for_text("All 300 ");
     assert!(terminal.look(Screen::wants_mouse));

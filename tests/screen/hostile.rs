@@ -167,7 +167,7 @@ fn nothing_that_a_name_says_reaches_the_terminal_as_it_is() {
 
 #[test]
 fn the_practice_people_with_odd_names_are_harmless_too() {
-    let stage = Stage::invented(200);
+    let stage = Stage::crowd(200);
     let terminal = open(setup(&stage, Kind::Plain).env("COLORTERM", ""));
     terminal.wait_for("everybody", |screen| screen.shows("All 200 "));
     walk(&terminal, 60);

@@ -171,6 +171,12 @@ impl Watched {
         self.eyes.lock().once.push((call, request));
     }
 
+    /// The row that a target which drops identical pictures answers with.
+    fn known(&self, record: &RecordId, bytes: &Bytes) -> Option<StoredPicture> {
+        let known = self.world.row_with(record, bytes);
+        known.filter(|_| self.drops_identical)
+    }
+
     fn undelivered(&self) -> Request {
         let request = self.eyes.lock().on_the_wire.take();
         request.expect("the program died at a write")
@@ -291,151 +297,6 @@ pub(crate) fn dangling(chain: &AvatarChain) -> HashSet<PictureId> {
     named.filter(|id| chain.picture(id).is_none()).cloned().collect()
 }
 
-/// The hands of other administrators and of rules of the instance.
-impl World {
-    /// The column of somebody's record names this picture from now on.
-    pub(crate) fn point_column(&self, name: &str, place: Place, picture: Option<&PictureId>) {
-        let owner = TargetId::new(format!("{name}-sys"));
-        let mut state = self.0.lock();
-        let record = state
-            .records
-            .iter_mut()
-            .find(|record| record.owner == owner && record.place == place)
-            .expect("a column needs its record");
-        record.column = picture.cloned().map_or(Column::Empty, Column::Names);
-    }
-
-    /// Somebody opens a profile.
-    pub(crate) fn create_profile(&self, name: &str) {
-        let owner = TargetId::new(format!("{name}-sys"));
-        self.0.lock().create_record(&owner, Place::LIVE_PROFILE);
-    }
-
-    /// The same, and of several profiles it is the one that counts.
-    pub(crate) fn create_profile_before(&self, name: &str) {
-        let owner = TargetId::new(format!("{name}-sys"));
-        let mut state = self.0.lock();
-        let id = state.create_record(&owner, Place::LIVE_PROFILE);
-        let at = state.records.iter().position(|record| record.id == id);
-        let record = state.records.remove(at.expect("just created"));
-        state.records.insert(0, record);
-    }
-
-    /// Everything stored at a place, oldest first.
-    pub(crate) fn rows(&self, name: &str, place: Place) -> Vec<StoredPicture> {
-        let chain = self.chain(name);
-        let records = chain.records.into_iter().filter(|record| record.place == place);
-        records.flat_map(|record| record.pictures).collect()
-    }
-
-    /// Changes the newest row.
-    pub(crate) fn alter_newest(&self, change: impl FnOnce(&mut StoredPicture)) {
-        let mut state = self.0.lock();
-        change(&mut state.attachments.last_mut().expect("something is stored").row);
-    }
-
-    /// Changes every row.
-    pub(crate) fn alter_all(&self, mut change: impl FnMut(&mut StoredPicture)) {
-        for attachment in &mut self.0.lock().attachments {
-            change(&mut attachment.row);
-        }
-    }
-
-    /// Deletes a row.
-    pub(crate) fn delete_row(&self, picture: &PictureId) {
-        self.0
-            .lock()
-            .attachments
-            .retain(|attachment| &attachment.row.id != picture);
-    }
-
-    /// Somebody's last record of this kind is deleted, with everything that is stored there.
-    pub(crate) fn delete_last_record(&self, name: &str, place: Place) {
-        let owner = TargetId::new(format!("{name}-sys"));
-        let mut state = self.0.lock();
-        let mut of_place = state.records.iter();
-        let at = of_place.rposition(|record| record.owner == owner && record.place == place);
-        let gone = state.records.remove(at.expect("a record of this kind")).id;
-        state.attachments.retain(|attachment| attachment.record != gone);
-    }
-
-    /// Somebody stores a picture in the last profile of a person.
-    pub(crate) fn store_in_last_profile(&self, name: &str, bytes: Bytes) -> PictureId {
-        let owner = TargetId::new(format!("{name}-sys"));
-        let mut state = self.0.lock();
-        let mut profiles = state.records.iter().rev();
-        let last = profiles.find(|record| record.owner == owner && record.place == Place::LIVE_PROFILE);
-        let record = last.expect("a profile").id.clone();
-        state.store(
-            record,
-            Row {
-                bytes,
-                form: PictureForm::ImageField,
-                stated_hash: true,
-                scan: Scan::Available,
-            },
-        )
-    }
-
-    /// Somebody is deleted in the target.
-    pub(crate) fn leaves_target(&self, name: &str) {
-        let id = TargetId::new(format!("{name}-sys"));
-        self.0.lock().targets.retain(|target| target.id != id);
-    }
-
-    /// Every row there is, on one line.
-    pub(super) fn inventory(&self) -> String {
-        let state = self.0.lock();
-        let row = |attachment: &Attachment| {
-            let hash = Sha256::of(&attachment.bytes).to_string();
-            format!("{}={}@{}", attachment.row.id, &hash[..4], attachment.record)
-        };
-        let rows: Vec<String> = state.attachments.iter().map(row).collect();
-        rows.join(" ")
-    }
-
-    /// How somebody's records are, on one line, for whoever looks into a failure.
-    pub(crate) fn portrait(&self, name: &str, label: impl Fn(&Bytes) -> String) -> String {
-        let chain = self.chain(name);
-        let served = chain.served.as_ref().map(|served| &served.picture);
-        let row = |row: &StoredPicture| {
-            let state = self.0.lock();
-            let mut attachments = state.attachments.iter();
-            let found = attachments.find(|attachment| attachment.row.id == row.id);
-            let label = found.map_or_else(String::new, |found| label(&found.bytes));
-            let shown = if served == Some(&row.id) { "*" } else { "" };
-            format!("{label}({}){shown}", row.id)
-        };
-        let record = |record: &AvatarRecord| {
-            let rows: Vec<String> = record.pictures.iter().map(row).collect();
-            let column = match &record.column {
-                Column::Names(id) => format!(" names {id}"),
-                Column::Empty | Column::Unreadable => String::new(),
-            };
-            format!("{}[{}{column}]", record.id, rows.join(" "))
-        };
-        let records: Vec<String> = chain.records.iter().map(record).collect();
-        records.join(" ")
-    }
-
-    fn row_with(&self, record: &RecordId, bytes: &Bytes) -> Option<StoredPicture> {
-        let state = self.0.lock();
-        let mut found = state.attachments.iter();
-        found
-            .find(|attachment| attachment.record == *record && attachment.bytes == *bytes)
-            .map(|attachment| attachment.row.clone())
-    }
-
-    fn row(&self, picture: &PictureId) -> Option<StoredPicture> {
-        let state = self.0.lock();
-        let found = state
-            .attachments
-            .iter()
-            .find(|attachment| &attachment.row.id == picture);
-        found.map(|attachment| attachment.row.clone())
-    }
-}
-
 #[async_trait]
 impl AvatarTarget for Watched {
     fn name(&self) -> &'static str {
@@ -474,6 +335,18 @@ impl AvatarTarget for Watched {
         self.around("displayed", self.world.displayed(people)).await
     }
 
+    /// What the world knows of thumbnails beside the chain, which is asked for like any other.
+    async fn anatomy(
+        &self,
+        person: &TargetId,
+        priority: Priority,
+    ) -> Result<Option<Anatomy>, ConnectorError> {
+        let people = std::slice::from_ref(person);
+        let (chains, _) = futures::try_join!(self.chains(people, priority), self.displayed(people))?;
+        let chain = chains.into_iter().next().map(|(_, chain)| chain);
+        Ok(chain.map(|chain| self.world.anatomy_of(chain)))
+    }
+
     async fn download(
         &self,
         picture: &PictureId,
@@ -503,20 +376,9 @@ impl AvatarTarget for Watched {
     ) -> Result<StoredPicture, ConnectorError> {
         let (holder, bytes) = (record.clone(), photo.clone());
         self.send(move |world| {
-            world.0.lock().store(
-                holder,
-                Row {
-                    bytes,
-                    form: PictureForm::ImageField,
-                    stated_hash: true,
-                    scan: Scan::Available,
-                },
-            );
+            world.0.lock().store(holder, Row::image(bytes));
         });
-        let known = self
-            .world
-            .row_with(record, &photo)
-            .filter(|_| self.drops_identical);
+        let known = self.known(record, &photo);
         let uploading = async {
             match known {
                 Some(known) => Ok(known),
@@ -535,9 +397,23 @@ impl AvatarTarget for Watched {
         picture: Bytes,
         form: &StoredForm,
     ) -> Result<StoredPicture, ConnectorError> {
-        let storing = self.world.store_as(record, place, picture, form);
+        let known = self.known(record, &picture);
+        let storing = async {
+            match known {
+                Some(known) => Ok(known),
+                None => self.world.store_as(record, place, picture, form).await,
+            }
+        };
         let row = self.around("store_as", storing).await?;
         Ok(self.world.row(&row.id).unwrap_or(row))
+    }
+
+    fn strays(&self) -> BoxStream<'_, Result<Vec<Stray>, ConnectorError>> {
+        self.world.strays()
+    }
+
+    async fn stray(&self, place: Place, record: &RecordId) -> Result<Option<Stray>, ConnectorError> {
+        self.around("stray", self.world.stray(place, record)).await
     }
 
     async fn named(&self, pictures: &[PictureId]) -> Result<Vec<Naming>, ConnectorError> {

@@ -113,15 +113,14 @@ impl Trace {
     }
 
     fn explains_column(&self, before: &Column, now: &AvatarRecord) -> bool {
-        match &now.column {
-            column if column == before => true,
-            Column::Names(named) => now.picture(named).is_some_and(|row| self.is_ours(row)),
+        match (before, &now.column) {
+            (before, now) if before == now => true,
+            (_, Column::Names(named)) => now.picture(named).is_some_and(|row| self.is_ours(row)),
             // A removal clears columns; a push that gives a column back clears it if what it named was gone.
-            Column::Empty => match before {
-                Column::Names(named) => self.wanted.is_none() || self.before.picture(named).is_none(),
-                Column::Empty | Column::Unreadable => false,
-            },
-            Column::Unreadable => false,
+            (Column::Names(named), Column::Empty) => {
+                self.wanted.is_none() || self.before.picture(named).is_none()
+            }
+            (Column::Empty | Column::Unreadable, _) | (_, Column::Unreadable) => false,
         }
     }
 

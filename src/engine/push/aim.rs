@@ -131,11 +131,7 @@ pub(in crate::engine) fn is_reached(
                     .is_some_and(|record| column_to_set(aim.place, &record.column, picture).is_none())
             })
     };
-    !aims.is_empty()
-        && aims.iter().all(is_done)
-        && aims
-            .iter()
-            .any(|aim| aim.picture.is_some() && aim.picture.as_ref() == displayed)
+    aims.iter().all(is_done) && aims.iter().any(|aim| aim.picture.as_ref() == displayed)
 }
 
 /// One write that reaching an aim takes.

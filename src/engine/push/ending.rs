@@ -86,7 +86,17 @@ impl Ended {
         ended.settled = work.open == 0;
         if let Some(error) = &work.why_left {
             let why = in_words(error);
-            ended.detail = format!("{}; duplicate image rows are left: {why}", ended.detail);
+            let is_thumbnail = |id| {
+                work.stale_thumbnails
+                    .iter()
+                    .any(|stale| &stale.thumbnail.id == id)
+            };
+            let what = if work.left.iter().all(is_thumbnail) {
+                "thumbnails of another picture"
+            } else {
+                "duplicate image rows"
+            };
+            ended.detail = format!("{}; {what} are left: {why}", ended.detail);
             ended.hint.clone_from(&error.hint);
             // A right that is missing now is missing at the next start; anything else may have passed.
             ended.settled &= matches!(error.kind, ErrorKind::NotAllowed { .. } | ErrorKind::Refused);

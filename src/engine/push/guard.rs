@@ -15,7 +15,7 @@ use crate::domain::suspicion::{Face, Suspicion, is_one_person};
 
 /// So many photos of one run are remembered, about ten megabytes of them; what is pushed after that is compared with
 /// these alone.
-const REMEMBERED: usize = 100_000;
+pub(super) const REMEMBERED: usize = 100_000;
 
 /// What one run has pushed for whom.
 #[derive(Debug, Default)]
@@ -34,6 +34,7 @@ impl Guard {
     /// it, it is remembered as theirs.
     pub(super) fn suspicion(&self, person: &PersonRef, photo: &PictureFacts) -> Option<String> {
         if let Some(suspicion) = Face::of(&photo.fingerprint).suspicion() {
+            // Only suspicions about other people ask for their names.
             return Some(suspicion.sentence(|_| "".into()));
         }
         let mut pushed = self.pushed.lock();

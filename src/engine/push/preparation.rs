@@ -246,7 +246,7 @@ impl Pushing {
         Ok(learned)
     }
 
-    /// S3: a copy on this side, on the disk. No copy, no push.
+    /// S3: a copy on this side, on the disk. No copy, no push. Answers the hash under which it is kept.
     pub(super) async fn keep(
         &self,
         person: &PersonRef,
@@ -255,7 +255,7 @@ impl Pushing {
         record: &RecordId,
         row: &StoredPicture,
         learned: &Learned,
-    ) -> Result<(), Halt> {
+    ) -> Result<Sha256, Halt> {
         let vault = self.store.vault();
         let known = aim::hash_of(row, learned);
         let is_kept = match &known {
@@ -301,7 +301,8 @@ impl Pushing {
             was_displayed: displayed == Some(&row.id),
             at: (self.clock)(),
         };
-        Ok(self.store.journal().kept(kept).await?)
+        self.store.journal().kept(kept).await?;
+        Ok(sha256)
     }
 
     /// True if a row that was listed a moment ago is listed no more: somebody else has deleted it.

@@ -128,25 +128,30 @@ impl Pushing {
         chain: &AvatarChain,
         doomed: &[PictureId],
     ) -> Option<Ended> {
-        let target = match target_of(person) {
-            Ok(target) => target,
-            Err(halt) => return Some(Ended::of(halt)),
-        };
+        let removed = self.try_to_remove_rows(person, change.into(), chain, doomed);
+        let halt = removed.await.err()?;
+        Some(Ended {
+            settled: false,
+            ..Ended::of(halt)
+        })
+    }
+
+    async fn try_to_remove_rows(
+        &self,
+        person: &PersonRef,
+        change: Task,
+        chain: &AvatarChain,
+        doomed: &[PictureId],
+    ) -> Result<(), Halt> {
+        let target = target_of(person)?;
         let mut work = Work::new(person, change, target, chain.clone(), no_photo());
         for record in &chain.records {
             for row in record.pictures.iter().filter(|row| doomed.contains(&row.id)) {
-                if let Err(halt) = self
-                    .remove(&mut work, record.place, &record.id, &row.id, row.sha256)
-                    .await
-                {
-                    return Some(Ended {
-                        settled: false,
-                        ..Ended::of(halt)
-                    });
-                }
+                self.remove(&mut work, record.place, &record.id, &row.id, row.sha256)
+                    .await?;
             }
         }
-        None
+        Ok(())
     }
 
     async fn take_away(&self, work: &mut Work, chain: &mut AvatarChain) -> Result<(), Halt> {
@@ -162,7 +167,9 @@ impl Pushing {
             if !matches!(before, Column::Names(_)) {
                 continue;
             }
-            let after = self.write_column(work, place, &record, &before, None).await?;
+            let after = self
+                .write_column(work, place, &record, &before, None, None)
+                .await?;
             set_known_column(chain, &record, after.clone());
             if after == before {
                 return Err(failed(format!(

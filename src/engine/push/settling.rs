@@ -21,9 +21,7 @@ impl Pushing {
     pub(in crate::engine) async fn settle_tidying(&self, person: &Unfinished) -> Result<Ended, RecoverError> {
         match self.try_to_settle(person).await {
             Ok(ended) => Ok(ended),
-            Err(Halt::Connector(error)) => Err(error.into()),
-            Err(Halt::Storage(error)) => Err(error.into()),
-            Err(halt) => Ok(Ended::of(halt)),
+            Err(halt) => or_later(halt),
         }
     }
 
@@ -32,14 +30,10 @@ impl Pushing {
         &self,
         person: &Unfinished,
     ) -> Result<Option<AvatarChain>, RecoverError> {
-        let Some(target) = &person.person.target else {
-            return Ok(None);
-        };
-        match self.chain(target).await {
+        let read = async { self.chain(&target_of(&person.person)?).await };
+        match read.await {
             Ok(chain) => Ok(Some(chain)),
-            Err(Halt::Connector(error)) => Err(error.into()),
-            Err(Halt::Storage(error)) => Err(error.into()),
-            Err(_) => Ok(None),
+            Err(halt) => or_later(halt).map(|_| None),
         }
     }
 
@@ -119,9 +113,10 @@ impl Pushing {
                 .intent
                 .old_picture
                 .as_ref()
-                .filter(|old| chain.picture(old).is_some());
+                .and_then(|old| chain.picture(old));
+            let (old, hash) = (old.map(|old| &old.id), old.and_then(|old| old.sha256));
             let held = self
-                .write_column(work, write.intent.place, record, &now, old)
+                .write_column(work, write.intent.place, record, &now, old, hash)
                 .await?;
             set_known_column(&mut chain, record, held);
         }
@@ -148,6 +143,15 @@ impl Pushing {
                 _ => "what was begun was taken back".to_owned(),
             },
         ))
+    }
+}
+
+/// How a settling ended that goes no further; what a service or the disk has refused is left for the next start.
+fn or_later(halt: Halt) -> Result<Ended, RecoverError> {
+    match halt {
+        Halt::Connector(error) => Err(error.into()),
+        Halt::Storage(error) => Err(error.into()),
+        halt => Ok(Ended::of(halt)),
     }
 }
 

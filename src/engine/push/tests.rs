@@ -1,18 +1,30 @@
 //! Stories about one person's push. Whatever happens in them, after every single call to the target it is checked
 //! that nobody lost a picture.
 
-mod corners;
+mod aims;
+mod copies;
 mod crashes;
+mod deleting;
+mod displaying;
 mod looks;
+mod mending;
 mod model;
 mod order;
 mod others;
 mod points;
+mod preparing;
+mod profiles;
 mod removals;
 mod setbacks;
+mod settling;
+mod storing;
+mod strays;
+mod thumbnails;
 mod tidying;
 mod trouble;
 mod turns;
+mod unanswered;
+mod whatever_fails;
 
 use std::sync::Arc;
 
@@ -26,7 +38,7 @@ use crate::domain::plan::{Change, Limits, PLAN_SCHEMA, Plan, Step};
 use crate::domain::run::{Outcome, PersonRef, RunEvent};
 use crate::engine::fakes::{PersonBuilder, Watched, When, World, person, picture};
 use crate::engine::{Engine, RunControl, RunReport};
-use crate::store::journal::{Answer, WriteKind};
+use crate::store::journal::{Answer, StepRecord, WriteKind};
 use crate::store::{Access, Store, StorePaths};
 
 const PROFILE: Place = Place::LIVE_PROFILE;
@@ -71,6 +83,12 @@ impl Scene {
         };
         scene.start();
         scene
+    }
+
+    /// The same target with another manner.
+    fn with_target(mut self, target: Watched) -> Self {
+        self.target = Arc::new(target);
+        self
     }
 
     /// The program starts.
@@ -169,6 +187,17 @@ impl Scene {
         }
     }
 
+    /// How often the target was called so.
+    fn count(&self, call: &str) -> usize {
+        self.target.calls().iter().filter(|made| **made == call).count()
+    }
+
+    /// What the journal says of how it ended.
+    async fn last_step(&self, told: &Told) -> StepRecord {
+        let steps = self.store().journal().steps(&told.report.run).await;
+        steps.expect("readable").pop().expect("Ada's")
+    }
+
     async fn kept(&self, picture: &Bytes) -> bool {
         self.store()
             .vault()
@@ -210,6 +239,16 @@ fn ada_with_photo() -> PersonBuilder {
 /// Ada with a new photo and the same old picture at both records.
 fn ada_with_old_picture() -> PersonBuilder {
     ada_with_photo().stored(PROFILE, old()).stored(USER, old())
+}
+
+fn without_a_profile() -> Scene {
+    Scene::of(ada_with_photo().stored(USER, old()).profiles(0))
+}
+
+fn not_allowed() -> ErrorKind {
+    ErrorKind::NotAllowed {
+        needs: "a role that may delete".into(),
+    }
 }
 
 /// As the well-known article leaves it: one ordinary attachment, named by both columns.

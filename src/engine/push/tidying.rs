@@ -11,34 +11,45 @@
 //! look again             not the bytes that were promised ─► put back, and say so
 //! ```
 
-use std::collections::HashSet;
+mod copies;
+mod mending;
 
-use tokio::time::Instant;
-
-use super::aim::{Learned, Wanted, is_named};
+use self::copies::ToStore;
+use super::aim::{Learned, Wanted, hash_of, is_named};
 use super::removal::no_photo;
-use super::writes::{Subject as Announced, column_of, set_known_column};
-use super::{ATTEMPTS, Ended, Halt, Pushing, Turn, Work, changed, failed, target_of};
-use crate::connector::{ErrorKind, Priority};
+use super::writes::{column_of, set_known_column};
+use super::{Ended, Halt, Pushing, Turn, Work, changed, failed, target_of};
+use crate::connector::Priority;
 use crate::domain::ids::{PictureId, RecordId, TargetId};
 use crate::domain::litter::Fate;
-use crate::domain::photo::{AvatarChain, Column, Place, Scan, Sha256, StoredPicture};
+use crate::domain::photo::{AvatarChain, Column, Place, Sha256, StoredPicture};
 use crate::domain::run::Outcome;
-use crate::domain::tidying::{Names, StoredForm, Subject, Task, TidyKind, TidyStep, Write};
-use crate::store::journal::WriteKind;
+use crate::domain::tidying::{Names, Subject, Task, TidyKind, TidyStep, Write};
 
 /// A tidying under way.
 struct Tidying<'a> {
     step: &'a TidyStep,
     kind: TidyKind,
     work: Work,
+    /// What is to be removed.
+    doomed: Vec<Doomed>,
     /// The copies that the step wants, and the rows that hold them.
     copies: Vec<Copy>,
     /// Columns that were set, with what they held before and hold now.
     columns: Vec<(Place, RecordId, Column, Column)>,
     /// What has been removed.
-    removed: Vec<(Place, RecordId, StoredPicture)>,
+    removed: Vec<Doomed>,
     learned: Learned,
+}
+
+/// A picture that is to be removed.
+#[derive(Clone)]
+struct Doomed {
+    place: Place,
+    record: RecordId,
+    row: StoredPicture,
+    /// Under which name a copy is kept.
+    sha256: Sha256,
 }
 
 /// A stored copy.
@@ -52,8 +63,8 @@ struct Copy {
 }
 
 impl Tidying<'_> {
-    fn doomed(&self) -> HashSet<&PictureId> {
-        self.step.removes().collect()
+    fn is_doomed(&self, picture: &PictureId) -> bool {
+        self.doomed.iter().any(|doomed| &doomed.row.id == picture)
     }
 
     fn copy_of(&self, picture: &PictureId, record: &RecordId) -> Option<&PictureId> {
@@ -104,6 +115,7 @@ impl Pushing {
             }
         }
         let nothing_learned = Learned::new();
+        let mut doomed = Vec::new();
         for write in &step.writes {
             match write {
                 Write::Remove {
@@ -115,8 +127,15 @@ impl Pushing {
                     let row = before
                         .picture(picture)
                         .ok_or_else(|| changed("a picture is gone meanwhile"))?;
-                    self.keep(&step.person, &before, *place, record, row, &nothing_learned)
+                    let sha256 = self
+                        .keep(&step.person, &before, *place, record, row, &nothing_learned)
                         .await?;
+                    doomed.push(Doomed {
+                        place: *place,
+                        record: record.clone(),
+                        row: row.clone(),
+                        sha256,
+                    });
                 }
                 Write::SetColumn { record, .. } => {
                     // A column is taken for dangling only if the target says so of the picture itself.
@@ -142,6 +161,7 @@ impl Pushing {
             step,
             kind,
             work: Work::new(&step.person, task, target, before, no_photo()),
+            doomed,
             copies: Vec::new(),
             columns: Vec::new(),
             removed: Vec::new(),
@@ -204,6 +224,7 @@ impl Pushing {
             .begin_step(&self.run, &tidying.work.person, tidying.work.change)
             .await?;
         let step = tidying.step;
+        let before = tidying.work.before.clone();
         for write in &step.writes {
             if let Write::Store {
                 place,
@@ -214,18 +235,23 @@ impl Pushing {
                 form,
             } = write
             {
-                let wanted = Wanted {
-                    sha256: *sha256,
-                    bytes: *bytes,
+                let to_store = ToStore {
+                    place: *place,
+                    record,
+                    copy_of,
+                    wanted: Wanted {
+                        sha256: *sha256,
+                        bytes: *bytes,
+                    },
+                    form,
                 };
-                self.store_copy(tidying, *place, record, copy_of, wanted, form)
-                    .await?;
+                self.store_copy(tidying, &before, &to_store).await?;
             }
         }
         let mut chain = if tidying.copies.iter().any(|copy| copy.is_ours) {
             self.wait_for_copies(tidying, turn).await?
         } else {
-            tidying.work.before.clone()
+            before
         };
         for write in &step.writes {
             if let Write::SetColumn { place, record, names } = write {
@@ -241,168 +267,6 @@ impl Pushing {
             self.look_again_and_mend(tidying, turn).await
         } else {
             Ok(told(tidying))
-        }
-    }
-
-    /// Stores bytes from the vault, unless a row that stays holds them already.
-    async fn store_copy(
-        &self,
-        tidying: &mut Tidying<'_>,
-        place: Place,
-        record: &RecordId,
-        copy_of: &PictureId,
-        wanted: Wanted,
-        form: &StoredForm,
-    ) -> Result<(), Halt> {
-        let doomed = tidying.doomed();
-        let known = tidying
-            .work
-            .before
-            .records
-            .iter()
-            .find(|known| &known.id == record)
-            .ok_or_else(|| changed(format!("the record of {place} is gone meanwhile")))?;
-        let there = known.pictures.iter().find(|row| {
-            form.is_of(row)
-                && row.bytes == wanted.bytes
-                && row.sha256 == Some(wanted.sha256)
-                && !doomed.contains(&row.id)
-                && !tidying.is_ours(&row.id)
-        });
-        if let Some(row) = there {
-            let copy = Copy {
-                of: copy_of.clone(),
-                place,
-                record: record.clone(),
-                row: row.id.clone(),
-                is_ours: false,
-            };
-            tidying.copies.push(copy);
-            return Ok(());
-        }
-        let bytes = self
-            .store
-            .vault()
-            .get(&wanted.sha256)
-            .await?
-            .ok_or_else(|| failed("the copy in the vault is gone, so nothing can be put back"))?;
-        tidying.work.photo.wanted = wanted;
-        for _ in 0..ATTEMPTS {
-            let announced = Announced {
-                kind: WriteKind::Upload,
-                place,
-                record: Some(record),
-                picture: None,
-                old_picture: Some(copy_of),
-                sha256: Some(wanted.sha256),
-                bytes: Some(wanted.bytes),
-            };
-            let intent = self.announce(&mut tidying.work, announced).await?;
-            let row = match self.target.store_as(record, place, bytes.clone(), form).await {
-                Ok(row) => row,
-                Err(error) if error.kind == ErrorKind::OutcomeUnknown => {
-                    let Some(row) = self.find_copy(tidying, record, wanted).await? else {
-                        self.not_done(&mut tidying.work, intent, "it was not there afterwards")
-                            .await?;
-                        continue;
-                    };
-                    row
-                }
-                Err(error) => return Err(self.refused(&mut tidying.work, intent, error).await?),
-            };
-            self.done(&mut tidying.work, intent, Some(row.id.as_str()))
-                .await?;
-            tidying.copies.push(Copy {
-                of: copy_of.clone(),
-                place,
-                record: record.clone(),
-                // A target that drops an identical picture answers with the one it has, which is not ours.
-                is_ours: tidying.work.before.picture(&row.id).is_none(),
-                row: row.id.clone(),
-            });
-            if tidying.doomed().contains(&row.id) {
-                return Err(failed(format!(
-                    "{} does not store the same picture twice at one record",
-                    self.target.name()
-                )));
-            }
-            return if self.is_as_sent(&mut tidying.work, &row).await? {
-                Ok(())
-            } else {
-                Err(failed(format!(
-                    "{} stored something else than what was sent to {place}",
-                    self.target.name()
-                )))
-            };
-        }
-        Err(failed(format!(
-            "no answer came to the picture sent to {place}, {ATTEMPTS} times"
-        )))
-    }
-
-    /// A row with these bytes at this record that is new since the step began.
-    async fn find_copy(
-        &self,
-        tidying: &mut Tidying<'_>,
-        record: &RecordId,
-        wanted: Wanted,
-    ) -> Result<Option<StoredPicture>, Halt> {
-        let chain = self.chain(&tidying.work.target).await?;
-        let rows = chain.records.iter().filter(|known| &known.id == record);
-        for row in rows.flat_map(|known| &known.pictures) {
-            let is_new = tidying.work.before.picture(&row.id).is_none() && !tidying.is_ours(&row.id);
-            if is_new && row.bytes == wanted.bytes && self.is_as_sent(&mut tidying.work, row).await? {
-                return Ok(Some(row.clone()));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Looks until the virus scan is through. Anything else that has changed since the step began ends it.
-    async fn wait_for_copies(&self, tidying: &Tidying<'_>, turn: &mut Turn) -> Result<AvatarChain, Halt> {
-        let started = Instant::now();
-        loop {
-            let chain = self.chain(&tidying.work.target).await?;
-            let mut others = chain.clone();
-            for record in &mut others.records {
-                record.pictures.retain(|row| {
-                    !tidying
-                        .copies
-                        .iter()
-                        .any(|copy| copy.is_ours && copy.row == row.id)
-                });
-            }
-            if others.stamp() != tidying.work.expected {
-                return Err(changed(
-                    "the records were changed meanwhile; they stay as they are",
-                ));
-            }
-            let mut is_waiting = false;
-            for copy in &tidying.copies {
-                match chain.picture(&copy.row).map(|row| row.scan) {
-                    None => return Err(failed("a picture that was stored was gone a moment later")),
-                    Some(Scan::Quarantined) => {
-                        return Err(failed("a picture did not pass the virus scan and was taken back"));
-                    }
-                    Some(Scan::Pending) => is_waiting = true,
-                    Some(Scan::Available | Scan::NotScanned) => {}
-                }
-            }
-            if !is_waiting {
-                return Ok(chain);
-            }
-            let limit = if self.control.is_cancelled() {
-                self.pace.scan_limit_when_stopping
-            } else {
-                self.pace.scan_limit
-            };
-            if started.elapsed() >= limit {
-                return Err(failed(format!(
-                    "the virus scan was not through after {} seconds; what was stored was taken back",
-                    started.elapsed().as_secs()
-                )));
-            }
-            self.rest(turn, self.pace.scan_interval).await;
         }
     }
 
@@ -426,28 +290,26 @@ impl Pushing {
                 )
             }
         };
-        if let Some(wanted) = &wanted
-            && chain.picture(wanted).is_none()
-        {
-            return Err(changed("the picture that a column was to name is gone meanwhile"));
-        }
         let before = column_of(chain, record);
         let aim = wanted.clone().map_or(Column::Empty, Column::Names);
         if before == aim {
             return Ok(());
         }
-        if let Some(row) = wanted.as_ref().and_then(|id| chain.picture(id)) {
-            tidying.work.photo.wanted = Wanted {
-                sha256: row.sha256.unwrap_or_else(|| Sha256::of(b"")),
-                bytes: row.bytes,
-            };
-        }
+        let sha256 = match &wanted {
+            Some(wanted) => {
+                let row = chain
+                    .picture(wanted)
+                    .ok_or_else(|| changed("the picture that a column was to name is gone meanwhile"))?;
+                hash_of(row, &tidying.learned)
+            }
+            None => None,
+        };
         // From here on the column may be ours, whatever the answer is.
         tidying
             .columns
             .push((place, record.clone(), before.clone(), aim.clone()));
         let after = self
-            .write_column(&mut tidying.work, place, record, &before, wanted.as_ref())
+            .write_column(&mut tidying.work, place, record, &before, wanted.as_ref(), sha256)
             .await?;
         set_known_column(chain, record, after.clone());
         if after == aim {
@@ -473,8 +335,7 @@ impl Pushing {
         let is_fine = match &displayed {
             None => tidying.step.shows.is_none() || tidying.work.before.served.is_none(),
             Some(id) => {
-                tidying.doomed().contains(id)
-                    || self.hash_of_shown(tidying, chain, id).await? == tidying.step.shows
+                tidying.is_doomed(id) || self.hash_of_shown(tidying, chain, id).await? == tidying.step.shows
             }
         };
         if is_fine {
@@ -492,11 +353,9 @@ impl Pushing {
         chain: &AvatarChain,
         picture: &PictureId,
     ) -> Result<Option<Sha256>, Halt> {
-        if let Some(sha256) = chain.picture(picture).and_then(|row| row.sha256) {
+        let stated = chain.picture(picture).and_then(|row| row.sha256);
+        if let Some(sha256) = stated.or_else(|| tidying.learned.get(picture).copied()) {
             return Ok(Some(sha256));
-        }
-        if let Some(sha256) = tidying.learned.get(picture) {
-            return Ok(Some(*sha256));
         }
         let bytes = self.target.download(picture, Priority::Background).await?;
         let sha256 = bytes.map(|bytes| Sha256::of(&bytes));
@@ -508,168 +367,31 @@ impl Pushing {
 
     /// Removes what was kept; what is displayed goes last, when everything else has gone well.
     async fn remove_doomed(&self, tidying: &mut Tidying<'_>, chain: &AvatarChain) -> Result<(), Halt> {
-        let displayed = chain.served.as_ref().map(|served| served.picture.clone());
-        let mut doomed: Vec<(Place, RecordId, PictureId)> = tidying
-            .step
-            .writes
-            .iter()
-            .filter_map(|write| match write {
-                Write::Remove {
-                    place,
-                    record,
-                    picture,
-                    ..
-                } => Some((*place, record.clone(), picture.clone())),
-                Write::Store { .. } | Write::SetColumn { .. } => None,
-            })
-            .collect();
-        doomed.sort_by_key(|(_, _, picture)| displayed.as_ref() == Some(picture));
-        for (place, record, picture) in doomed {
-            let row = chain.picture(&picture).cloned();
-            let Some(row) = row.filter(|row| !is_named(chain, &row.id)) else {
+        let displayed = chain.served.as_ref().map(|served| &served.picture);
+        let mut doomed = tidying.doomed.clone();
+        doomed.sort_by_key(|doomed| displayed == Some(&doomed.row.id));
+        for doomed in doomed {
+            if is_named(chain, &doomed.row.id) {
+                // A rule of the instance has set a column that the plan knows nothing of.
+                tidying.work.spared.push(doomed.row.id);
                 continue;
-            };
+            }
             tidying.work.is_committed = true;
+            let Doomed {
+                place, record, row, ..
+            } = &doomed;
             match self
-                .remove(&mut tidying.work, place, &record, &picture, row.sha256)
+                .remove(&mut tidying.work, *place, record, &row.id, row.sha256)
                 .await
             {
-                Ok(()) => tidying.removed.push((place, record, row)),
+                Ok(()) => tidying.removed.push(doomed),
                 Err(Halt::Connector(error)) if !error.kind.stops_run() => {
-                    tidying.work.left.push(picture);
+                    tidying.work.left.push(doomed.row.id);
                     tidying.work.why_left.get_or_insert(error);
                 }
                 Err(halt) => return Err(halt),
             }
         }
-        Ok(())
-    }
-
-    /// Gives rules of the instance time to act, then looks. If the promised picture is not displayed, its column is
-    /// set; if that does not help, everything that was removed is stored again.
-    async fn look_again_and_mend(&self, tidying: &mut Tidying<'_>, turn: &mut Turn) -> Result<Ended, Halt> {
-        self.rest(turn, self.pace.settling).await;
-        for is_second_look in [false, true] {
-            let target = tidying.work.target.clone();
-            let (chain, displayed) =
-                futures::future::join(self.chain(&target), self.displayed(&target)).await;
-            let (mut chain, displayed) = (chain?, displayed?);
-            let hash = match &displayed {
-                Some(id) => self.hash_of_shown(tidying, &chain, id).await?,
-                None => None,
-            };
-            if hash == tidying.step.shows && displayed.is_some() == hash.is_some() {
-                let mut ended = told(tidying);
-                ended.after = Some(chain.stamp());
-                return Ok(ended);
-            }
-            let is_somebody_elses = displayed
-                .as_ref()
-                .is_some_and(|id| tidying.work.before.picture(id).is_none() && !tidying.is_ours(id));
-            if is_somebody_elses {
-                return Ok(Ended::new(
-                    Outcome::ChangedMeanwhile,
-                    "another picture was stored meanwhile; it stays",
-                ));
-            }
-            let promised = chain.records.iter().find_map(|record| {
-                let row = record.image_rows().find(|row| {
-                    tidying.step.shows.is_some()
-                        && row.sha256.or_else(|| tidying.learned.get(&row.id).copied()) == tidying.step.shows
-                })?;
-                Some((record.place, record.id.clone(), row.id.clone()))
-            });
-            match promised {
-                Some((place, record, row)) if !is_second_look => {
-                    self.let_column_name(tidying, &mut chain, place, &record, &Names::Picture(row))
-                        .await?;
-                }
-                _ => break,
-            }
-        }
-        self.put_back(tidying).await?;
-        Ok(Ended {
-            hint: Some("look for a business rule that copies or deletes pictures".into()),
-            ..Ended::new(
-                Outcome::Failed,
-                format!(
-                    "{} displayed another picture afterwards; what was removed has been stored again",
-                    self.target.name()
-                ),
-            )
-        })
-    }
-
-    /// Stores again what was removed and lets the columns that named it do so again.
-    async fn put_back(&self, tidying: &mut Tidying<'_>) -> Result<(), Halt> {
-        let mut again = Vec::new();
-        for (place, record, row) in std::mem::take(&mut tidying.removed) {
-            let sha256 = match row.sha256 {
-                Some(sha256) => sha256,
-                None => self.kept_hash(tidying, &row.id).await?,
-            };
-            let wanted = Wanted {
-                sha256,
-                bytes: row.bytes,
-            };
-            self.store_copy(tidying, place, &record, &row.id, wanted, &StoredForm::of(&row))
-                .await?;
-            let stored = tidying.copies.last().expect("just stored").row.clone();
-            again.push((row.id, stored));
-        }
-        let mut chain = self.chain(&tidying.work.target).await?;
-        for (place, record, before, after) in std::mem::take(&mut tidying.columns).into_iter().rev() {
-            let Column::Names(old) = &before else { continue };
-            let old = again
-                .iter()
-                .find(|(was, _)| was == old)
-                .map_or(old, |(_, now)| now)
-                .clone();
-            if column_of(&chain, &record) == after && chain.picture(&old).is_some() {
-                self.let_column_name(tidying, &mut chain, place, &record, &Names::Picture(old))
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Under which name a picture whose hash the target does not state was kept.
-    async fn kept_hash(&self, tidying: &Tidying<'_>, picture: &PictureId) -> Result<Sha256, Halt> {
-        let kept = self.store.journal().kept_pictures(&tidying.work.target).await?;
-        kept.into_iter()
-            .find(|kept| kept.run == self.run && &kept.stored.id == picture)
-            .map(|kept| kept.sha256)
-            .ok_or_else(|| failed("the copy in the vault cannot be found"))
-    }
-
-    /// Undoes what was begun while nothing has been removed: columns first, then copies.
-    async fn take_tidying_back(&self, tidying: &mut Tidying<'_>) -> Result<(), Halt> {
-        let has_begun = !tidying.columns.is_empty() || tidying.copies.iter().any(|copy| copy.is_ours);
-        if !has_begun && tidying.work.open == 0 {
-            return Ok(());
-        }
-        let mut chain = self.chain(&tidying.work.target).await?;
-        for (place, record, before, after) in std::mem::take(&mut tidying.columns).into_iter().rev() {
-            if column_of(&chain, &record) != after {
-                continue;
-            }
-            let old = match &before {
-                // A column that named nothing before does not name nothing again.
-                Column::Names(old) => chain.picture(old).map(|row| row.id.clone()),
-                Column::Empty | Column::Unreadable => None,
-            };
-            let held = self
-                .write_column(&mut tidying.work, place, &record, &after, old.as_ref())
-                .await?;
-            set_known_column(&mut chain, &record, held);
-        }
-        for copy in std::mem::take(&mut tidying.copies) {
-            if copy.is_ours && chain.picture(&copy.row).is_some() && !is_named(&chain, &copy.row) {
-                self.remove(&mut tidying.work, copy.place, &copy.record, &copy.row, None)
-                    .await?;
-            }
-        }
-        // A copy of which no answer came is looked for when the program starts again.
         Ok(())
     }
 }
@@ -711,6 +433,10 @@ fn told(tidying: &Tidying<'_>) -> Ended {
             ),
         },
     };
+    let spared = tidying.work.spared.len();
+    if spared > 0 {
+        ended.detail = format!("{}; {spared} left, because a column names it", ended.detail);
+    }
     if let Some(error) = &tidying.work.why_left {
         let why = super::in_words(error);
         ended.outcome = Outcome::Failed;

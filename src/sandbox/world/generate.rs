@@ -99,13 +99,46 @@ fn others(kinds: &[u8]) -> HashMap<usize, usize> {
     others
 }
 
+/// How invented people are drawn. Few faces in small pictures are drawn and decoded in a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// How many different faces there are, at most [`FACES`]. People who share one have files of their own all the same.
+    pub faces: u16,
+    /// Widths are divided by this: 1 gives the sizes that photos have in real tenants.
+    pub shrink: u16,
+}
+
+impl Default for Drawn {
+    fn default() -> Self {
+        Self {
+            faces: FACES,
+            shrink: 1,
+        }
+    }
+}
+
+impl Drawn {
+    /// The narrowest a photo gets by being shrunk, in pixels.
+    const NARROWEST: u16 = 48;
+
+    /// This usual width in pixels, as it is drawn.
+    fn width(self, usual: u16) -> u16 {
+        (usual / self.shrink.max(1)).max(Self::NARROWEST.min(usual))
+    }
+}
+
 impl World {
     /// Invents a tenant of so many people and the ServiceNow instance that goes with it. The same number and seed give
     /// the same world byte for byte; what the people are like is in [`KINDS`].
     pub fn invent(users: usize, seed: u64) -> Self {
+        Self::invent_drawn(users, seed, Drawn::default())
+    }
+
+    /// The same people, drawn in another way.
+    pub fn invent_drawn(users: usize, seed: u64, drawn: Drawn) -> Self {
         let plantings = Plantings::new(users, seed);
         let shared = Shared::new(seed);
-        let mut inventor = Inventor::new(seed, &shared);
+        let mut inventor = Inventor::new(seed, drawn, &shared);
         // Filling the tables takes as long as inventing the people, so it is done beside it.
         let instance = std::thread::scope(|scope| {
             let (send, receive) = mpsc::sync_channel::<Vec<Rows<'_>>>(4);
@@ -150,6 +183,7 @@ impl World {
 /// What grows while people are invented one after the other.
 struct Inventor<'a> {
     seed: u64,
+    drawn: Drawn,
     directory: Directory,
     /// Object ids in order, for managers.
     ids: Vec<Uuid>,
@@ -165,9 +199,10 @@ struct Inventor<'a> {
 }
 
 impl<'a> Inventor<'a> {
-    fn new(seed: u64, shared: &'a Shared) -> Self {
+    fn new(seed: u64, drawn: Drawn, shared: &'a Shared) -> Self {
         Self {
             seed,
+            drawn,
             directory: Directory::default(),
             ids: Vec::new(),
             taken: HashMap::new(),
@@ -212,7 +247,7 @@ const SHARED_FACES: usize = 512;
 /// The face of a person. Two neighbours are one woman and one man, either first; everyone has a face of their own as
 /// long as there are enough, and another seed shows the same faces in another order. Beyond that faces repeat, and
 /// people whose files are unusual share fewer, so that the hashes of all pictures never take many drawings.
-fn portrait(seed: u64, position: usize, case: Case) -> Portrait {
+fn portrait(seed: u64, drawn: Drawn, position: usize, case: Case) -> Portrait {
     let swapped = stream(seed, "pair", position / 2).percent(50);
     let paired = position ^ usize::from(swapped);
     let number = if position < usize::from(FACES) || case == Case::Ordinary {
@@ -223,11 +258,11 @@ fn portrait(seed: u64, position: usize, case: Case) -> Portrait {
     let mut shuffle = stream(seed, "faces", 0);
     let factor = shuffle.below(u64::from(FACES)) as usize | 1;
     let start = shuffle.below(u64::from(FACES)) as usize & !1;
-    let face = (number * factor + start) % usize::from(FACES);
+    let face = (number % usize::from(drawn.faces.max(1)) * factor + start) % usize::from(FACES);
     let person = (position as u32)
         .wrapping_mul(0x9e37_79b1)
         .wrapping_add(crate::sandbox::random::scramble(seed) as u32);
-    Portrait::new(person, face as u16)
+    Portrait::new(person, face as u16).with_width(drawn.width(360))
 }
 
 impl Credentials {

@@ -196,7 +196,7 @@ pub struct Intent {
     pub picture: Option<PictureId>,
     /// What the column named before.
     pub old_picture: Option<PictureId>,
-    /// SHA-256 of what is uploaded or deleted, where known.
+    /// SHA-256 of what is uploaded or deleted, or of what a column shall name, where known.
     pub sha256: Option<Sha256>,
     /// Size of what is uploaded.
     pub bytes: Option<u64>,

@@ -134,6 +134,11 @@ fn what_somebody_else_has_done_is_not() {
             chain(&[record(PROFILE, "p", Column::Unreadable, &[old()]), user()]),
         ),
         ("a record is gone", chain(&[user()])),
+        ("a column that could not be read is empty", {
+            let mut unreadable = trace.before.clone();
+            unreadable.records[0].column = Column::Unreadable;
+            unreadable
+        }),
         (
             "a second profile",
             chain(&[
@@ -231,6 +236,25 @@ fn the_later_turn_tells_how_it_ended_but_forgets_nothing() {
     assert!(
         matches!(failed.again, Some(Again::From(_))),
         "from where the first one left it"
+    );
+
+    // The second turn may have left something of its own, and goes on from there.
+    let later = Trace {
+        created: HashSet::from([RecordId::new("p2")]),
+        ..push()
+    };
+    let failed = ended(Outcome::Failed, false, Some(later.into())).after(Some(ended(
+        Outcome::Failed,
+        true,
+        Some(traced()),
+    )));
+    assert!(!failed.settled);
+    let Some(Again::From(trace)) = failed.again else {
+        panic!("{:?}", failed.again)
+    };
+    assert!(
+        trace.created.contains(&RecordId::new("p2")),
+        "not from where the first one left it"
     );
 
     // What the first one stored and could not confirm is there: this run has changed something.

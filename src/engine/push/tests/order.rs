@@ -240,9 +240,7 @@ async fn a_picture_that_is_scanned_altered_or_undone_is_proved_before_anything_i
     });
     let undone = Start::OldPictures.scene(Columns::Follow);
     undone.target.on(When::After, "remove", 2, |world| {
-        for row in world.rows("ada", PROFILE) {
-            world.delete_row(&row.id);
-        }
+        world.clear("ada", PROFILE);
         world.store_at("ada", PROFILE, old());
     });
     for (what, scene) in [

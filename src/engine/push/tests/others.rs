@@ -34,8 +34,7 @@ async fn a_column_set_between_our_read_and_our_write_is_reported_and_what_was_th
     let scene = ada_as_in_the_article();
     scene.target.promise("ada", &[new(), picture(3)]);
     scene.target.on(When::After, "set_column", 1, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(3));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(3));
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
@@ -52,8 +51,7 @@ async fn a_column_set_while_ours_was_stored_is_left_alone() {
     let scene = ada_as_in_the_article();
     scene.target.promise("ada", &[new(), picture(3)]);
     scene.target.on(When::After, "upload", 2, |world| {
-        let theirs = world.store_at("ada", USER, picture(3));
-        world.point_column("ada", USER, Some(&theirs));
+        world.choose("ada", USER, picture(3));
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
@@ -83,9 +81,7 @@ async fn a_rule_that_copies_the_picture_to_the_other_record_ends_in_order() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new()]);
     scene.target.on(When::After, "upload", 1, |world| {
-        for row in world.rows("ada", USER) {
-            world.delete_row(&row.id);
-        }
+        world.clear("ada", USER);
         world.store_at("ada", USER, new());
     });
     let told = scene.push().await;
@@ -97,9 +93,7 @@ async fn a_rule_that_copies_the_picture_to_the_other_record_ends_in_order() {
 async fn a_rule_that_undoes_the_push_once_is_answered_once() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::After, "remove", 2, |world| {
-        for row in world.rows("ada", PROFILE) {
-            world.delete_row(&row.id);
-        }
+        world.clear("ada", PROFILE);
         world.store_at("ada", PROFILE, old());
     });
     let told = scene.push().await;
@@ -340,9 +334,7 @@ async fn an_old_picture_that_another_persons_record_names_stays() {
 async fn an_old_picture_deleted_before_it_was_copied_is_changed_meanwhile() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::Before, "download", 1, |world| {
-        for row in world.rows("ada", PROFILE) {
-            world.delete_row(&row.id);
-        }
+        world.clear("ada", PROFILE);
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);
@@ -353,9 +345,7 @@ async fn an_old_picture_deleted_before_it_was_copied_is_changed_meanwhile() {
 async fn a_newer_picture_found_at_the_last_look_stays() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::After, "remove", 2, |world| {
-        for row in world.rows("ada", PROFILE) {
-            world.delete_row(&row.id);
-        }
+        world.clear("ada", PROFILE);
         world.store_at("ada", PROFILE, picture(3));
     });
     let told = scene.push().await;
@@ -382,8 +372,7 @@ async fn beside_a_newer_picture_found_at_the_last_look_nothing_of_ours_is_left()
     let scene = Scene::of(ada_with_old_picture());
     scene.target.promise("ada", &[new(), picture(3)]);
     scene.target.on(When::After, "remove", 2, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(3));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(3));
     });
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);

@@ -1,6 +1,5 @@
 //! How the removal of an avatar ends when something comes in between.
 
-use super::corners::not_allowed;
 use super::*;
 use crate::domain::run::StopReason;
 
@@ -49,8 +48,7 @@ async fn a_rule_that_puts_a_cleared_column_back_keeps_the_avatar() {
 async fn a_column_that_somebody_sets_while_an_avatar_is_removed_stays() {
     let scene = ada_without_photo(&[PROFILE, USER]);
     scene.target.on(When::After, "set_column", 1, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(3));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(3));
     });
     let told = scene.carry_out(scene.plan(Change::Remove)).await;
     assert_eq!(told.outcome, Outcome::ChangedMeanwhile, "{}", told.detail);

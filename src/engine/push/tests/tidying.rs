@@ -9,7 +9,7 @@ use crate::engine::{Ignore, UndoError};
 use tokio_util::sync::CancellationToken;
 
 impl Scene {
-    async fn litter(&self, options: CleaningOptions) -> TidyPlan {
+    pub(super) async fn litter(&self, options: CleaningOptions) -> TidyPlan {
         self.engine()
             .cleaning_plan(&[], options, &Ignore, &CancellationToken::new())
             .await
@@ -43,18 +43,18 @@ impl Scene {
         }
     }
 
-    async fn clean(&self) -> Told {
+    pub(super) async fn clean(&self) -> Told {
         self.tidy(self.cleaning().await).await
     }
 
-    async fn undo(&self, what: &str) -> Told {
+    pub(super) async fn undo(&self, what: &str) -> Told {
         let plan = self.engine().undo_plan(what).await.expect("something to undo");
         self.tidy(plan).await
     }
 
     /// Everything that is stored for Ada, whatever the rows' ids: place, form, bytes, and whether its own column names
     /// it.
-    fn inventory(&self) -> Vec<(Place, PictureForm, Option<Sha256>, Vec<Place>)> {
+    pub(super) fn inventory(&self) -> Vec<(Place, PictureForm, Option<Sha256>, Vec<Place>)> {
         let chain = self.world.chain("ada");
         let mut rows: Vec<_> = chain
             .records
@@ -74,16 +74,16 @@ impl Scene {
         rows
     }
 
-    fn assert_promises(&self) {
+    pub(super) fn assert_promises(&self) {
         assert_eq!(self.target.broken_promises(), Vec::<String>::new());
     }
 }
 
-fn error_body() -> Bytes {
+pub(super) fn error_body() -> Bytes {
     Bytes::from_static(br#"{"error":{"code":"ImageNotFound","message":"The photo wasn't found."}}"#)
 }
 
-fn kinds(plan: &TidyPlan) -> Vec<(LitterKind, Fate)> {
+pub(super) fn kinds(plan: &TidyPlan) -> Vec<(LitterKind, Fate)> {
     let of_steps = plan.steps.iter().flat_map(|step| &step.litter);
     let left = plan.left.iter().flat_map(|left| &left.litter);
     of_steps
@@ -102,7 +102,7 @@ pub(super) fn ada_of_the_article() -> PersonBuilder {
 }
 
 /// What several months of the article leave: the picture of now, those of before, and an error message.
-fn ada_after_months() -> PersonBuilder {
+pub(super) fn ada_after_months() -> PersonBuilder {
     ada_of_the_article()
         .stored(PROFILE, picture(5))
         .plain()
@@ -274,9 +274,7 @@ async fn a_rule_that_takes_the_shown_picture_along_makes_everything_be_put_back(
     let mut is_done = false;
     scene.target.on(When::After, "remove", 0, move |world| {
         if !std::mem::replace(&mut is_done, true) {
-            for row in world.rows("ada", PROFILE) {
-                world.delete_row(&row.id);
-            }
+            world.clear("ada", PROFILE);
         }
     });
     let told = scene.clean().await;

@@ -133,15 +133,7 @@ async fn where_no_hash_is_stated_the_bytes_are_read_back() {
     let told = scene.push().await;
     assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
     assert_eq!(scene.world.shown("ada"), Some(new()));
-    assert_eq!(
-        scene
-            .target
-            .calls()
-            .iter()
-            .filter(|call| **call == "download")
-            .count(),
-        2
-    );
+    assert_eq!(scene.count("download"), 2);
     assert_eq!(scene.push().await.outcome, Outcome::Unchanged);
 }
 

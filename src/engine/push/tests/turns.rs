@@ -5,17 +5,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
+use crate::connector::ConnectorError;
 use crate::domain::ids::RunId;
 use crate::domain::photo::Scan;
+use crate::domain::run::StopReason;
 use crate::engine::memory::Lesson;
+use crate::engine::push::ending::Halt;
 use crate::engine::push::{Ended, Pace, Pushing, Turn};
 
 impl Scene {
-    fn pushing(&self, control: &RunControl) -> Pushing {
+    pub(super) fn pushing(&self, control: &RunControl) -> Pushing {
         self.engine().pushing(RunId::new("run"), control)
     }
 
-    async fn ended(&self) -> Ended {
+    pub(super) async fn ended(&self) -> Ended {
         let pushing = self.pushing(&RunControl::new());
         let mut turn = Turn::take(&pushing.slots).await;
         pushing.push(&ada(), Change::Replace, None, &mut turn).await
@@ -89,12 +92,7 @@ async fn looks_at_a_scan(is_cancelled: bool) -> usize {
     let ended = pushing.push(&ada(), Change::Add, None, &mut turn).await;
     assert_eq!(ended.outcome, Outcome::Failed);
     assert_eq!(scene.hashes(PROFILE), []);
-    scene
-        .target
-        .calls()
-        .iter()
-        .filter(|call| **call == "chains")
-        .count()
+    scene.count("chains")
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,11 +190,62 @@ async fn what_is_to_do_with_the_person_is_told_from_what_is_passing() {
 async fn room_that_cannot_be_made_because_of_the_sign_in_stops_the_run() {
     let scene = Scene::of(ada_with_old_picture());
     scene.target.on(When::After, "remove", 2, |world| {
-        let theirs = world.store_at("ada", PROFILE, picture(3));
-        world.point_column("ada", PROFILE, Some(&theirs));
+        world.choose("ada", PROFILE, picture(3));
     });
     scene.world.fail("target.remove", 3, ErrorKind::SignInRejected);
     let ended = scene.ended().await;
     assert_eq!(ended.outcome, Outcome::ChangedMeanwhile);
     assert!(ended.stop.is_some() && !ended.settled);
+}
+
+#[tokio::test]
+async fn a_further_turn_that_cannot_even_look_leaves_the_one_after_it_where_it_was() {
+    let scene = Scene::of(ada_with_old_picture());
+    scene.target.promise("ada", &[new()]);
+    let step = scene.plan(Change::Replace).steps.remove(0);
+    let pushing = scene.pushing(&RunControl::new());
+    let turn = || Turn::take(&pushing.slots);
+    scene.world.fail("target.upload", 2, ErrorKind::Unavailable);
+    scene.world.fail("target.remove", 1, ErrorKind::Unavailable);
+    let first = pushing.step(&step, None, turn().await).await;
+    assert_eq!(
+        (first.outcome, first.settled),
+        (Outcome::Failed, false),
+        "{}",
+        first.detail
+    );
+    scene.world.fail("target.chains", 1, ErrorKind::Unavailable);
+    let second = pushing.step(&step, Some(first), turn().await).await;
+    assert_eq!((second.outcome, second.settled), (Outcome::Failed, false));
+    assert!(
+        !second.detail.contains("settled when the program starts"),
+        "{}",
+        second.detail
+    );
+    let third = pushing.step(&step, Some(second), turn().await).await;
+    assert_eq!(third.outcome, Outcome::Updated, "{}", third.detail);
+    scene.assert_in_order(&new());
+}
+
+#[test]
+fn what_stops_a_run_is_told_with_what_to_do_where_that_is_known() {
+    let stop = |hint: Option<&str>| {
+        let error = ConnectorError {
+            system: "ServiceNow",
+            operation: "store a picture".into(),
+            kind: ErrorKind::SignInRejected,
+            hint: hint.map(str::to_owned),
+            source: None,
+        };
+        match Ended::of(Halt::Connector(error)).stop {
+            Some(StopReason::Refused { message, is_access }) => (message, is_access),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (alone, is_access) = stop(None);
+    assert!(is_access);
+    assert_eq!(
+        stop(Some("renew the secret")).0,
+        format!("{alone}; renew the secret")
+    );
 }

@@ -9,7 +9,7 @@ use super::upright;
 use crate::domain::picture::{Fingerprint, SAME_PICTURE_BITS, SAME_PICTURE_COLOUR, examine};
 
 /// Faces whose renditions are compared.
-const ORIGINALS: u16 = 16;
+const ORIGINALS: u16 = 6;
 /// Faces that are compared with each other.
 const CROWD: u16 = 256;
 

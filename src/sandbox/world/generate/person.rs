@@ -1,7 +1,7 @@
 //! One invented person: who they are, what Entra has of them, and which rows ServiceNow has.
 
 use super::instance_rows::{Login, Place, Rows};
-use super::{Case, Inventor, guid, portrait, stream};
+use super::{Case, Drawn, Inventor, guid, portrait, stream};
 use crate::sandbox::portraits::{self, Encoding, Portrait};
 use crate::sandbox::random::Random;
 use crate::sandbox::world::directory::{DirectoryPhoto, DirectoryUser, Mailbox};
@@ -24,13 +24,13 @@ impl<'a> Inventor<'a> {
     /// Invents one more person; gives what ServiceNow knows of them. `other`: whose picture comes into it too.
     pub(super) fn add(&mut self, position: usize, case: Case, other: Option<usize>) -> Option<Rows<'a>> {
         let random = &mut stream(self.seed, "person", position);
-        let face = portrait(self.seed, position, case);
+        let face = portrait(self.seed, self.drawn, position, case);
         let id = guid(&mut stream(self.seed, "object", position));
         let employee_id = format!("{:06}", 100_000 + position);
         let identity = self.identity(position, case, &face, id, &employee_id, random);
         let (own, mailbox) = self.photo(case, face);
         let others = other
-            .map(|other| self.photo(case, portrait(self.seed, other, case)))
+            .map(|other| self.photo(case, portrait(self.seed, self.drawn, other, case)))
             .and_then(|(photo, _)| photo);
         let (photo, shown) = match case {
             Case::SharedPhoto => (others.or(own), None),
@@ -79,6 +79,7 @@ impl<'a> Inventor<'a> {
         photo(
             case,
             face,
+            self.drawn,
             &mut stream(self.seed, "habits", usize::from(face.face())),
         )
     }
@@ -222,9 +223,12 @@ impl<'a> Inventor<'a> {
     ) -> Option<Rows<'a>> {
         let random = &mut stream(self.seed, "rows", position);
         let habits = &mut stream(self.seed, "old habits", usize::from(face.face()));
-        let old = Picture::Drawn(face.with_look(1).with_width(habits.pick(&[360, 360, 240, 120])));
+        let old = Picture::Drawn(
+            face.with_look(1)
+                .with_width(self.drawn.width(habits.pick(&[360, 360, 240, 120]))),
+        );
         let right = || pushed.clone().expect("this kind of person has a photo");
-        let small = habits.pick(&[96, 120, 240]);
+        let small = self.drawn.width(habits.pick(&[96, 120, 240]));
         let turn = if case == Case::Unmatched {
             self.turn(case)
         } else {
@@ -311,7 +315,10 @@ impl<'a> Inventor<'a> {
             }
             Case::StaleThumbnail => {
                 let picture = rows.image(Place::Profile, &right());
-                rows.thumbnail(picture, &Picture::Drawn(face.with_look(1).with_width(150)));
+                rows.thumbnail(
+                    picture,
+                    &Picture::Drawn(face.with_look(1).with_width(self.drawn.width(150))),
+                );
                 rows.image(Place::User, &right());
             }
             Case::DanglingColumn => rows.dangling(),
@@ -351,12 +358,12 @@ fn pushed(photo: &Picture) -> Picture {
 }
 
 /// The Entra photo, and where it is kept (`entra.md` 1.5 and 9.3).
-fn photo(case: Case, face: Portrait, habits: &mut Random) -> (Option<Picture>, Mailbox) {
+fn photo(case: Case, face: Portrait, drawn: Drawn, habits: &mut Random) -> (Option<Picture>, Mailbox) {
     let width = habits.weighted(&[(648, 68), (504, 8), (432, 6), (360, 8), (240, 10)]);
     let odd_width = habits.pick(&[96, 128, 185, 200, 275, 300]);
     let (in_directory, tall) = (habits.percent(5), habits.percent(40));
-    let large = face.with_width(width);
-    let drawn = |portrait: Portrait| (Some(Picture::Drawn(portrait)), Mailbox::ExchangeOnline);
+    let large = face.with_width(drawn.width(width));
+    let kept = |portrait: Portrait| (Some(Picture::Drawn(portrait)), Mailbox::ExchangeOnline);
     match case {
         Case::Neither | Case::OnlyInServiceNow => (None, Mailbox::ExchangeOnline),
         Case::OnPremisesMailbox => (None, Mailbox::OnPremises),
@@ -364,28 +371,28 @@ fn photo(case: Case, face: Portrait, habits: &mut Random) -> (Option<Picture>, M
         Case::Logo => (Some(Picture::logo()), Mailbox::ExchangeOnline),
         Case::BlankPhoto => (Some(Picture::blank()), Mailbox::ExchangeOnline),
         Case::Guest => {
-            let thumbnail = face.with_width(96);
+            let thumbnail = face.with_width(drawn.width(96));
             (
                 habits.percent(40).then_some(Picture::Drawn(thumbnail)),
                 Mailbox::None,
             )
         }
         Case::Ordinary | Case::Missing if in_directory => {
-            let odd = face.with_width(odd_width);
+            let odd = face.with_width(drawn.width(odd_width));
             (
                 Some(Picture::Drawn(if tall { odd.tall() } else { odd })),
                 Mailbox::None,
             )
         }
-        Case::Reencoded | Case::Resized => drawn(face.with_width(648)),
+        Case::Reencoded | Case::Resized => kept(face.with_width(drawn.width(648))),
         // These keep their form only in the size they were uploaded in: Graph's smaller renditions are ordinary.
-        Case::PngPhoto => drawn(face.with_encoding(Encoding::Png)),
-        Case::DeepPngPhoto => drawn(face.with_encoding(Encoding::Png16)),
-        Case::ProgressivePhoto => drawn(face.with_encoding(Encoding::JpegProgressive)),
-        Case::CmykPhoto => drawn(face.with_encoding(Encoding::JpegCmyk)),
-        Case::TurnedPhoto => drawn(face.with_encoding(Encoding::JpegTurned)),
-        Case::TruncatedPhoto => drawn(face.with_encoding(Encoding::JpegTruncated)),
-        _ => drawn(large),
+        Case::PngPhoto => kept(face.with_encoding(Encoding::Png)),
+        Case::DeepPngPhoto => kept(face.with_encoding(Encoding::Png16)),
+        Case::ProgressivePhoto => kept(face.with_encoding(Encoding::JpegProgressive)),
+        Case::CmykPhoto => kept(face.with_encoding(Encoding::JpegCmyk)),
+        Case::TurnedPhoto => kept(face.with_encoding(Encoding::JpegTurned)),
+        Case::TruncatedPhoto => kept(face.with_encoding(Encoding::JpegTruncated)),
+        _ => kept(large),
     }
 }
 

@@ -298,13 +298,39 @@ fn names_and_keys_are_unique() {
 #[test]
 fn everyone_has_a_face_of_their_own_up_to_the_number_of_faces() {
     let faces: HashSet<_> = (0..usize::from(FACES))
-        .map(|position| portrait(3, position, Case::Missing).face())
+        .map(|position| portrait(3, Drawn::default(), position, Case::Missing).face())
         .collect();
     assert_eq!(faces.len(), usize::from(FACES));
     let bytes: HashSet<_> = [0, 4_096, 8_192]
-        .map(|position| portrait(3, position, Case::Ordinary).with_width(24).sha256())
+        .map(|position| {
+            portrait(3, Drawn::default(), position, Case::Ordinary)
+                .with_width(24)
+                .sha256()
+        })
         .into();
     assert_eq!(bytes.len(), 3, "people who share a face do not share bytes");
+}
+
+#[test]
+fn people_who_share_a_few_faces_share_no_file() {
+    let world = World::invent_drawn(200, 1, Drawn { faces: 8, shrink: 6 });
+    let directory = world.directory.read();
+    let photos = || directory.users().iter().filter_map(|user| user.photo.as_ref());
+    let faces: HashSet<u16> = photos()
+        .filter_map(|photo| match &photo.picture {
+            Picture::Drawn(portrait) => Some(portrait.face()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(faces.len(), 8);
+    let widths = photos().filter_map(|photo| photo.picture.dimensions());
+    assert_eq!(
+        widths.map(|(width, _)| width).max(),
+        Some(256),
+        "the logo is none of them"
+    );
+    let files: HashSet<_> = photos().map(|photo| photo.picture.sha256()).collect();
+    assert!(files.len() > 150, "{} different files", files.len());
 }
 
 #[test]
