@@ -99,7 +99,7 @@ impl Patience {
 }
 
 /// True if the database found no room: a full disk, a quota, a limit on the size of files.
-pub(super) fn is_without_room(error: &rusqlite::Error) -> bool {
+fn is_without_room(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => {
             failure.code == ErrorCode::DiskFull

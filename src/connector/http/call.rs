@@ -230,6 +230,14 @@ impl Answer {
         without_mark(&self.body)
     }
 
+    /// The id by which the service's support finds the request, cleaned.
+    pub(super) fn request_id(&self) -> Option<String> {
+        ["request-id", "x-transaction-id", "x-ms-request-id"]
+            .iter()
+            .find_map(|name| self.header(name))
+            .map(|id| clean(id).into_owned())
+    }
+
     /// The service's own words about what went wrong.
     pub fn words(&self) -> ServiceWords {
         ServiceWords::of(self)
@@ -259,18 +267,12 @@ pub struct ServiceWords {
 
 impl ServiceWords {
     fn of(answer: &Answer) -> Self {
-        let header = |names: &[&str]| {
-            names
-                .iter()
-                .find_map(|name| answer.header(name))
-                .map(|text| clean(text).into_owned())
-        };
         let mut words = Self {
             status: answer.status,
             code: None,
             message: None,
-            request_id: header(&["request-id", "x-transaction-id", "x-ms-request-id"]),
-            date: header(&[DATE.as_str()]),
+            request_id: answer.request_id(),
+            date: answer.header(DATE.as_str()).map(|date| clean(date).into_owned()),
         };
         if is_html(&answer.headers, &answer.body) {
             words.message = title(&answer.body).map(|title| format!("a web page, \"{title}\""));
@@ -310,9 +312,9 @@ impl ServiceWords {
 }
 
 impl ServiceWords {
-    /// With what is wrong with the answer, unless it says so itself.
-    pub(super) fn saying(mut self, complaint: &str) -> Self {
-        self.message.get_or_insert_with(|| complaint.to_owned());
+    /// With what is wrong with the answer, if anything is, unless it says so itself.
+    pub(super) fn saying(mut self, complaint: Option<&str>) -> Self {
+        self.message = self.message.or(complaint.map(str::to_owned));
         self
     }
 }
@@ -602,6 +604,203 @@ mod tests {
         assert!(cause.starts_with("403 Forbidden: ErrorAccessDenied"), "{cause}");
         let hint = error.hint.expect("a hint");
         assert!(hint.contains("ProfilePhoto.Read.All"), "{hint}");
+    }
+
+    /// What is shown of an answer with these headers and this body.
+    fn shown(headers: &[(&'static str, &'static str)], body: &str) -> String {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let answer = Answer {
+            status: StatusCode::BAD_REQUEST,
+            headers: headers.collect(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        };
+        answer.words().to_string()
+    }
+
+    #[test]
+    fn what_support_asks_for_is_found_wherever_a_service_puts_it() {
+        let date = ("date", "Mon, 02 Mar 2026 08:15:30 GMT");
+        let inner = r#"{"error":{"innerError":{"request-id":"inside"}}}"#;
+        for (headers, body, expected) in [
+            (&[][..], "", "400 Bad Request"),
+            (&[date], "", "400 Bad Request (Mon, 02 Mar 2026 08:15:30 GMT)"),
+            (&[("request-id", "a")], "", "400 Bad Request (request a)"),
+            (&[("x-transaction-id", "b")], "", "400 Bad Request (request b)"),
+            (&[("x-ms-request-id", "c")], "", "400 Bad Request (request c)"),
+            (&[], inner, "400 Bad Request (request inside)"),
+            (&[("request-id", "a")], inner, "400 Bad Request (request a)"),
+            (
+                &[("request-id", "a")],
+                r#"{"error":"e","trace_id":"t"}"#,
+                "400 Bad Request: e (request t)",
+            ),
+        ] {
+            assert_eq!(shown(headers, body), expected, "{headers:?} {body}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_says_little_is_quoted_with_that() {
+        for (body, expected) in [
+            (r#"{"error":{"message":"m"}}"#, "400 Bad Request: m"),
+            (r#"{"error":{"detail":"d"}}"#, "400 Bad Request: d"),
+            (r#"{"error":{"message":" ","detail":"d"}}"#, "400 Bad Request: d"),
+            (r#"{"error":{"message":"m","detail":""}}"#, "400 Bad Request: m"),
+            (r#"{"error":{"code":7,"message":null}}"#, "400 Bad Request"),
+            (r#"{"error":"e","error_description":""}"#, "400 Bad Request: e"),
+            (r#"{"result":[]}"#, "400 Bad Request"),
+            ("\u{feff} {\"error\":\"marked\"}", "400 Bad Request: marked"),
+            ("no JSON", "400 Bad Request"),
+        ] {
+            assert_eq!(shown(&[], body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_named_by_its_title_if_it_has_one_near_its_beginning() {
+        let far = |bytes: usize| format!("<html>{}<title>Far</title>", " ".repeat(bytes));
+        for (page, title) in [
+            ("<html><TITLE lang=\"en\">A  B</TITLE>".to_owned(), Some("A B")),
+            ("<html><p>><title>C</title>".to_owned(), Some("C")),
+            (far(2_000), Some("Far")),
+            (far(16_000), Some("Far")),
+            (far(16_384), None),
+            ("<html><title> </title>".to_owned(), None),
+            ("<html><title>no end".to_owned(), None),
+            ("<html><title".to_owned(), None),
+            ("<html><p>text</p>".to_owned(), None),
+        ] {
+            let expected = match title {
+                Some(title) => format!("400 Bad Request: a web page, \"{title}\""),
+                None => "400 Bad Request".to_owned(),
+            };
+            let start: String = page.chars().take(40).collect();
+            assert_eq!(shown(&[], &page), expected, "{start}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_sent_twice_goes_by_the_method() {
+        let address = || super::super::testing::origin().address(&["thing"], &[]);
+        for (method, repeat) in [
+            (Method::GET, Repeat::Safe),
+            (Method::PUT, Repeat::Safe),
+            (Method::DELETE, Repeat::Safe),
+            (Method::POST, Repeat::NotSafe),
+            (Method::PATCH, Repeat::NotSafe),
+        ] {
+            assert_eq!(
+                Call::new(method.clone(), address(), "do it").repeat,
+                repeat,
+                "{method}"
+            );
+        }
+        let form = Call::post(address(), "sign in").form(&[("user", "a b"), ("secret", "x&y=z")]);
+        assert_eq!(form.body, "user=a+b&secret=x%26y%3Dz");
+        assert_eq!(form.headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
+    }
+
+    #[test]
+    fn an_answer_is_read_past_its_byte_order_mark() {
+        let marked = answer(200, "application/json", "\u{feff}\n {\"a\":1}");
+        assert_eq!(marked.text(), br#"{"a":1}"#);
+        assert_eq!(
+            marked.json::<serde_json::Value>().expect("JSON"),
+            serde_json::json!({"a": 1})
+        );
+        assert_eq!(marked.header("content-type"), Some("application/json"));
+        assert_eq!(marked.header("etag"), None);
+        let mut odd = marked;
+        let bytes = HeaderValue::from_bytes(b"\xff").expect("a header");
+        odd.headers.insert("etag", bytes);
+        assert_eq!(odd.header("etag"), None, "no text");
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_advice_or_none() {
+        use crate::connector::Speaker;
+        for (kind, advice) in [
+            (ErrorKind::WrongSpeaker(Speaker::Hibernating), Some("wake it")),
+            (
+                ErrorKind::WrongSpeaker(Speaker::Maintenance),
+                Some("when it is back"),
+            ),
+            (
+                ErrorKind::WrongSpeaker(Speaker::LogInPage),
+                Some("single sign-on"),
+            ),
+            (ErrorKind::WrongSpeaker(Speaker::Proxy), Some("captive portal")),
+            (
+                ErrorKind::WrongSpeaker(Speaker::OtherHtml),
+                Some("configured address"),
+            ),
+            (
+                ErrorKind::NotAllowed {
+                    needs: "the role".into(),
+                },
+                Some("grant the role"),
+            ),
+            (ErrorKind::Throttled, Some("concurrency")),
+            (ErrorKind::PauseTooLong, Some("resume")),
+            (ErrorKind::Unavailable, Some("status page")),
+            (ErrorKind::OutcomeUnknown, Some("look at what is stored")),
+            (ErrorKind::SignInRejected, None),
+            (ErrorKind::NotFound, None),
+            (ErrorKind::TooLarge { limit: 1 }, None),
+            (ErrorKind::Refused, None),
+            (ErrorKind::UnexpectedAnswer, None),
+            (ErrorKind::Configuration, None),
+        ] {
+            let failure = Failure::because("it", "do it", kind.clone(), Reason("so".into()));
+            let given = failure.hint.as_deref();
+            assert_eq!(given.is_some(), advice.is_some(), "{kind:?}");
+            assert!(
+                given.unwrap_or_default().contains(advice.unwrap_or_default()),
+                "{kind:?}: {given:?}"
+            );
+            assert_eq!(failure.status(), None);
+        }
+    }
+
+    #[test]
+    fn a_failure_keeps_its_status_and_the_whole_chain_of_its_causes() {
+        let failure = Failure::answered("it", "do it", ErrorKind::Refused, answer(409, "text/plain", ""));
+        assert_eq!(failure.status(), Some(StatusCode::CONFLICT));
+        assert_eq!(failure.to_string(), "it: could not do it");
+        // A failed sign-in is the cause of a failed request, and has a cause itself.
+        let outer = Failure::because("it", "ask", ErrorKind::SignInRejected, failure);
+        let chain = |error: &(dyn Error + 'static)| {
+            let mut words = vec![error.to_string()];
+            let mut next = error.source();
+            while let Some(cause) = next {
+                words.push(cause.to_string());
+                next = cause.source();
+            }
+            words
+        };
+        let expected = [
+            "it: could not ask",
+            "it: could not do it",
+            "409 Conflict (Mon, 02 Mar 2026 08:15:30 GMT)",
+        ];
+        assert_eq!(chain(&outer), expected);
+        assert_eq!(chain(&ConnectorError::from(outer)), expected);
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_understood_is_quoted_cleaned() {
+        let error = serde_json::from_str::<u8>("\"\u{202e}gnp\"").expect_err("no number");
+        let failure = Failure::unreadable("it", "read it", &error).hint("ask for less");
+        assert_eq!(failure.kind, ErrorKind::UnexpectedAnswer);
+        assert_eq!(failure.hint.as_deref(), Some("ask for less"));
+        let cause = failure.cause.to_string();
+        assert!(
+            cause.starts_with("the answer could not be understood: "),
+            "{cause}"
+        );
+        assert!(cause.contains("gnp") && !cause.contains('\u{202e}'), "{cause}");
     }
 
     #[test]

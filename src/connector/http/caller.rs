@@ -57,8 +57,16 @@ struct Sessions {
 /// What one attempt is signed with.
 struct Signature {
     header: Option<HeaderValue>,
-    generation: Option<u64>,
-    proof: Proof,
+    login: SignedBy,
+}
+
+/// Who learns from the answer whether the signature was a good one.
+enum SignedBy {
+    Nobody,
+    /// A token of this generation.
+    Token(Arc<TokenCache>, u64),
+    /// A password, with the proof if this is the request that tries it.
+    Basic(Arc<BasicLogin>, Proof),
 }
 
 /// How one attempt went.
@@ -70,8 +78,6 @@ enum Went {
 /// What is to be done after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// It is done.
-    Done,
     /// Sign in anew and send it once more.
     SignIn,
     /// Send it once more after this time, besides any pause of the lane.
@@ -178,7 +184,7 @@ impl Caller {
                 Err(shut) => return Err(self.shut_out(&call, shut)),
             };
             spent += permit.waited_for_circuit();
-            if self.is_stale(&signature) {
+            if signature.login.is_stale() {
                 // The token ran out while the lane was paused.
                 permit.unsent();
                 continue;
@@ -190,37 +196,31 @@ impl Caller {
             spent += started.elapsed();
             let trouble = went.trouble();
             self.repeats.note(&call, trouble.is_some());
+            if let Went::Answered(Class::Success, answer) = went {
+                return Ok(answer);
+            }
             if let Some(trouble) = trouble {
                 // What the circuit's probe finds out about the service is not this request's fault.
                 if !(is_probe && went.is_the_services_fault()) {
                     troubles.meet(trouble);
                 }
             }
-            let mut next = went.next(call.repeat, &troubles, signed_anew, &self.login);
-            let too_long = matches!(next, Next::Again(_)) && spent >= OPERATION;
-            if too_long {
-                next = Next::Fail;
-            }
-            match next {
-                Next::Done => match went {
-                    Went::Answered(_, answer) => return Ok(answer),
-                    Went::Lost(fault) => return Err(self.fail(&call, Went::Lost(fault), false)),
-                },
+            let may_sign_in = matches!(self.login, Login::Token(_)) && !signed_anew;
+            match went.next(call.repeat, &troubles, may_sign_in) {
                 Next::SignIn => {
                     // Waiting for a token is no load on this service, so the budget is not asked.
                     signed_anew = true;
                 }
-                Next::Again(pause) => {
+                Next::Again(pause) if spent < OPERATION => {
                     is_retry = true;
                     spent += pause;
                     sleep(pause).await;
                 }
-                Next::Fail => {
-                    let mut failure = self.fail(&call, went, false);
-                    failure.gave_up = too_long;
+                next => {
+                    let mut failure = self.fail(&call, went, next == Next::Unknown);
+                    failure.gave_up = matches!(next, Next::Again(_));
                     return Err(failure);
                 }
-                Next::Unknown => return Err(self.fail(&call, went, true)),
             }
         }
     }
@@ -229,8 +229,7 @@ impl Caller {
         match &self.login {
             Login::Nobody => Ok(Signature {
                 header: None,
-                generation: None,
-                proof: None,
+                login: SignedBy::Nobody,
             }),
             Login::Token(tokens) => {
                 let bearer = tokens.bearer().await.map_err(|sign_in| {
@@ -246,8 +245,7 @@ impl Caller {
                 }
                 Ok(Signature {
                     header: Some(bearer.header),
-                    generation: Some(bearer.generation),
-                    proof: None,
+                    login: SignedBy::Token(Arc::clone(tokens), bearer.generation),
                 })
             }
             Login::Basic(login) => {
@@ -261,17 +259,9 @@ impl Caller {
                 })?;
                 Ok(Signature {
                     header: Some(header),
-                    generation: None,
-                    proof,
+                    login: SignedBy::Basic(Arc::clone(login), proof),
                 })
             }
-        }
-    }
-
-    fn is_stale(&self, signature: &Signature) -> bool {
-        match (&self.login, signature.generation) {
-            (Login::Token(tokens), Some(generation)) => !tokens.is_current(generation),
-            _ => false,
         }
     }
 
@@ -296,19 +286,9 @@ impl Caller {
             .record(went.record(call, self.lane.name(), at, number, took));
         let (settlement, headers) = went.settlement(call);
         permit.settle(settlement, headers);
-        match (&self.login, &went) {
-            (Login::Token(tokens), Went::Answered(Class::Unauthorized, _)) => {
-                if let Some(generation) = signature.generation {
-                    tokens.invalidate(generation);
-                }
-            }
-            (Login::Basic(login), Went::Answered(Class::Unauthorized, _)) => login.answered(false),
-            (Login::Basic(login), Went::Answered(Class::Success | Class::Forbidden | Class::NotFound, _)) => {
-                login.answered(true);
-            }
-            _ => {}
+        if let Went::Answered(class, _) = went {
+            signature.login.learn(class);
         }
-        drop(signature.proof);
         went
     }
 
@@ -350,35 +330,34 @@ impl Caller {
         }
     }
 
-    fn fail(&self, call: &Call, went: Went, unknown: bool) -> Failure {
+    fn fail(&self, call: &Call, went: Went, is_unknown: bool) -> Failure {
         let operation = call.operation.clone();
-        let mut failure = match went {
+        let known = |kind| {
+            if is_unknown {
+                ErrorKind::OutcomeUnknown
+            } else {
+                kind
+            }
+        };
+        match went {
             Went::Lost(fault) => {
-                let kind = fault.kind;
-                let mut failure = Failure::because(self.system, operation, kind.kind(), fault);
-                if let Some(hint) = kind.hint() {
+                let hint = fault.kind.hint();
+                let kind = known(fault.kind.kind());
+                let mut failure = Failure::because(self.system, operation, kind, fault);
+                if let Some(hint) = hint {
                     failure.hint = Some(hint.to_owned());
                 }
                 failure
             }
             Went::Answered(class, answer) => {
-                let kind = class.kind(&answer.headers, &answer.body, call.needs.as_deref());
-                let complaint = class
-                    .complaint()
-                    .map(|complaint| answer.words().saying(complaint));
-                let mut failure = Failure::answered(self.system, operation, kind, answer);
-                if let Some(words) = complaint {
-                    failure.cause = Arc::new(words);
-                }
+                let kind = known(class.kind(&answer.headers, &answer.body, call.needs.as_deref()));
+                let words = answer.words().saying(class.complaint());
+                let mut failure = Failure::because(self.system, operation, kind, words);
                 failure.class = Some(class);
+                failure.answer = Some(answer);
                 failure
             }
-        };
-        if unknown {
-            failure.kind = ErrorKind::OutcomeUnknown;
-            failure.hint = Some("look at what is stored before trying again".to_owned());
         }
-        failure
     }
 
     fn shut_out(&self, call: &Call, shut: Shut) -> Failure {
@@ -395,6 +374,28 @@ impl Caller {
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Caller({} at {})", self.system, self.origin)
+    }
+}
+
+impl SignedBy {
+    /// True if the token has run out, or was replaced, since it was taken.
+    fn is_stale(&self) -> bool {
+        match self {
+            Self::Token(tokens, generation) => !tokens.is_current(*generation),
+            Self::Nobody | Self::Basic(..) => false,
+        }
+    }
+
+    /// What an answer says about the sign-in. Whoever waits for the proof goes on after that.
+    fn learn(self, class: Class) {
+        match (self, class) {
+            (Self::Token(tokens, generation), Class::Unauthorized) => tokens.invalidate(generation),
+            (Self::Basic(login, _proof), Class::Unauthorized) => login.answered(false),
+            (Self::Basic(login, _proof), Class::Success | Class::Forbidden | Class::NotFound) => {
+                login.answered(true);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -419,15 +420,9 @@ impl Went {
     }
 
     /// What to do after this. `troubles` are those that the request has met, with this one.
-    fn next(&self, repeat: Repeat, troubles: &Troubles, signed_anew: bool, login: &Login) -> Next {
+    fn next(&self, repeat: Repeat, troubles: &Troubles, may_sign_in: bool) -> Next {
         let (nothing_done, outcome_unknown) = match self {
-            Self::Answered(Class::Success, _) => return Next::Done,
-            Self::Answered(Class::Unauthorized, _) => {
-                return match login {
-                    Login::Token(_) if !signed_anew => Next::SignIn,
-                    _ => Next::Fail,
-                };
-            }
+            Self::Answered(Class::Unauthorized, _) if may_sign_in => return Next::SignIn,
             Self::Answered(class, _) => (class.nothing_done(), class.outcome_unknown()),
             Self::Lost(fault) => (fault.kind.nothing_sent(), !fault.kind.nothing_sent()),
         };
@@ -500,10 +495,7 @@ impl Went {
             Self::Answered(_, answer) => (
                 Ending::Status(answer.status.as_u16()),
                 answer.body.len() as u64,
-                ["request-id", "x-transaction-id", "x-ms-request-id"]
-                    .iter()
-                    .find_map(|name| answer.header(name))
-                    .map(|id| crate::domain::text::clean(id).into_owned()),
+                answer.request_id(),
             ),
             Self::Lost(fault) => (Ending::Lost(fault.to_string()), 0, None),
         };

@@ -431,6 +431,19 @@ mod tests {
                 Class::Redirected,
             ),
             (304, &[], "", Class::Redirected),
+            (
+                302,
+                &[("location", "https://x.example/?then=login")],
+                "",
+                Class::Redirected,
+            ),
+            (302, &[("location", "/login\u{fc}")], "", Class::Redirected),
+            (299, &[JSON], "{}", Class::Success),
+            (300, &[], "", Class::Redirected),
+            (399, &[], "", Class::Redirected),
+            (499, &[], "", Class::Refused),
+            (599, &[], "", Class::ServerError),
+            (100, &[JSON], "{}", Class::Unreadable),
             (407, &[HTML], "<html>", Class::WrongSpeaker(Speaker::Proxy)),
         ] {
             assert_eq!(of(status, headers, body), expected, "{status} {headers:?} {body}");
@@ -490,6 +503,21 @@ mod tests {
                 "",
                 Speaker::LogInPage,
             ),
+            (302, &[("location", "/hibernating.do")], "", Speaker::Hibernating),
+            (
+                200,
+                &[("content-type", " Application/XHTML+xml")],
+                "Sign in",
+                Speaker::LogInPage,
+            ),
+            (
+                200,
+                &[("content-type", "\u{fc}")],
+                "<html>Sign in",
+                Speaker::LogInPage,
+            ),
+            (200, &[HTML, ("x-squid-error", "ERR 0")], "?", Speaker::Proxy),
+            (200, &[HTML, ("proxy-authenticate", "Basic")], "?", Speaker::Proxy),
         ];
         let count = cases.len();
         for (status, headers, body, speaker) in cases {
@@ -537,21 +565,83 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_surely_not_done_may_be_repeated_for_a_write() {
-        assert!(Class::Throttled(None).nothing_done());
-        assert!(Class::Unauthorized.nothing_done());
-        for class in [
-            Class::ServerError,
-            Class::NotDone,
-            Class::CutOff,
-            Class::BrokenOff,
-            Class::Unreadable,
+    fn what_a_class_means_for_the_next_attempt_for_a_write_for_the_circuit_and_for_whoever_asked() {
+        use ErrorKind::{
+            NotFound, Refused, SignInRejected, Throttled, Unavailable, UnexpectedAnswer, WrongSpeaker,
+        };
+        let second = Some(Duration::from_secs(1));
+        let not_allowed = || ErrorKind::NotAllowed {
+            needs: "a right that the service does not name".into(),
+        };
+        for (class, trouble, write, is_failure, kind) in [
+            (Class::Success, None, "done", false, UnexpectedAnswer),
+            (
+                Class::Throttled(second),
+                Some(Trouble::Paused),
+                "not done",
+                false,
+                Throttled,
+            ),
+            (
+                Class::Throttled(None),
+                Some(Trouble::Refused),
+                "not done",
+                false,
+                Throttled,
+            ),
+            (
+                Class::ServerError,
+                Some(Trouble::Failing),
+                "unknown",
+                true,
+                Unavailable,
+            ),
+            (Class::NotDone, Some(Trouble::Busy), "unknown", false, Unavailable),
+            (Class::CutOff, None, "unknown", false, Unavailable),
+            (
+                Class::BrokenOff,
+                Some(Trouble::Lost),
+                "unknown",
+                true,
+                UnexpectedAnswer,
+            ),
+            (
+                Class::WrongSpeaker(Speaker::Proxy),
+                Some(Trouble::Page),
+                "refused",
+                false,
+                WrongSpeaker(Speaker::Proxy),
+            ),
+            (Class::Unauthorized, None, "not done", false, SignInRejected),
+            (Class::Forbidden, None, "refused", false, not_allowed()),
+            (Class::NotFound, None, "refused", false, NotFound),
+            (Class::Redirected, None, "refused", false, Refused),
+            (Class::Refused, None, "refused", false, Refused),
+            (Class::Unreadable, None, "unknown", false, UnexpectedAnswer),
         ] {
-            assert!(class.outcome_unknown() && !class.nothing_done(), "{class:?}");
+            assert_eq!(class.trouble(StatusCode::OK), trouble, "{class:?}");
+            assert_eq!(class.nothing_done(), write == "not done", "{class:?}");
+            assert_eq!(class.outcome_unknown(), write == "unknown", "{class:?}");
+            assert_eq!(class.is_failure(), is_failure, "{class:?}");
+            assert_eq!(class.kind(&HeaderMap::new(), b"", None), kind, "{class:?}");
         }
-        for class in [Class::Refused, Class::NotFound, Class::Forbidden, Class::Success] {
-            assert!(!class.outcome_unknown(), "{class:?}");
+        for (status, trouble) in [
+            (500, Trouble::Failing),
+            (502, Trouble::Failing),
+            (503, Trouble::Overloaded),
+            (504, Trouble::Overloaded),
+            (408, Trouble::Failing),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(Class::ServerError.trouble(status), Some(trouble), "{status}");
         }
+        let named = Class::Forbidden.kind(&HeaderMap::new(), b"", Some("the role"));
+        assert_eq!(
+            named,
+            ErrorKind::NotAllowed {
+                needs: "the role".into()
+            }
+        );
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Lane {
             in_flight: state.on_wire,
             limit: state.pace.limit(),
             waiting: state.queue.len(),
-            paused: asked.max_by_left(broken),
+            paused: asked.into_iter().chain(broken).max_by_key(|(left, _)| *left),
             requests: state.requests,
             retries: state.retries,
             throttled: state.throttled,
@@ -240,20 +240,6 @@ impl Lane {
     }
 }
 
-/// Keeps the later of two pauses.
-trait LaterPause {
-    fn max_by_left(self, other: Self) -> Self;
-}
-
-impl LaterPause for Option<(Duration, PauseReason)> {
-    fn max_by_left(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(one), Some(two)) => Some(if two.0 > one.0 { two } else { one }),
-            (one, two) => one.or(two),
-        }
-    }
-}
-
 impl State {
     fn pause_left(&self, now: Instant) -> Option<Duration> {
         let left = self.paused_until?.saturating_duration_since(now);
@@ -262,10 +248,7 @@ impl State {
 
     /// Grants whatever can be granted now, and makes sure that somebody watches the clock for the rest.
     fn dispatch(&mut self, now: Instant) {
-        while let Some((ticket, is_probe)) = self.next_to_go(now) {
-            let Some(waiter) = self.queue.remove(&ticket) else {
-                break;
-            };
+        while let Some((waiter, is_probe)) = self.take_next(now) {
             self.requests += 1;
             self.retries += u64::from(waiter.is_retry);
             self.budget.spend(waiter.is_retry, now);
@@ -292,8 +275,8 @@ impl State {
         }
     }
 
-    /// Who may go now, and whether as the circuit's probe.
-    fn next_to_go(&mut self, now: Instant) -> Option<(Ticket, bool)> {
+    /// Takes out of the queue who may go now, and says whether as the circuit's probe.
+    fn take_next(&mut self, now: Instant) -> Option<(Arc<Waiter>, bool)> {
         if self.queue.is_empty() || self.pause_left(now).is_some() {
             return None;
         }
@@ -310,7 +293,8 @@ impl State {
             .iter()
             .find(|(_, waiter)| retries_go || !waiter.is_retry)?;
         let fits = self.in_flight == 0 || self.in_flight + waiter.weight <= self.pace.limit();
-        fits.then_some((*ticket, is_probe))
+        let ticket = fits.then_some(*ticket)?;
+        Some((self.queue.remove(&ticket)?, is_probe))
     }
 
     /// When something changes without anybody's doing.
@@ -321,8 +305,7 @@ impl State {
         if let Gate::ShutUntil(until) = self.circuit.gate(now) {
             return Some(until);
         }
-        let over_budget = self.queue.values().any(|waiter| waiter.is_retry) && !self.budget.allows_retry(now);
-        over_budget.then(|| self.budget.next_change(now))
+        (!self.budget.allows_retry(now)).then(|| self.budget.next_change(now))
     }
 
     fn pause_for(&mut self, wait: Duration, now: Instant) {

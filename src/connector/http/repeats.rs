@@ -3,27 +3,20 @@
 //! The retry budget is about load, so it matters that a request is sent again and not who sends it again: a caller that
 //! repeats it, a push that looks how a write has gone and then sends it once more, or somebody's second turn.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use parking_lot::Mutex;
 
 use super::call::Call;
 
-/// Requests remembered at most; the oldest are forgotten first.
+/// Requests remembered at most; the oldest are forgotten first. So few are looked through one by one.
 const MOST: usize = 4096;
 
-/// Requests that went wrong, by a hash of everything but their headers.
+/// Requests that went wrong, the oldest first, by a hash of everything but their headers.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    failed: Mutex<Failed>,
-}
-
-#[derive(Debug, Default)]
-struct Failed {
-    keys: HashSet<u64>,
-    /// The same in the order in which they failed first, and some that have succeeded since.
-    order: VecDeque<u64>,
+    failed: Mutex<VecDeque<u64>>,
 }
 
 impl Repeats {
@@ -38,32 +31,27 @@ impl Repeats {
 
     /// True if the same request went wrong the last time.
     pub fn holds(&self, call: &Call) -> bool {
-        !self.are_none() && self.failed.lock().keys.contains(&Self::key(call))
+        let failed = self.failed.lock();
+        // As long as nothing is wrong, no picture that is sent has to be hashed.
+        !failed.is_empty() && failed.contains(&Self::key(call))
     }
 
     /// Takes note of how a request went.
     pub fn note(&self, call: &Call, has_failed: bool) {
-        if has_failed || !self.are_none() {
+        let is_worth_knowing = has_failed || !self.failed.lock().is_empty();
+        if is_worth_knowing {
             self.note_key(Self::key(call), has_failed);
         }
     }
 
-    /// True as long as nothing is wrong: no picture that is sent has to be hashed then.
-    fn are_none(&self) -> bool {
-        self.failed.lock().keys.is_empty()
-    }
-
     fn note_key(&self, key: u64, has_failed: bool) {
         let mut failed = self.failed.lock();
-        if !has_failed {
-            failed.keys.remove(&key);
-        } else if failed.keys.insert(key) {
-            failed.order.push_back(key);
-            if failed.order.len() > MOST
-                && let Some(oldest) = failed.order.pop_front()
-            {
-                failed.keys.remove(&oldest);
+        failed.retain(|known| *known != key);
+        if has_failed {
+            if failed.len() == MOST {
+                failed.pop_front();
             }
+            failed.push_back(key);
         }
     }
 }
@@ -93,13 +81,31 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_remembered_than_there_is_room_for() {
+    fn no_more_are_remembered_than_there_is_room_for_and_what_failed_last_is_among_them() {
         let repeats = Repeats::default();
-        for key in 0..3 * MOST as u64 {
+        let most = MOST as u64;
+        // The first one goes well once, and wrong again later.
+        for (key, has_failed) in [(0, true), (1, true), (0, false), (0, true)] {
+            repeats.note_key(key, has_failed);
+        }
+        for key in 2..most {
             repeats.note_key(key, true);
         }
+        assert_eq!(repeats.failed.lock().len(), MOST, "everyone has a place");
+        repeats.note_key(most, true);
         let failed = repeats.failed.lock();
-        assert_eq!((failed.keys.len(), failed.order.len()), (MOST, MOST));
-        assert!(failed.keys.contains(&(3 * MOST as u64 - 1)));
+        assert_eq!(failed.len(), MOST);
+        for (key, is_known) in [(1, false), (0, true), (2, true), (most, true)] {
+            assert_eq!(failed.contains(&key), is_known, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_went_well_is_no_repeat_even_if_it_never_failed() {
+        let repeats = Repeats::default();
+        repeats.note(&call("a", b"1"), true);
+        repeats.note(&call("b", b"1"), false);
+        assert!(!repeats.holds(&call("b", b"1")));
+        assert!(repeats.holds(&call("a", b"1")));
     }
 }

@@ -17,6 +17,9 @@ use crate::connector::ErrorKind;
 const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// From this life time on, a token is renewed at half of it.
 const LONG_LIFE: Duration = Duration::from_hours(2);
+/// How long a token is taken to live at least, whatever its answer says, and at most: one that has run out on arrival
+/// would be asked for again and again without a request ever being sent, and no clock can hold any number of seconds.
+const LIFE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_hours(8784));
 /// A renewal ahead of time that failed is tried again after this, while the old token still serves.
 const RENEW_AGAIN: Duration = Duration::from_secs(30);
 /// Wrong passwords lock accounts: this many tries, no more (`reliability.md` D5).
@@ -211,6 +214,7 @@ impl TokenCache {
             ));
         };
         let now = Instant::now();
+        let lifetime = token.lifetime.clamp(LIFE.0, LIFE.1);
         let mut state = self.state.lock();
         state.generation += 1;
         state.refused = None;
@@ -219,8 +223,8 @@ impl TokenCache {
             value: token.value,
             header,
             generation: state.generation,
-            renew_at: now + renew_after(token.lifetime, self.margin),
-            ends_at: now + token.lifetime,
+            renew_at: now + renew_after(lifetime, self.margin),
+            ends_at: now + lifetime,
         };
         state.held = Some(held.clone());
         Ok(held)

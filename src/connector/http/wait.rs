@@ -194,10 +194,48 @@ mod tests {
                 left: Duration::from_mins(10),
             })
         );
-        for reset in ["1772439330", "1772430000", "9999999999999", "soon", "-1", ""] {
+        // In 0, -9330, 7201 s, and nonsense.
+        let resets = [
+            "1772439330",
+            "1772430000",
+            "1772446531",
+            "9999999999999",
+            "soon",
+            "-1",
+            "",
+        ];
+        for reset in resets {
             let odd = [date, ("x-ratelimit-limit", "100"), ("x-ratelimit-reset", reset)];
             assert_eq!(rate_rule(&headers(&odd)), None, "{reset}");
         }
+        for limit in ["many", "-1", ""] {
+            let odd = [
+                date,
+                ("x-ratelimit-limit", limit),
+                ("x-ratelimit-reset", "1772439930"),
+            ];
+            assert_eq!(rate_rule(&headers(&odd)), None, "{limit}");
+        }
+        assert_eq!(
+            rate_rule(&headers(&[date, ("x-ratelimit-reset", "1772439930")])),
+            None
+        );
+        // Two hours to the second, no name, and one that is too long.
+        let latest = [
+            date,
+            ("x-ratelimit-limit", "1"),
+            ("x-ratelimit-reset", "1772446530"),
+        ];
+        let rule = rate_rule(&headers(&latest)).expect("a rule");
+        assert_eq!((rule.rule.as_str(), rule.left), ("", Duration::from_hours(2)));
+        let long = "n".repeat(65);
+        let named = [
+            latest[0],
+            latest[1],
+            latest[2],
+            ("x-ratelimit-rule", long.as_str()),
+        ];
+        assert_eq!(rate_rule(&headers(&named)).expect("a rule").rule.len(), 64);
     }
 
     #[test]
@@ -207,7 +245,9 @@ mod tests {
             ("1.8", Some(1.8)),
             ("-1", None),
             ("inf", None),
+            ("0", Some(0.0)),
             ("x", None),
+            ("\u{fc}", None),
         ] {
             let headers = headers(&[("x-ms-throttle-limit-percentage", value)]);
             assert_eq!(used_share(&headers), share, "{value}");
@@ -225,11 +265,25 @@ mod tests {
     }
 
     #[test]
+    fn chance_spreads_waits_evenly() {
+        let mut tenths = [0; 10];
+        for _ in 0..1_000 {
+            tenths[(unit() * 10.0) as usize] += 1;
+        }
+        // A hundred each; less than one try in a hundred million is further off.
+        assert!(
+            tenths.iter().all(|count| (40..=160).contains(count)),
+            "{tenths:?}"
+        );
+    }
+
+    #[test]
     fn jitter_adds_a_tenth_at_most() {
         let wait = Duration::from_secs(100);
         for _ in 0..100 {
             let jittered = with_jitter(wait);
             assert!(jittered >= wait && jittered <= Duration::from_secs(110));
         }
+        assert_ne!(with_jitter(wait), with_jitter(wait));
     }
 }

@@ -115,17 +115,19 @@ pub(super) fn runs(
     };
     let mut statement = connection.prepare_cached(
         "SELECT id, started, rowid FROM runs WHERE (started, rowid) < (?1, ?2) \
-         ORDER BY started DESC, rowid DESC LIMIT ?3",
+         ORDER BY started DESC, rowid DESC",
     )?;
     let limit = limit.max(1);
+    // One more than the page holds tells whether there is another page.
     let found: Vec<(String, RunCursor)> = statement
-        .query_map((started, row, asked_for(limit)), |row| {
+        .query_map((started, row), |row| {
             let cursor = RunCursor {
                 started: row.get(1)?,
                 row: row.get(2)?,
             };
             Ok((row.get(0)?, cursor))
         })?
+        .take(limit.saturating_add(1))
         .collect::<rusqlite::Result<_>>()?;
     let next = (found.len() > limit).then(|| found[limit - 1].1.clone());
     let mut runs = Vec::with_capacity(found.len().min(limit));
@@ -133,11 +135,6 @@ pub(super) fn runs(
         runs.extend(run(connection, &RunId::new(id))?);
     }
     Ok(RunsPage { runs, next })
-}
-
-/// One more than the page holds tells whether there is another page.
-fn asked_for(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
 pub(super) fn run(connection: &Connection, id: &RunId) -> rusqlite::Result<Option<PastRun>> {
@@ -209,19 +206,18 @@ pub(super) fn people(
     let (at, source) = after.map_or(("", ""), |cursor| (cursor.at.as_str(), cursor.source.as_str()));
     let outcome = filter.outcome.map(Outcome::code);
     let and = if outcome.is_some() {
-        "AND outcome = ?5"
+        "AND outcome = ?4"
     } else {
-        "AND ?5 IS NULL"
+        "AND ?4 IS NULL"
     };
+    // Names are compared as people read them, which the database cannot do: it hands on one row after the other.
     let text = folded(filter.text.trim());
-    // Names are compared as people read them, which the database cannot do: there is no limit but the end.
-    let most = if text.is_empty() { asked_for(limit) } else { -1 };
     let mut statement = connection.prepare_cached(&format!(
-        "{} WHERE run = ?1 AND (at, source) > (?2, ?3) {and} ORDER BY at, source LIMIT ?4",
+        "{} WHERE run = ?1 AND (at, source) > (?2, ?3) {and} ORDER BY at, source",
         rows::STEP
     ))?;
     let mut found: Vec<(StepRecord, PeopleCursor)> = Vec::new();
-    let mut all = statement.query((run.as_str(), at, source, most, outcome))?;
+    let mut all = statement.query((run.as_str(), at, source, outcome))?;
     while found.len() <= limit
         && let Some(row) = all.next()?
     {

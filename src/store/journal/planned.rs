@@ -3,7 +3,7 @@
 //! Of each step it holds what is needed to plan it anew, and the names to tell of it. The bytes are read back from a
 //! file that may have been damaged, so nothing in them is trusted.
 
-use rusqlite::{Connection, types::Type};
+use rusqlite::{Connection, Row, types::Type};
 
 use crate::domain::ids::{RunId, SourceId, TargetId};
 use crate::domain::outstanding::PlannedStep;
@@ -178,11 +178,7 @@ pub(super) fn read(
         connection.prepare_cached("SELECT steps FROM planned WHERE run = ?1 ORDER BY portion")?;
     let mut rows = statement.query([run.as_str()])?;
     while let Some(row) = rows.next()? {
-        let bytes = row.get_ref(0)?.as_blob().map_err(|_| not_understood())?;
-        unpack(bytes)
-            .ok_or_else(not_understood)?
-            .into_iter()
-            .for_each(&mut each);
+        steps_of(row)?.into_iter().for_each(&mut each);
     }
     Ok(())
 }
@@ -195,47 +191,38 @@ pub(in crate::store) fn people(
     let mut statement = connection.prepare("SELECT steps FROM planned")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let steps = unpack(row.get_ref(0)?.as_blob()?).ok_or_else(not_understood)?;
-        for step in steps {
+        for step in steps_of(row)? {
             each(step.person);
         }
     }
     Ok(())
 }
 
-/// Takes people out of all plans; answers how many steps that were.
-pub(in crate::store) fn forget_people(
-    connection: &Connection,
-    sources: &[SourceId],
-) -> rusqlite::Result<u64> {
+/// Takes people out of all plans.
+pub(in crate::store) fn forget_people(connection: &Connection, sources: &[SourceId]) -> rusqlite::Result<()> {
     let portions: Vec<i64> = connection
         .prepare("SELECT id FROM planned")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut forgotten = 0;
     for portion in portions {
-        let steps: Vec<u8> =
-            connection.query_row("SELECT steps FROM planned WHERE id = ?1", [portion], |row| {
-                row.get(0)
-            })?;
-        let mut steps = unpack(&steps).ok_or_else(not_understood)?;
-        let before = steps.len();
+        let mut steps =
+            connection.query_row("SELECT steps FROM planned WHERE id = ?1", [portion], steps_of)?;
         steps.retain(|step| !sources.contains(&step.person.source));
-        if steps.len() < before {
-            forgotten += (before - steps.len()) as u64;
-            let rest = pack(steps.iter().map(|step| StepToPlan {
-                person: &step.person,
-                task: step.task,
-                expected: &step.expected,
-            }));
-            connection.execute("UPDATE planned SET steps = ?2 WHERE id = ?1", (portion, rest))?;
-        }
+        let rest = pack(steps.iter().map(|step| StepToPlan {
+            person: &step.person,
+            task: step.task,
+            expected: &step.expected,
+        }));
+        connection.execute("UPDATE planned SET steps = ?2 WHERE id = ?1", (portion, rest))?;
     }
-    Ok(forgotten)
+    Ok(())
 }
 
-fn not_understood() -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, "a plan that is not understood".into())
+/// The steps of a portion.
+fn steps_of(row: &Row<'_>) -> rusqlite::Result<Vec<PlannedStep>> {
+    let not_understood = "a plan that is not understood";
+    unpack(row.get_ref(0)?.as_blob()?)
+        .ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, not_understood.into()))
 }
 
 /// Plans that were written down for runs that then did not begin.
@@ -308,6 +295,181 @@ mod tests {
             bytes.truncate(cut.index(bytes.len()) + 1);
             let _ = unpack(&bytes);
         }
+    }
+
+    fn somebody(name: &str, upn: &str, task: Task) -> PlannedStep {
+        PlannedStep {
+            person: PersonRef {
+                name: name.into(),
+                upn: upn.into(),
+                mail: None,
+                source: SourceId::new("s"),
+                target: None,
+                user_name: None,
+            },
+            task,
+            expected: ChainStamp::from_text("0123456789abcdef"),
+        }
+    }
+
+    #[test]
+    fn every_task_keeps_the_number_it_was_once_written_down_with() {
+        for (number, task) in [
+            (0, Task::Push(Change::Add)),
+            (1, Task::Push(Change::Replace)),
+            (2, Task::Push(Change::Repair)),
+            (3, Task::Push(Change::Remove)),
+            (4, Task::Tidy(TidyKind::Clean)),
+            (5, Task::Tidy(TidyKind::Undo)),
+        ] {
+            assert_eq!(packed(&[somebody("", "", task)])[0], number, "{task:?}");
+        }
+    }
+
+    #[test]
+    fn texts_of_any_length_come_back() {
+        for length in [0, 1, 127, 128, 129, 16_383, 16_384, 2_097_152] {
+            let step = somebody(&"ä".repeat(length / 2), &"x".repeat(length), TASKS[0]);
+            let steps = [step.clone(), step];
+            assert!(unpack(&packed(&steps)).as_deref() == Some(&steps[..]), "{length}");
+        }
+    }
+
+    /// Somebody with all that a person can have.
+    fn full() -> PlannedStep {
+        let mut step = somebody("Ada", "ada@x", TASKS[1]);
+        step.person.mail = Some("ada@x".into());
+        step.person.user_name = Some("ada".into());
+        step.person.source = SourceId::new("0b0e2b3c-5a5e-4a5c-9d0e-0123456789ab");
+        step.person.target = Some(TargetId::new("0123456789abcdef0123456789abcdef"));
+        step
+    }
+
+    #[test]
+    fn a_plan_that_breaks_off_anywhere_is_not_understood() {
+        let bytes = packed(&[full()]);
+        assert_eq!(unpack(&bytes), Some(vec![full()]));
+        for length in 1..bytes.len() {
+            assert_eq!(
+                unpack(&bytes[..length]),
+                None,
+                "{length} of {} bytes",
+                bytes.len()
+            );
+        }
+        assert_eq!(unpack(&[]), Some(vec![]));
+    }
+
+    #[test]
+    fn what_no_version_has_ever_written_is_not_understood() {
+        let bytes = packed(&[full()]);
+        // Where what stands: the task, the form of the first id, whether there is a target, the form of its id, the
+        // name with its length, the name to sign in with, then what mail and user name are, and the stamp's length.
+        let layout = [
+            (0, 1),
+            (1, 1),
+            (18, 1),
+            (19, 2),
+            (36, 3),
+            (40, 5),
+            (46, SAME),
+            (47, OTHER),
+            (48, 3),
+            (52, 16),
+        ];
+        for (place, value) in layout {
+            assert_eq!(bytes[place], value, "at {place}");
+        }
+        for (place, value) in [
+            (0, TASKS.len() as u8),
+            (0, 255),
+            (1, 3),
+            (18, 2),
+            (19, 3),
+            (37, 0xff), // no text begins like this
+            (46, 3),
+            (47, 3),
+            (52, 17), // longer than what is left
+        ] {
+            let mut changed = bytes.clone();
+            changed[place] = value;
+            assert_eq!(unpack(&changed), None, "{value} at {place}");
+        }
+        // Lengths that do not end, and one beyond all that there can be.
+        for length in [vec![0x80; 5], vec![0xff; 9], vec![0xff, 0xff, 0xff, 0xff, 0x7f]] {
+            let mut changed = bytes.clone();
+            changed.splice(36..37, length.iter().copied());
+            assert_eq!(unpack(&changed), None, "{length:?}");
+        }
+    }
+
+    /// A journal with two runs, of which the first plans for three people in two portions, and the second for one.
+    fn journal() -> Connection {
+        use crate::store::database;
+        use crate::store::journal::SCHEMA;
+
+        let connection = database::in_memory(&SCHEMA).expect("opens");
+        for (run, portion, people) in [
+            ("first", 0, &["a", "b"][..]),
+            ("first", 1, &["c"]),
+            ("second", 0, &["b"]),
+        ] {
+            let steps: Vec<PlannedStep> = people
+                .iter()
+                .map(|name| {
+                    let mut step = somebody(name, name, TASKS[0]);
+                    step.person.source = SourceId::new(*name);
+                    step
+                })
+                .collect();
+            connection
+                .execute(
+                    "INSERT INTO planned (run, portion, steps) VALUES (?1, ?2, ?3)",
+                    (run, portion, packed(&steps)),
+                )
+                .expect("written");
+        }
+        connection
+    }
+
+    fn names_of(connection: &Connection, run: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        let note = |step: PlannedStep| names.push(step.person.name.raw().to_owned());
+        read(connection, &RunId::new(run), note).expect("read");
+        names
+    }
+
+    #[test]
+    fn whoever_asks_to_be_forgotten_is_in_no_plan_and_everybody_else_still_is() {
+        let connection = journal();
+        let everybody = || {
+            let mut names = Vec::new();
+            people(&connection, |person| names.push(person.name.raw().to_owned())).expect("read");
+            names
+        };
+        assert_eq!(everybody(), ["a", "b", "c", "b"]);
+        let gone = ["b", "nobody"].map(SourceId::new);
+        forget_people(&connection, &gone).expect("written");
+        assert_eq!(everybody(), ["a", "c"]);
+        assert_eq!(names_of(&connection, "first"), ["a", "c"]);
+        assert_eq!(names_of(&connection, "second"), &[] as &[String]);
+    }
+
+    #[test]
+    fn a_plan_that_is_damaged_is_an_error_for_whoever_reads_it() {
+        let connection = journal();
+        connection
+            .execute("UPDATE planned SET steps = x'ff' WHERE portion = 1", [])
+            .expect("written");
+        let errors = [
+            read(&connection, &RunId::new("first"), |_| ()).expect_err("damaged"),
+            people(&connection, |_| ()).expect_err("damaged"),
+            forget_people(&connection, &[]).expect_err("damaged"),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("not understood"), "{error}");
+        }
+        assert_eq!(names_of(&connection, "second"), ["b"]);
     }
 
     #[test]

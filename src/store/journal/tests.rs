@@ -1,16 +1,18 @@
 mod damage;
 mod past;
+mod room;
 mod trail;
 
 use std::path::Path;
 
 use super::*;
 use crate::domain::ids::{PictureId, RecordId, SourceId};
+use crate::domain::outstanding::Rest;
 use crate::domain::photo::{AvatarChain, PictureForm, Place, Scan, Sha256, StoredPicture};
 use crate::domain::plan::Change;
 use crate::domain::run::{Outcome, PersonRef};
 use crate::domain::tidying::Task;
-use crate::store::{Access, Store, StorePaths};
+use crate::store::{Access, Store, StorePaths, quick_folder};
 
 fn paths(folder: &Path) -> StorePaths {
     StorePaths {
@@ -187,7 +189,13 @@ async fn an_answered_write_still_belongs_to_somebody_unfinished() {
     assert_eq!(unfinished[0].writes[0].uploaded(), Some(PictureId::new("new")));
     assert_eq!(unfinished[0].kept, vec![kept.clone()]);
     let person = TargetId::new("ada-sys");
-    assert_eq!(journal.kept_pictures(&person).await.expect("read"), vec![kept]);
+    assert_eq!(
+        journal.kept_pictures(&person).await.expect("read"),
+        vec![kept.clone()]
+    );
+    assert_eq!(journal.kept_in_run(&run).await.expect("read"), vec![kept]);
+    let another = RunId::new("another");
+    assert_eq!(journal.kept_in_run(&another).await.expect("read"), vec![]);
 }
 
 #[tokio::test]
@@ -285,32 +293,60 @@ async fn a_damaged_journal_is_moved_aside_and_said_so() {
 
 #[tokio::test]
 async fn values_nobody_can_understand_count_as_damage() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(folder.path());
-    let run = store.journal().begin_run(start()).await.expect("begun");
-    begin(store.journal(), &run, "ada").await;
-    store
-        .journal()
-        .intend(upload(&run, "ada"))
-        .await
-        .expect("announced");
-    drop(store);
-    let connection = Connection::open(paths(folder.path()).journal()).expect("opens");
-    // What the guards of the audit trail would refuse.
-    connection
-        .execute_batch("DROP TRIGGER writes_are_as_announced; DROP TRIGGER writes_are_answered_once")
-        .expect("whoever can write the file can do that");
-    connection
-        .execute("UPDATE writes SET kind = 'dance'", [])
-        .expect("writes");
-    drop(connection);
-    let store = open(folder.path());
-    assert_eq!(store.journal().unfinished().await.expect("read"), vec![]);
-    assert!(
-        store.notes().iter().any(|note| note.contains("dance")),
-        "{:?}",
-        store.notes()
-    );
+    for (change, named) in [
+        ("UPDATE writes SET kind = 'dance'", "dance"),
+        ("UPDATE writes SET place = 'the moon'", "the moon"),
+        ("UPDATE writes SET answer = 'perhaps'", "perhaps"),
+        ("UPDATE writes SET answer = 'done', answered = 'soon'", "soon"),
+        ("UPDATE writes SET answer = 'not_done', answered = 'late'", "late"),
+        ("UPDATE writes SET sha256 = 'xyz'", "xyz"),
+        ("UPDATE writes SET expected = '{'", "invalid type"),
+        ("UPDATE writes SET at = 'today'", "today"),
+        ("UPDATE under_way SET person = '7'", "invalid type"),
+        ("UPDATE under_way SET change = '\"sing\"'", "any variant"),
+        ("UPDATE kept SET place = 'mars'", "mars"),
+        ("UPDATE kept SET sha256 = 'abc'", "abc"),
+        ("UPDATE kept SET stored = 'null'", "invalid type"),
+        ("UPDATE kept SET at = 'once'", "once"),
+        ("UPDATE runs SET kind = 'stroll'", "stroll"),
+        ("UPDATE runs SET started = 'never'", "never"),
+        ("UPDATE runs SET finished = 'always'", "always"),
+        ("UPDATE runs SET planned = '[]'", "invalid"),
+        ("UPDATE runs SET stopped = '\"tired\"'", "tired"),
+    ] {
+        let folder = quick_folder();
+        let store = open(folder.path());
+        let run = store.journal().begin_run(start()).await.expect("begun");
+        begin(store.journal(), &run, "ada").await;
+        store.journal().kept(kept(&run, "ada")).await.expect("passed on");
+        let announced = store.journal().intend(upload(&run, "ada")).await;
+        announced.expect("announced");
+        drop(store);
+        let connection = Connection::open(paths(folder.path()).journal()).expect("opens");
+        // What the guards of the audit trail would refuse.
+        for guard in [
+            "writes_are_as_announced",
+            "writes_are_answered_once",
+            "runs_are_as_begun",
+        ] {
+            connection
+                .execute_batch(&format!("DROP TRIGGER {guard}"))
+                .expect("whoever can write the file can do that");
+        }
+        assert_eq!(connection.execute(change, []).expect(change), 1);
+        drop(connection);
+        let store = open(folder.path());
+        assert_eq!(
+            store.journal().unfinished().await.expect("read"),
+            vec![],
+            "{change}"
+        );
+        assert!(
+            store.notes().iter().any(|note| note.contains(named)),
+            "{change}: {:?}",
+            store.notes()
+        );
+    }
 }
 
 #[test]
@@ -325,4 +361,115 @@ fn a_profile_cannot_leave_its_folder_and_has_one_of_its_own() {
     assert_eq!(of("default"), Path::new("/x/state/profile-default"));
     assert_eq!(of("../a"), Path::new("/x/state/profile-=2e=2e=2fa"));
     assert_ne!(of("Prod"), of("prod"));
+}
+
+#[test]
+fn the_codes_of_runs_and_writes_never_change() {
+    for (kind, code) in RunKind::ALL
+        .into_iter()
+        .zip(["push", "sync", "apply", "undo", "clean"])
+    {
+        assert_eq!((kind.code(), RunKind::from_code(code)), (code, Some(kind)));
+    }
+    let codes = ["create_record", "upload", "set_column", "remove"];
+    for (kind, code) in WriteKind::ALL.into_iter().zip(codes) {
+        assert_eq!((kind.code(), WriteKind::from_code(code)), (code, Some(kind)));
+    }
+    assert_eq!((RunKind::from_code("x"), WriteKind::from_code("x")), (None, None));
+    let planned = Planned {
+        selected: 100,
+        add: 2,
+        replace: 3,
+        repair: 5,
+        remove: 7,
+    };
+    assert_eq!(planned.steps(), 17);
+}
+
+#[test]
+fn what_is_known_of_a_write_goes_by_its_answer() {
+    let run = RunId::new("run");
+    let record = RecordId::new("new");
+    let done = |made: Option<&str>| Some((Answer::Done(made.map(str::to_owned)), at(2)));
+    let not_done = Some((Answer::NotDone("refused".into()), at(2)));
+    // Whether it may be done, whether it is, whether it made the record `new`, and which picture it uploaded.
+    for (kind, answer, may_be_done, is_done, has_made, uploaded) in [
+        (WriteKind::CreateRecord, None, true, false, true, None),
+        (WriteKind::CreateRecord, done(Some("new")), true, true, true, None),
+        (
+            WriteKind::CreateRecord,
+            done(Some("other")),
+            true,
+            true,
+            false,
+            None,
+        ),
+        (WriteKind::CreateRecord, done(None), true, true, false, None),
+        (
+            WriteKind::CreateRecord,
+            not_done.clone(),
+            false,
+            false,
+            false,
+            None,
+        ),
+        (WriteKind::Upload, None, true, false, false, None),
+        (
+            WriteKind::Upload,
+            done(Some("new")),
+            true,
+            true,
+            false,
+            Some("new"),
+        ),
+        (WriteKind::Upload, done(None), true, true, false, None),
+        (WriteKind::Upload, not_done.clone(), false, false, false, None),
+        (WriteKind::SetColumn, done(Some("new")), true, true, false, None),
+        (WriteKind::Remove, not_done, false, false, false, None),
+    ] {
+        let shown = format!("{kind:?} {answer:?}");
+        let intent = Intent {
+            kind,
+            ..upload(&run, "ada")
+        };
+        let write = WriteRecord::known(7, intent, answer);
+        assert_eq!(write.may_be_done(), may_be_done, "{shown}");
+        assert_eq!(write.is_done(), is_done, "{shown}");
+        assert_eq!(write.has_made(&record), has_made, "{shown}");
+        assert_eq!(write.uploaded(), uploaded.map(PictureId::new), "{shown}");
+        assert_eq!(write.id.number(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_short_tells_for_whom_something_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    let people = ["ada", "bob", "cleo"].map(person);
+    let stamp = upload(&RunId::new("x"), "x").expected;
+    let plan = people.iter().map(|person| StepToPlan {
+        person,
+        task: Task::Push(Change::Add),
+        expected: &stamp,
+    });
+    let run = journal.begin_planned_run(start(), plan).await.expect("begun");
+    begin(journal, &run, "ada").await;
+    journal.step(step(&run, "ada")).await.expect("ended");
+    begin(journal, &run, "bob").await;
+    let left = journal.left_of(&run).await.expect("read").expect("known");
+    let whom: Vec<(&PersonRef, Rest)> = left
+        .people
+        .iter()
+        .map(|(step, rest)| (&step.person, *rest))
+        .collect();
+    assert_eq!(whom, [(&people[1], Rest::Settle), (&people[2], Rest::Start)]);
+    assert_eq!(journal.cut_short().await.expect("read"), vec![left]);
+    let not_reached = journal.not_reached(&run).await.expect("read");
+    assert_eq!(
+        not_reached.iter().map(|step| &step.person).collect::<Vec<_>>(),
+        [&people[2]]
+    );
+    let nobody = journal.left_of(&RunId::new("none")).await.expect("read");
+    assert_eq!(nobody, None);
 }

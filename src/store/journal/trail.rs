@@ -111,7 +111,7 @@ impl Link<'_> {
 }
 
 /// A value with its kind and length, so that no two rows are the same bytes.
-fn take_up(hasher: &mut sha2::Sha256, row: &Row<'_>, column: usize) -> rusqlite::Result<()> {
+pub(super) fn take_up(hasher: &mut sha2::Sha256, row: &Row<'_>, column: usize) -> rusqlite::Result<()> {
     let (kind, bytes) = match row.get_ref(column)? {
         ValueRef::Null => (0, Vec::new()),
         ValueRef::Integer(number) => (1, number.to_le_bytes().to_vec()),
@@ -201,7 +201,7 @@ pub(super) fn verify(connection: &Connection, asked: Option<&Sha256>) -> rusqlit
         }
         expected_line += 1;
         if line == 0 {
-            let subject: String = row.get(2)?;
+            let subject = row.get_ref(2)?.as_str().unwrap_or_default();
             let numbers = subject
                 .split_once(' ')
                 .and_then(|(writes, runs)| Some((writes.parse().ok()?, runs.parse().ok()?)));
@@ -210,7 +210,7 @@ pub(super) fn verify(connection: &Connection, asked: Option<&Sha256>) -> rusqlit
                 break;
             };
             (old_writes, old_runs) = (writes, runs);
-            head = beginning(&subject);
+            head = beginning(subject);
             verified.head = Sha256::from_bytes(head);
             continue;
         }

@@ -16,7 +16,7 @@ use crate::domain::run::{PersonRef, StopReason, Summary};
 use crate::domain::tidying::Task;
 use crate::store::StoreError;
 use crate::store::lock::Lock;
-use crate::store::patience::{Patience, is_without_room};
+use crate::store::patience::{Patience, has_no_room};
 
 /// How many entries may wait for the thread.
 const QUEUE: usize = 1024;
@@ -55,8 +55,14 @@ struct Waiting {
 }
 
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Waiting>>,
-    thread: Option<JoinHandle<()>>,
+    /// Goes first: without it the thread writes what is left, and ends.
+    queue: mpsc::Sender<Waiting>,
+    thread: Thread,
+}
+
+/// The thread that writes. Whoever drops it waits for its end.
+struct Thread {
+    handle: Option<JoinHandle<()>>,
     patience: Arc<Patience>,
 }
 
@@ -65,7 +71,7 @@ impl Writer {
     pub(super) fn start(connection: Connection, lock: Arc<Lock>, patience: Arc<Patience>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let shared = Arc::clone(&patience);
-        let thread = std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
                 write_until_closed(connection, waiting, &shared);
@@ -73,15 +79,17 @@ impl Writer {
             })
             .expect("the operating system starts a thread");
         Self {
-            queue: Some(queue),
-            thread: Some(thread),
-            patience,
+            queue,
+            thread: Thread {
+                handle: Some(handle),
+                patience,
+            },
         }
     }
 
     /// What is waited for when the disk is full.
     pub(super) fn patience(&self) -> &Patience {
-        &self.patience
+        &self.thread.patience
     }
 
     /// Writes an entry and waits until it is on the disk.
@@ -106,20 +114,16 @@ impl Writer {
     }
 
     async fn send(&self, waiting: Waiting) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.send(waiting).await.map_err(|_| StoreError::Closed)
+        self.queue.send(waiting).await.map_err(|_| StoreError::Closed)
     }
 }
 
-impl Drop for Writer {
+impl Drop for Thread {
     fn drop(&mut self) {
-        drop(self.queue.take());
         // Whoever closes does not wait for room.
         self.patience.give_up();
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been answered with `Closed` to everybody who asked since.
-            drop(thread.join());
-        }
+        // A panic there has been answered with `Closed` to everybody who asked since.
+        drop(self.handle.take().map(JoinHandle::join));
     }
 }
 
@@ -128,11 +132,8 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
         let outcome = loop {
-            while group.len() < GROUP
-                && let Ok(next) = queue.try_recv()
-            {
-                group.push(next);
-            }
+            let space = GROUP.saturating_sub(group.len());
+            group.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(space));
             #[cfg(test)]
             make_room(&connection, &group);
             let is_marker_only = group.iter().all(|waiting| matches!(waiting.entry, Entry::Mark));
@@ -140,7 +141,7 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
                 break Ok(());
             }
             match write(&mut connection, &group) {
-                Err(error) if is_without_room(&error) => {
+                Err(error) if has_no_room(&error) => {
                     dismiss(&mut group, &error);
                     if group.is_empty() || !patience.wait() {
                         break Err(error);
@@ -159,7 +160,6 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
                 }
             }
             Err(error) => {
-                let error = StoreError::database("write the journal")(error);
                 // What somebody waits for is told and dropped; what nobody waits for is tried again with the next.
                 let mut carried = Vec::new();
                 for waiting in group.drain(..) {
@@ -176,7 +176,11 @@ fn write_until_closed(mut connection: Connection, mut queue: mpsc::Receiver<Wait
         && let Err(error) = write(&mut connection, &group)
     {
         // The next start finds these writes without an answer and looks at the target.
-        tracing::error!(%error, entries = group.len(), "the journal's last entries could not be written");
+        tracing::error!(
+            error = error.sentence(),
+            entries = group.len(),
+            "the journal's last entries could not be written"
+        );
     }
 }
 
@@ -193,27 +197,16 @@ fn make_room(connection: &Connection, group: &[Waiting]) {
 }
 
 /// While there is no room, a run that has not begun does not begin, and whoever wants to read sees what is on the disk.
-fn dismiss(group: &mut Vec<Waiting>, error: &rusqlite::Error) {
-    let full = || StoreError::database("write the journal")(copy_of(error));
+fn dismiss(group: &mut Vec<Waiting>, error: &StoreError) {
     let mut carried = Vec::with_capacity(group.len());
     for waiting in group.drain(..) {
         match waiting.entry {
             Entry::Mark => answer(waiting.reply, Ok(())),
-            Entry::Planned(..) | Entry::RunBegins(..) => answer(waiting.reply, Err(full())),
+            Entry::Planned(..) | Entry::RunBegins(..) => answer(waiting.reply, Err(error.clone())),
             _ => carried.push(waiting),
         }
     }
     *group = carried;
-}
-
-/// The part of an error that several can be told.
-fn copy_of(error: &rusqlite::Error) -> rusqlite::Error {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, words) => {
-            rusqlite::Error::SqliteFailure(*failure, words.clone())
-        }
-        other => rusqlite::Error::ToSqlConversionFailure(other.to_string().into()),
-    }
 }
 
 fn answer(reply: Option<oneshot::Sender<Result<(), StoreError>>>, result: Result<(), StoreError>) {
@@ -223,12 +216,16 @@ fn answer(reply: Option<oneshot::Sender<Result<(), StoreError>>>, result: Result
     }
 }
 
-fn write(connection: &mut Connection, group: &[Waiting]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for waiting in group {
-        insert(&transaction, &waiting.entry)?;
-    }
-    transaction.commit()
+fn write(connection: &mut Connection, group: &[Waiting]) -> Result<(), StoreError> {
+    let written = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .and_then(|transaction| {
+            for waiting in group {
+                insert(&transaction, &waiting.entry)?;
+            }
+            transaction.commit()
+        });
+    written.map_err(StoreError::database("write the journal"))
 }
 
 fn plan(connection: &Connection, run: &RunId, portion: i64, steps: &[u8]) -> rusqlite::Result<()> {

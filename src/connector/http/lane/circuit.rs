@@ -32,16 +32,18 @@ pub(super) enum Gate {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Closed,
-    /// Shut until the time given, after a wait of this length.
-    Open(Instant, Duration),
-    /// A probe is out, sent after a wait of this length.
-    Probing(Duration),
+    /// Shut until the time given.
+    Open(Instant),
+    /// A probe is out.
+    Probing,
 }
 
 /// The breaker of one lane. "Open" is the electrician's word: nothing flows.
 #[derive(Debug)]
 pub(super) struct Circuit {
     state: State,
+    /// How long a probe is waited for, each time longer.
+    wait: Duration,
     in_a_row: u32,
     recent: VecDeque<(Instant, bool)>,
     /// When it opened, if it is not closed, and how long it was open before that in all.
@@ -53,6 +55,7 @@ impl Circuit {
     pub fn new() -> Self {
         Self {
             state: State::Closed,
+            wait: WAIT.0,
             in_a_row: 0,
             recent: VecDeque::new(),
             opened: None,
@@ -63,36 +66,32 @@ impl Circuit {
     pub fn gate(&self, now: Instant) -> Gate {
         match self.state {
             State::Closed => Gate::Open,
-            State::Open(until, _) if now >= until => Gate::OneProbe,
-            State::Open(until, _) => Gate::ShutUntil(until),
-            State::Probing(_) => Gate::ProbeOut,
+            State::Open(until) if now >= until => Gate::OneProbe,
+            State::Open(until) => Gate::ShutUntil(until),
+            State::Probing => Gate::ProbeOut,
         }
     }
 
     /// The probe that [`Gate::OneProbe`] allowed goes out.
     pub fn probe(&mut self) {
-        if let State::Open(_, wait) = self.state {
-            self.state = State::Probing(wait);
-        }
+        self.state = State::Probing;
     }
 
     /// How the probe went; `None` if it never came back.
     pub fn probed(&mut self, ok: Option<bool>, now: Instant) {
-        let State::Probing(wait) = self.state else { return };
         match ok {
             Some(true) => {
                 self.state = State::Closed;
                 self.in_a_row = 0;
                 self.recent.clear();
-                if let Some(opened) = self.opened.take() {
-                    self.open_before += now.saturating_duration_since(opened);
-                }
+                self.open_before = self.open_time(now);
+                self.opened = None;
             }
             Some(false) => {
-                let wait = (wait * 2).min(WAIT.1);
-                self.state = State::Open(now + wait, wait);
+                self.wait = (self.wait * 2).min(WAIT.1);
+                self.state = State::Open(now + self.wait);
             }
-            None => self.state = State::Open(now, wait),
+            None => self.state = State::Open(now),
         }
     }
 
@@ -117,7 +116,8 @@ impl Circuit {
         }
         let failed = self.recent.iter().filter(|(_, ok)| !ok).count();
         if self.in_a_row >= IN_A_ROW || self.recent.len() >= AT_LEAST && failed * 2 >= self.recent.len() {
-            self.state = State::Open(now + WAIT.0, WAIT.0);
+            self.wait = WAIT.0;
+            self.state = State::Open(now + self.wait);
             self.opened = Some(now);
             return true;
         }
@@ -140,8 +140,8 @@ impl Circuit {
     /// How long until the next probe may go; zero while one is out.
     pub fn left(&self, now: Instant) -> Duration {
         match self.state {
-            State::Open(until, _) => until.saturating_duration_since(now),
-            State::Closed | State::Probing(_) => Duration::ZERO,
+            State::Open(until) => until.saturating_duration_since(now),
+            State::Closed | State::Probing => Duration::ZERO,
         }
     }
 }
@@ -231,5 +231,70 @@ mod tests {
         circuit.probe();
         circuit.probed(None, then);
         assert_eq!(circuit.gate(then), Gate::OneProbe);
+    }
+
+    #[test]
+    fn what_was_sent_before_it_opened_says_nothing_any_more() {
+        let now = Instant::now();
+        for ok in [true, false] {
+            let mut circuit = broken(now);
+            assert!(!circuit.went(ok, now + Duration::from_secs(1)));
+            assert_eq!(circuit.gate(now), Gate::ShutUntil(now + Duration::from_secs(30)));
+            circuit.probe();
+            assert!(!circuit.went(ok, now));
+            assert_eq!(circuit.gate(now), Gate::ProbeOut);
+        }
+    }
+
+    #[test]
+    fn after_it_has_closed_failures_are_counted_anew_and_waits_begin_with_the_first() {
+        let now = Instant::now();
+        let mut circuit = broken(now);
+        for ok in [false, true] {
+            circuit.probe();
+            circuit.probed(Some(ok), now);
+        }
+        for _ in 0..4 {
+            assert!(!circuit.went(false, now));
+        }
+        assert!(circuit.went(false, now));
+        assert_eq!(circuit.left(now), Duration::from_secs(30));
+        assert_eq!(
+            circuit.left(now + Duration::from_secs(29)),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn the_time_it_was_open_adds_up() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut circuit = broken(now);
+        assert_eq!(circuit.open_time(at(7)), Duration::from_secs(7));
+        circuit.probe();
+        circuit.probed(Some(true), at(30));
+        for _ in 0..5 {
+            circuit.went(false, at(100));
+        }
+        assert_eq!(circuit.open_time(at(109)), Duration::from_secs(39));
+    }
+
+    #[test]
+    fn only_the_last_half_minute_and_a_thousand_outcomes_count() {
+        let now = Instant::now();
+        for (seconds, opens) in [(30, true), (31, false)] {
+            let mut circuit = Circuit::new();
+            // Ten that went well and nine that did not, in turn; one more makes it half of twenty.
+            for number in 0..19 {
+                assert!(!circuit.went(number % 2 == 0, now));
+            }
+            circuit.went(false, now + Duration::from_secs(seconds));
+            assert_eq!(circuit.is_open(), opens, "{seconds}");
+        }
+        let mut long = Circuit::new();
+        for _ in 0..3 * REMEMBERED {
+            long.went(true, now);
+        }
+        assert_eq!(long.recent.len(), REMEMBERED);
     }
 }

@@ -49,10 +49,8 @@ impl Pace {
         self.clean = self.clean.saturating_add(count);
         if self.limit < self.ceiling {
             let steps = (self.clean / CLIMB) as usize;
-            if steps > 0 {
-                self.clean %= CLIMB;
-                self.limit = (self.limit + steps).min(self.ceiling);
-            }
+            self.clean %= CLIMB;
+            self.limit = (self.limit + steps).min(self.ceiling);
         } else if self.ceiling < self.cap && self.clean >= self.patience {
             if self.probing {
                 // The last mark held for as long as this: it has been lifted.
@@ -189,8 +187,10 @@ mod tests {
     fn failures_halve_without_setting_a_mark() {
         let mut pace = Pace::new(8, 8);
         let sent = Instant::now();
-        pace.failed(sent, sent);
+        pace.failed(sent, sent + Duration::from_secs(1));
         assert_eq!(pace.limit(), 4);
+        pace.failed(sent, sent + Duration::from_secs(2));
+        assert_eq!(pace.limit(), 4, "once for those that were out together");
         pace.clean(200);
         assert_eq!(pace.limit(), 8);
     }

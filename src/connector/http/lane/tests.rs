@@ -59,6 +59,37 @@ fn throttled(seconds: u64) -> Settlement {
     }
 }
 
+fn headers<const N: usize>(pairs: [(&'static str, &'static str); N]) -> HeaderMap {
+    let pairs = pairs.into_iter().map(|(name, value)| {
+        (
+            ::http::HeaderName::from_static(name),
+            ::http::HeaderValue::from_static(value),
+        )
+    });
+    pairs.collect()
+}
+
+/// The reset of a rule ten minutes after [`rule`]'s answer, and one that is eleven minutes after it.
+const TEN_MINUTES: &str = "1772439930";
+const ELEVEN_MINUTES: &str = "1772439990";
+
+/// An answer under an hourly rule.
+fn rule(name: &'static str, limit: &'static str, reset: &'static str) -> HeaderMap {
+    headers([
+        ("date", "Mon, 02 Mar 2026 08:15:30 GMT"),
+        ("x-ratelimit-limit", limit),
+        ("x-ratelimit-reset", reset),
+        ("x-ratelimit-rule", name),
+    ])
+}
+
+/// Five failures in a row: nothing goes out for half a minute.
+async fn broken(lane: &Arc<Lane>) {
+    for _ in 0..5 {
+        permit(lane, background()).await.settle(FAILED, None);
+    }
+}
+
 /// Whether a request is admitted without any time passing.
 async fn goes_at_once(lane: &Arc<Lane>, admission: Admission) -> bool {
     timeout(Duration::ZERO, lane.admit(admission)).await.is_ok()
@@ -240,9 +271,7 @@ async fn retries_beyond_the_budget_wait_while_fresh_requests_pass() {
 #[tokio::test(start_paused = true)]
 async fn an_open_circuit_lets_one_probe_through_at_a_time() {
     let lane = lane(4, 4);
-    for _ in 0..5 {
-        permit(&lane, background()).await.settle(FAILED, None);
-    }
+    broken(&lane).await;
     let (_, reason) = lane.state().paused.expect("shut");
     assert_eq!(reason, PauseReason::CircuitOpen);
     let start = Instant::now();
@@ -263,9 +292,7 @@ async fn an_open_circuit_lets_one_probe_through_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_stays_away_ends_the_wait() {
     let lane = lane(2, 2);
-    for _ in 0..5 {
-        permit(&lane, background()).await.settle(FAILED, None);
-    }
+    broken(&lane).await;
     let start = Instant::now();
     let impatient = Admission {
         patience: Duration::from_secs(20),
@@ -292,9 +319,7 @@ async fn a_dropped_wait_or_permit_leaves_no_trace() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_dropped_makes_room_for_the_next() {
     let lane = lane(1, 1);
-    for _ in 0..5 {
-        permit(&lane, background()).await.settle(FAILED, None);
-    }
+    broken(&lane).await;
     drop(permit(&lane, background()).await);
     assert!(permit(&lane, background()).await.is_probe());
 }
@@ -302,19 +327,7 @@ async fn a_probe_that_is_dropped_makes_room_for_the_next() {
 #[tokio::test(start_paused = true)]
 async fn an_hourly_rule_is_used_up_and_never_exceeded() {
     let lane = lane(1, 1);
-    let headers: HeaderMap = [
-        ("date", "Mon, 02 Mar 2026 08:15:30 GMT"),
-        ("x-ratelimit-limit", "10"),
-        ("x-ratelimit-reset", "1772439930"), // in 600 s
-    ]
-    .into_iter()
-    .map(|(name, value)| {
-        (
-            ::http::HeaderName::from_static(name),
-            ::http::HeaderValue::from_static(value),
-        )
-    })
-    .collect();
+    let headers = rule("", "10", TEN_MINUTES);
     let start = Instant::now();
     for _ in 0..10 {
         assert_eq!(start.elapsed().as_secs(), 0);
@@ -328,19 +341,7 @@ async fn an_hourly_rule_is_used_up_and_never_exceeded() {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_a_place_goes_on_after_the_hour_when_the_last_answer_used_up_the_rule() {
     let lane = lane(1, 1);
-    let headers: HeaderMap = [
-        ("date", "Mon, 02 Mar 2026 08:15:30 GMT"),
-        ("x-ratelimit-limit", "1"),
-        ("x-ratelimit-reset", "1772439930"), // in 600 s
-    ]
-    .into_iter()
-    .map(|(name, value)| {
-        (
-            ::http::HeaderName::from_static(name),
-            ::http::HeaderValue::from_static(value),
-        )
-    })
-    .collect();
+    let headers = rule("", "1", TEN_MINUTES);
     let start = Instant::now();
     let first = permit(&lane, background()).await;
     let second = tokio::spawn({
@@ -390,4 +391,187 @@ async fn it_settles_below_what_the_service_can_take_at_once() {
     let efficiency = best.as_secs_f64() / start.elapsed().as_secs_f64();
     assert!(efficiency > 0.9, "{efficiency}");
     crate::tried("A8", 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_rule_and_each_hour_is_counted_by_itself() {
+    let lane = lane(1, 1);
+    let start = Instant::now();
+    for headers in [
+        rule("a", "3", TEN_MINUTES),
+        rule("a", "3", TEN_MINUTES),
+        rule("b", "3", TEN_MINUTES),
+        rule("b", "3", TEN_MINUTES),
+        rule("b", "3", ELEVEN_MINUTES),
+        rule("b", "3", ELEVEN_MINUTES),
+    ] {
+        permit(&lane, background()).await.settle(CLEAN, Some(&headers));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(lane.state().paused, None);
+    }
+    let third = rule("b", "3", ELEVEN_MINUTES);
+    permit(&lane, background()).await.settle(CLEAN, Some(&third));
+    let (left, _) = lane.state().paused.expect("the third of the same rule");
+    assert!(left >= Duration::from_mins(11), "{left:?}");
+    crate::tried("A7", 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_out_count_as_used_under_a_rule() {
+    let lane = lane(4, 4);
+    let headers = rule("a", "4", TEN_MINUTES);
+    let mut out = Vec::new();
+    for _ in 0..4 {
+        out.push(permit(&lane, background()).await);
+    }
+    out.remove(0).settle(CLEAN, Some(&headers));
+    assert!(lane.state().paused.is_some(), "one is used and three are out");
+    let other = self::lane(4, 4);
+    let one = permit(&other, background()).await;
+    let _two = permit(&other, background()).await;
+    one.settle(CLEAN, Some(&headers));
+    assert_eq!(other.state().paused, None, "one is used and one is out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_nearly_used_up_is_approached_more_slowly() {
+    for (share, limit) in [("0.79", 8), ("0.8", 7), ("0.99", 7), ("1.0", 4), ("1.8", 4)] {
+        let lane = lane(8, 8);
+        let headers = headers([("x-ms-throttle-limit-percentage", share)]);
+        permit(&lane, background()).await.settle(CLEAN, Some(&headers));
+        assert_eq!(lane.state().limit, limit, "{share}");
+    }
+    crate::tried("A9", 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_impatient_request_waits_for_a_place_but_not_for_a_service_that_is_away() {
+    let impatient = Admission {
+        patience: Duration::ZERO,
+        ..background()
+    };
+    let lane = lane(1, 1);
+    let held = permit(&lane, background()).await;
+    let mut waiting = std::pin::pin!(lane.admit(impatient));
+    assert!(timeout(Duration::from_mins(5), &mut waiting).await.is_err());
+    held.settle(CLEAN, None);
+    waiting.await.expect("admitted").settle(CLEAN, None);
+    broken(&lane).await;
+    let shut = lane.admit(impatient).await.err();
+    assert_eq!(shut, Some(Shut::CircuitOpen(Duration::ZERO)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_was_given_to_somebody_who_has_gone_is_free_again() {
+    let lane = lane(1, 1);
+    let held = permit(&lane, background()).await;
+    let mut gone = Box::pin(lane.admit(retry()));
+    assert!(timeout(Duration::ZERO, &mut gone).await.is_err());
+    held.settle(CLEAN, None);
+    let state = lane.state();
+    assert_eq!(
+        (state.in_flight, state.waiting, state.requests, state.retries),
+        (1, 0, 2, 1)
+    );
+    drop(gone);
+    let state = lane.state();
+    assert_eq!(
+        (state.in_flight, state.requests, state.retries),
+        (0, 1, 0),
+        "it was never sent"
+    );
+    assert!(goes_at_once(&lane, background()).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_taken_back_makes_room_for_the_next() {
+    let lane = lane(1, 1);
+    broken(&lane).await;
+    let start = Instant::now();
+    permit(&lane, background()).await.unsent();
+    let next = permit(&lane, background()).await;
+    assert!(next.is_probe());
+    assert_eq!(start.elapsed().as_secs(), 30);
+    next.settle(CLEAN, None);
+    let taken_back = permit(&lane, background()).await;
+    assert!(!taken_back.is_probe());
+    taken_back.unsent();
+    assert_eq!(
+        lane.state().paused,
+        None,
+        "an ordinary one says nothing of the circuit"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_pause_and_an_open_circuit_the_one_that_lasts_longer_is_shown() {
+    for (seconds, expected) in [(10, PauseReason::CircuitOpen), (100, PauseReason::Throttled)] {
+        let lane = lane(64, 64);
+        let late = permit(&lane, background()).await;
+        broken(&lane).await;
+        late.settle(throttled(seconds), None);
+        let (left, reason) = lane.state().paused.expect("paused");
+        assert_eq!(reason, expected);
+        assert!(left >= Duration::from_secs(30), "{left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_probe_is_out_the_lane_says_that_it_waits() {
+    let lane = lane(2, 2);
+    broken(&lane).await;
+    let probe = permit(&lane, background()).await;
+    let state = lane.state();
+    assert_eq!(state.paused, Some((Duration::ZERO, PauseReason::CircuitOpen)));
+    assert_eq!(format!("{lane:?}"), format!("{state:?}"));
+    probe.settle(CLEAN, None);
+    assert_eq!(lane.state().paused, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_behind_a_probe_goes_when_it_comes_back_well() {
+    let lane = lane(4, 4);
+    broken(&lane).await;
+    let start = Instant::now();
+    let waiting = (0..4).map(|_| async {
+        let permit = permit(&lane, background()).await;
+        let waited = start.elapsed().as_secs();
+        sleep(Duration::from_secs(1)).await;
+        permit.settle(CLEAN, None);
+        waited
+    });
+    // One at a time, because so many failures have lowered the limit.
+    assert_eq!(join_all(waiting).await, [30, 31, 32, 33]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_is_allowed_at_once_is_let_out_again_only_at_full_use() {
+    for (at_once, limit) in [(1, 2), (2, 3)] {
+        let lane = lane(2, 4);
+        for _ in 0..50 {
+            let mut out = Vec::new();
+            for _ in 0..at_once {
+                out.push(permit(&lane, background()).await);
+            }
+            // The last one settles while the others are still out.
+            out.pop().expect("one").settle(CLEAN, None);
+        }
+        assert_eq!(lane.state().limit, limit, "{at_once} at once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_behind_a_probe_that_fails_is_the_next_one() {
+    let lane = lane(4, 4);
+    broken(&lane).await;
+    let start = Instant::now();
+    let probes = (0..3).map(|_| async {
+        let probe = permit(&lane, background()).await;
+        let waited = start.elapsed().as_secs();
+        sleep(Duration::from_secs(1)).await;
+        assert!(probe.is_probe());
+        probe.settle(FAILED, None);
+        waited
+    });
+    assert_eq!(join_all(probes).await, [30, 91, 212]);
 }

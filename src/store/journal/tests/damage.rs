@@ -141,9 +141,9 @@ fn mutated(sound: &[u8], dice: &mut Dice, number: usize) -> Vec<u8> {
 #[tokio::test]
 async fn a_thousand_damaged_journals_each_end_in_one_that_can_be_written() {
     const TIMES: usize = 1_000;
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let sound = rich(folder.path()).await;
-    let place = crate::store::quick_folder();
+    let place = quick_folder();
     let journal = paths(place.path()).journal();
     let state = paths(place.path()).state();
     let mut dice = Dice(0x5eed_1234_abcd_9876);
@@ -196,7 +196,7 @@ async fn a_thousand_damaged_journals_each_end_in_one_that_can_be_written() {
 #[tokio::test]
 async fn a_journal_cut_back_to_any_earlier_moment_forgets_nothing_before_it() {
     const TIMES: usize = 200;
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let store = open(folder.path());
     let journal = store.journal();
     let run = journal.begin_run(start()).await.expect("begun");
@@ -220,7 +220,7 @@ async fn a_journal_cut_back_to_any_earlier_moment_forgets_nothing_before_it() {
         fs::read(&log).expect("readable"),
     );
     let mut dice = Dice(0xc0ff_ee00_dead_beef);
-    let place = crate::store::quick_folder();
+    let place = quick_folder();
     let state = paths(place.path()).state();
     for number in 0..TIMES {
         let length = dice.below(whole.len() + 1);
@@ -250,7 +250,7 @@ async fn a_journal_cut_back_to_any_earlier_moment_forgets_nothing_before_it() {
 #[tokio::test]
 async fn three_hundred_thousand_steps_are_written_down_in_a_moment() {
     const PEOPLE: usize = 300_000;
-    let folder = crate::store::quick_folder();
+    let folder = quick_folder();
     let store = open(folder.path());
     let people: Vec<PersonRef> = (0..1_000)
         .map(|number| PersonRef {

@@ -2,13 +2,17 @@
 
 use super::*;
 use crate::store::PastPerson;
-use crate::store::journal::{PastRun, PeopleFilter};
+use crate::store::journal::{PastPicture, PastRun, PeopleFilter};
 
 async fn all_runs(journal: &Journal, limit: usize) -> Vec<PastRun> {
     let (mut runs, mut after) = (Vec::new(), None);
     loop {
         let page = journal.past_runs(after, limit).await.expect("read");
         assert!(page.runs.len() <= limit);
+        assert!(
+            runs.is_empty() || !page.runs.is_empty(),
+            "nobody turns to an empty page"
+        );
         runs.extend(page.runs);
         after = page.next;
         if after.is_none() {
@@ -22,6 +26,10 @@ async fn all_people(store: &Store, run: &RunId, filter: &PeopleFilter, limit: us
     loop {
         let page = store.past_people(run, filter, after, limit).await.expect("read");
         assert!(page.people.len() <= limit);
+        assert!(
+            people.is_empty() || !page.people.is_empty(),
+            "nobody turns to an empty page"
+        );
         people.extend(page.people);
         after = page.next;
         if after.is_none() {
@@ -206,4 +214,227 @@ async fn a_picture_that_was_taken_back_is_none_that_a_step_brought() {
         .expect("read")
         .expect("had a step");
     assert_eq!((person.old, person.new), (None, None));
+}
+
+#[tokio::test]
+async fn people_of_a_run_are_found_by_their_names_whatever_the_capitals_and_accents() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let run = store.journal().begin_run(start()).await.expect("begun");
+    for (second, (name, upn)) in (0..).zip([
+        ("René", "r@x"),
+        ("Bob", "RENE@x"),
+        ("Cleo", "c@x"),
+        ("Irène", "i@x"),
+    ]) {
+        let called = PersonRef {
+            name: name.into(),
+            upn: upn.into(),
+            ..person(name)
+        };
+        let ended = StepRecord {
+            person: called,
+            at: at(second),
+            ..step(&run, name)
+        };
+        store.journal().step(ended).await.expect("ended");
+    }
+    for (text, expected) in [
+        ("rene", &["René", "Bob", "Irène"][..]),
+        (" RENÉ ", &["René", "Bob", "Irène"]),
+        ("cleo", &["Cleo"]),
+        ("@x", &["René", "Bob", "Cleo", "Irène"]),
+        ("nobody", &[]),
+        ("  ", &["René", "Bob", "Cleo", "Irène"]),
+    ] {
+        for limit in [1, 2, 3, 100] {
+            let filter = PeopleFilter {
+                text: text.into(),
+                outcome: None,
+            };
+            let found: Vec<String> = all_people(&store, &run, &filter, limit)
+                .await
+                .into_iter()
+                .map(|person| person.past.step.person.source.to_string())
+                .collect();
+            assert_eq!(found, expected, "{text:?}, {limit} a page");
+        }
+    }
+    // A page of nobody would never end.
+    let everybody = PeopleFilter::default();
+    let page = store.journal().past_people(&run, &everybody, None, 0).await;
+    assert_eq!(page.expect("read").people.len(), 1);
+    assert_eq!(
+        store.journal().past_runs(None, 0).await.expect("read").runs.len(),
+        1
+    );
+}
+
+/// A write of a step, at `sys_user`.
+struct Deed {
+    kind: WriteKind,
+    /// The picture it is about.
+    picture: Option<&'static str>,
+    /// The one the column named before.
+    before: Option<&'static str>,
+    answer: Answer,
+}
+
+fn done(kind: WriteKind, picture: Option<&'static str>, made: Option<&str>) -> Deed {
+    Deed {
+        kind,
+        picture,
+        before: None,
+        answer: Answer::Done(made.map(str::to_owned)),
+    }
+}
+
+fn uploads(made: &str) -> Deed {
+    done(WriteKind::Upload, None, Some(made))
+}
+
+fn removes(picture: &'static str) -> Deed {
+    done(WriteKind::Remove, Some(picture), None)
+}
+
+fn sets(before: Option<&'static str>, picture: Option<&'static str>) -> Deed {
+    Deed {
+        before,
+        ..done(WriteKind::SetColumn, picture, None)
+    }
+}
+
+impl Deed {
+    fn in_vain(self) -> Self {
+        Self {
+            answer: Answer::NotDone("refused".into()),
+            ..self
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pictures_of_a_step_are_those_that_people_saw_before_and_see_after() {
+    let (a, b, c, d) = (Some("a"), Some("b"), Some("c"), Some("d"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    let run = journal.begin_run(start()).await.expect("begun");
+    for (name, deeds, before, after) in [
+        ("nothing was written", vec![], None, None),
+        ("it was not carried out", vec![uploads("a").in_vain()], None, None),
+        (
+            "a record was made",
+            vec![done(WriteKind::CreateRecord, None, a)],
+            None,
+            None,
+        ),
+        ("a column moved on", vec![sets(a, b)], a, b),
+        ("a column was filled", vec![sets(None, b)], None, b),
+        ("a column was cleared", vec![sets(a, None)], a, None),
+        (
+            "a column moved on twice",
+            vec![sets(None, b), sets(b, c), sets(c, d).in_vain()],
+            b,
+            c,
+        ),
+        (
+            "what it named was removed",
+            vec![sets(a, b), removes("b")],
+            a,
+            None,
+        ),
+        (
+            "the upload stayed, and the column is named after it",
+            vec![uploads("c"), sets(a, b), removes("a"), removes("c").in_vain()],
+            a,
+            c,
+        ),
+    ] {
+        for deed in deeds {
+            let intent = Intent {
+                kind: deed.kind,
+                place: Place::SYS_USER,
+                picture: deed.picture.map(PictureId::new),
+                old_picture: deed.before.map(PictureId::new),
+                ..upload(&run, name)
+            };
+            let intent = journal.intend(intent).await.expect("announced");
+            journal
+                .answer(intent, at(2), deed.answer)
+                .await
+                .expect("passed on");
+        }
+        journal.step(step(&run, name)).await.expect("ended");
+        let past = journal.past_person(&run, &SourceId::new(name)).await;
+        let past = past.expect("read").expect("known");
+        let named = |picture: Option<PastPicture>| picture?.id.map(|id| id.to_string());
+        assert_eq!(named(past.old).as_deref(), before, "{name}: before");
+        assert_eq!(named(past.new).as_deref(), after, "{name}: after");
+    }
+}
+
+#[tokio::test]
+async fn steps_that_wrote_something_are_told_newest_first_by_the_order_of_their_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let journal = store.journal();
+    // The clock is put back between the runs; the last one writes nothing.
+    let mut runs = Vec::new();
+    for (second, writes) in [(300, true), (200, true), (100, true), (400, false)] {
+        let run = RunStart {
+            started: at(second),
+            ..start()
+        };
+        let run = journal.begin_run(run).await.expect("begun");
+        for name in ["ada", "bob"] {
+            if writes {
+                journal.intend(upload(&run, name)).await.expect("announced");
+            }
+            let called = PersonRef {
+                upn: format!("{name}@x.example").into(),
+                mail: Some(format!("{name}.vance@mail.example").into()),
+                user_name: Some(format!("{name}.v").into()),
+                ..person(name)
+            };
+            let ended = StepRecord {
+                at: at(second),
+                person: called,
+                ..step(&run, name)
+            };
+            journal.step(ended).await.expect("ended");
+        }
+        runs.push(run);
+    }
+    let newest_first = [runs[2].clone(), runs[1].clone(), runs[0].clone()];
+    let of = |steps: &[StepRecord]| -> Vec<RunId> { steps.iter().map(|step| step.run.clone()).collect() };
+    for name in [
+        "ada",
+        "ada-sys",
+        " ADA@x.example ",
+        "Ada.Vance@mail.example",
+        "ADA.V",
+    ] {
+        let steps = journal.steps_of(name).await.expect("read");
+        assert_eq!(of(&steps), newest_first, "{name}");
+        assert!(steps.iter().all(|step| step.person.source.as_str() == "ada"));
+    }
+    assert_eq!(
+        journal.steps_of("ADA-SYS").await.expect("read"),
+        vec![],
+        "ids are exact"
+    );
+    let people = ["bob-sys", "nobody", "ada-sys"].map(TargetId::new).to_vec();
+    let changes = journal.changes_of(people).await.expect("read");
+    assert_eq!(changes.len(), 3);
+    assert_eq!(
+        (of(&changes[0]), of(&changes[2])),
+        (newest_first.to_vec(), newest_first.to_vec())
+    );
+    assert_eq!(changes[0][0].person.source.as_str(), "bob");
+    assert_eq!(changes[1], vec![]);
+    // Looking back tells of every step, by the clock.
+    let ever = journal.past_of_person("ada").await.expect("read");
+    let ever: Vec<&RunId> = ever.iter().map(|past| &past.step.run).collect();
+    assert_eq!(ever, [&runs[3], &runs[0], &runs[1], &runs[2]]);
 }

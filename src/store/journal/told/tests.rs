@@ -396,3 +396,25 @@ fn two_sets_of_rules_agree_on_what_is_outstanding_whatever_has_happened() {
         "each kind of rest was met often: {rests:?}"
     );
 }
+
+#[test]
+fn a_run_whose_plan_was_not_written_down_is_told_of_until_it_is_answered() {
+    let begins = |run: usize, continues, steps| {
+        Entry::RunBegins(run_id(run), start(RunKind::Push, continues, None, steps), None)
+    };
+    let connection = database::in_memory(&SCHEMA).expect("opens");
+    insert(&connection, &begins(0, None, 3)).expect("begun");
+    insert(&connection, &begins(1, None, 0)).expect("begun");
+    let left = |run| left_of(&connection, &run_id(run)).expect("read").expect("known");
+    let listed = || -> Vec<RunId> {
+        let runs = cut_short(&connection).expect("read");
+        runs.into_iter().map(|left| left.record.id).collect()
+    };
+    assert!(!left(0).is_plan_known, "an older version has written it");
+    assert!(left(1).is_plan_known, "there was nothing to do");
+    assert_eq!(listed(), [run_id(0)]);
+    insert(&connection, &begins(2, Some(0), 0)).expect("begun");
+    assert!(left(0).is_plan_known, "what is left is the other run's");
+    assert_eq!(listed(), &[] as &[RunId]);
+    assert_eq!(left_of(&connection, &run_id(3)).expect("read"), None);
+}
