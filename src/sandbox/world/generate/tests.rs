@@ -319,7 +319,7 @@ fn people_who_share_a_few_faces_share_no_file() {
     let faces: HashSet<u16> = photos()
         .filter_map(|photo| match &photo.picture {
             Picture::Drawn(portrait) => Some(portrait.face()),
-            _ => None,
+            Picture::Bytes(_) => None,
         })
         .collect();
     assert_eq!(faces.len(), 8);
