@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use avatar_sync::sandbox::world::picture::Picture;
 use avatar_sync::sandbox::{Latency, SandboxOptions};
-use common::{SKETCHED, Stage};
+use common::{SMALL, Stage};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -518,7 +518,7 @@ fn doubled_records(stage: &Stage) -> usize {
 fn killing_the_program_in_the_middle_loses_no_picture_and_the_next_run_leaves_nothing_behind() {
     let stage = Stage::with(&SandboxOptions {
         users: 100,
-        drawn: SKETCHED,
+        drawn: SMALL,
         is_throttled: false,
         latency: Latency::fixed(Duration::from_millis(20)),
         ..SandboxOptions::default()

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ScopedJoinHandle;
 
 use avatar_sync::domain::photo::Sha256;
+use avatar_sync::sandbox::portraits::FACES;
 use avatar_sync::sandbox::world::generate::Drawn;
 use avatar_sync::sandbox::{Sandbox, SandboxOptions};
 use avatar_sync::store::keys::{Encryption, KeySettings, Keys};
@@ -26,8 +27,14 @@ use serde_json::Value;
 /// The key of every stage's vault: no test asks the secret store of the machine it runs on.
 pub const VAULT_KEY: &str = "5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f5ea1ed0f";
 
-/// How a crowd is drawn, in which nobody looks at a face.
-pub const SKETCHED: Drawn = Drawn { faces: 24, shrink: 6 };
+/// Everybody has a face of their own, in a small picture.
+pub const SMALL: Drawn = Drawn {
+    faces: FACES,
+    shrink: 4,
+};
+
+/// How a crowd is drawn that is listed but not pushed: whoever shares a face is suspected of having somebody else's photo.
+const SKETCHED: Drawn = Drawn { faces: 24, shrink: 6 };
 
 /// How the program of a stage keeps pictures.
 pub fn store_options() -> StoreOptions {
@@ -98,17 +105,13 @@ impl Stage {
     pub fn invented(users: usize) -> Self {
         Self::with(&SandboxOptions {
             users,
-            drawn: Drawn {
-                shrink: 4,
-                ..Drawn::default()
-            },
+            drawn: SMALL,
             is_throttled: false,
             ..SandboxOptions::default()
         })
     }
 
-    /// As many people as are wanted, who share a few faces: their pictures are drawn in a moment, and nobody's file is
-    /// anybody else's.
+    /// As many people as are wanted, who share a few faces: their pictures are drawn in a moment. For listings.
     pub fn crowd(users: usize) -> Self {
         Self::with(&SandboxOptions {
             users,

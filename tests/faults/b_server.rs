@@ -9,7 +9,7 @@ use crate::common::faults::{Scenario, rule, tried};
 use crate::common::moment::Moment;
 use crate::common::people::{company, name};
 use crate::common::replay::Replay;
-use crate::common::{Stage, side_by_side};
+use crate::common::{SMALL, Stage, side_by_side};
 use crate::everybody_shows_their_photo;
 
 const TABLES: &str = "^/api/now/table/";
@@ -185,11 +185,12 @@ fn b1_trouble_at_random_costs_time_and_nobody_their_picture() {
     tried("B1", 1);
 }
 
-/// A company of these many people invented from a seed.
+/// A company of so many people invented from a seed.
 fn invented(users: usize, seed: u64) -> Stage {
     Stage::with(&SandboxOptions {
         users,
         seed,
+        drawn: SMALL,
         is_throttled: false,
         ..SandboxOptions::default()
     })

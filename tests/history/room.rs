@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::common::Stage;
 use crate::common::faults::tried;
 use crate::common::people::company;
+use crate::common::{Stage, side_by_side};
 use crate::{Running, assert_everybody_right, at_full_speed, is_update, slow};
 
 const PEOPLE: usize = 24;
@@ -55,13 +55,13 @@ fn assert_all_announced(stage: &Stage) -> usize {
 
 #[test]
 fn j1_without_room_nothing_is_sent_and_with_room_the_run_goes_on() {
-    const TIMES: u64 = 3;
-    for time in 0..TIMES {
+    const TIMES: usize = 3;
+    side_by_side(TIMES, TIMES, |time| {
         let stage = company(PEOPLE);
         slow(&stage, 200);
         let mut running = start(&stage);
         running.until(is_update);
-        fill_up(&stage, &mut running, time * 5_000);
+        fill_up(&stage, &mut running, time as u64 * 5_000);
         // What was on its way arrives; then all is quiet.
         std::thread::sleep(Duration::from_millis(1_500));
         let writes = assert_all_announced(&stage);
@@ -79,19 +79,19 @@ fn j1_without_room_nothing_is_sent_and_with_room_the_run_goes_on() {
             "every result was written in the end"
         );
         stage.run(&["audit", "--verify"]).expect_code(0);
-    }
-    tried("J1", TIMES as usize);
+    });
+    tried("J1", TIMES);
 }
 
 #[test]
 fn j2_killed_without_room_for_its_results_the_next_start_looks_at_the_service() {
-    const TIMES: u64 = 3;
-    for time in 0..TIMES {
+    const TIMES: usize = 3;
+    side_by_side(TIMES, TIMES, |time| {
         let stage = company(PEOPLE);
         slow(&stage, 200);
         let mut running = start(&stage);
         running.until(is_update);
-        fill_up(&stage, &mut running, time * 3_000);
+        fill_up(&stage, &mut running, time as u64 * 3_000);
         std::thread::sleep(Duration::from_millis(1_000));
         assert_all_announced(&stage);
         running.kill();
@@ -100,6 +100,6 @@ fn j2_killed_without_room_for_its_results_the_next_start_looks_at_the_service() 
         assert_eq!(resumed.summary()["failed"], 0, "{resumed:?}");
         assert_everybody_right(&stage, PEOPLE);
         stage.run(&["audit", "--verify"]).expect_code(0);
-    }
-    tried("J2", TIMES as usize);
+    });
+    tried("J2", TIMES);
 }

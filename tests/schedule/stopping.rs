@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::common::people::company;
-use crate::common::{SKETCHED, Stage};
+use crate::common::{SMALL, Stage, side_by_side};
 use crate::{PATIENCE, Running, tried};
 
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(12);
 fn busy_stage() -> Stage {
     Stage::with(&SandboxOptions {
         users: 250,
-        drawn: SKETCHED,
+        drawn: SMALL,
         is_throttled: false,
         latency: Latency::fixed(Duration::from_millis(5)),
         ..SandboxOptions::default()
@@ -90,7 +90,8 @@ fn a_signal_in_a_run_finishes_what_is_under_way_and_begins_nothing_new() {
         (Signal::HUP, once),
         (Signal::TERM, repeated),
     ];
-    for (signal, arguments) in cases {
+    side_by_side(cases.len(), cases.len(), |case| {
+        let (signal, arguments) = cases[case];
         let stage = busy_stage();
         let before = avatars(&stage);
         // Few at a time, so that there is a rest.
@@ -126,7 +127,7 @@ fn a_signal_in_a_run_finishes_what_is_under_way_and_begins_nothing_new() {
             next.summary()["updated"].as_u64() >= Some(1),
             "the rest was not reached before"
         );
-    }
+    });
     tried("I5", cases.len());
 }
 

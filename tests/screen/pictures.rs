@@ -184,7 +184,7 @@ fn without_pictures_the_screen_has_the_same_words() {
     let stage = stage_of(&people);
     let terminal = setup(&stage, Kind::Kitty).start(crate::support::PROGRAM, &["--no-images"]);
     terminal.wait_for("Ada and why", |screen| {
-        is_at(screen, "Ada Byron") && screen.shows("360x360 PNG") && screen.shows("different pictures")
+        is_at(screen, "Ada Byron") && screen.shows("180x180 PNG") && screen.shows("different pictures")
     });
     terminal.wait_quiet();
     assert!(terminal.pictures().is_empty(), "{terminal:?}");

@@ -116,7 +116,7 @@ fn opened_with(change: impl Fn(Setup) -> Setup, arguments: &[&str]) -> Terminal 
     let stage = stage_of(&people);
     let terminal = change(setup(&stage, Kind::Plain)).start(crate::support::PROGRAM, arguments);
     terminal.wait_for_text("Dora Small");
-    terminal.wait_for_text("360");
+    terminal.wait_for_text("180x180");
     terminal.wait_quiet();
     terminal.type_keys("j ?");
     terminal.wait_for_text("Keys");

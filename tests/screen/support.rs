@@ -61,10 +61,10 @@ pub fn four() -> Vec<Person> {
         target: portrait(number + 100, target.0, target.1),
     };
     vec![
-        person("Ada Byron", 1, (360, 360), (240, 240)),
-        person("Ben Tall", 2, (240, 360), (240, 240)),
-        person("Cleo Wide", 3, (360, 270), (120, 180)),
-        person("Dora Small", 4, (360, 360), (48, 48)),
+        person("Ada Byron", 1, (180, 180), (120, 120)),
+        person("Ben Tall", 2, (120, 180), (120, 120)),
+        person("Cleo Wide", 3, (180, 135), (60, 90)),
+        person("Dora Small", 4, (180, 180), (48, 48)),
     ]
 }
 
