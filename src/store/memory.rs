@@ -7,6 +7,8 @@ mod encoding;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -75,10 +77,26 @@ pub struct UnhashedPicture {
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A handle to the memory; clones share one thread.
+/// A handle to the memory; clones share one thread. The last to be dropped waits until the database is closed.
 #[derive(Clone)]
 pub struct Memory {
+    worker: Arc<Worker>,
+}
+
+struct Worker {
+    /// Goes first: without it the thread does what is left, and ends.
     jobs: mpsc::Sender<Job>,
+    _thread: Thread,
+}
+
+/// The thread that has the database. Whoever drops it waits for its end.
+struct Thread(Option<JoinHandle<()>>);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // A panic there has been answered with `Closed` to everybody who asked since.
+        drop(self.0.take().map(JoinHandle::join));
+    }
 }
 
 /// Its name in the cache folder.
@@ -112,7 +130,7 @@ impl Memory {
         });
         connection.set_prepared_statement_cache_capacity(32);
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("memory".into())
             .spawn(move || {
                 while let Some(job) = waiting.blocking_recv() {
@@ -120,7 +138,13 @@ impl Memory {
                 }
             })
             .expect("the operating system starts a thread");
-        Self { jobs }
+        let worker = Worker {
+            jobs,
+            _thread: Thread(Some(thread)),
+        };
+        Self {
+            worker: Arc::new(worker),
+        }
     }
 
     /// What is remembered about these people's photos of this size, as the rules of today would prepare them; whoever is
@@ -314,7 +338,7 @@ impl Memory {
             // Whoever asked may have gone meanwhile.
             drop(answer.send(work(connection)));
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        self.worker.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered
             .await
             .map_err(|_| StoreError::Closed)?
