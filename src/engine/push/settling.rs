@@ -48,15 +48,11 @@ impl Pushing {
                     .iter()
                     .any(|kept| Some(&kept.stored.id) == write.intent.picture.as_ref())
         });
-        let ended = if has_removed {
-            self.roll_forward(&mut work, person, chain).await?
+        if has_removed {
+            self.roll_forward(&mut work, person, chain).await
         } else {
-            self.roll_back(&mut work, person, chain).await?
-        };
-        Ok(Ended {
-            settled: work.open == 0,
-            ..ended
-        })
+            self.roll_back(&mut work, person, chain).await
+        }
     }
 
     async fn roll_forward(
