@@ -147,6 +147,11 @@ fn or_later(halt: Halt) -> Result<Ended, RecoverError> {
     match halt {
         Halt::Connector(error) => Err(error.into()),
         Halt::Storage(error) => Err(error.into()),
+        // What was to be set back is as it was.
+        unanswered @ Halt::Unanswered(_) => Ok(Ended {
+            settled: false,
+            ..Ended::of(unanswered)
+        }),
         halt => Ok(Ended::of(halt)),
     }
 }

@@ -288,6 +288,22 @@ async fn a_further_turn_that_cannot_even_look_leaves_the_one_after_it_where_it_w
     scene.assert_in_order(&new());
 }
 
+#[tokio::test]
+async fn a_further_turn_goes_on_with_the_profile_that_the_one_before_it_has_created() {
+    let scene = without_a_profile();
+    scene.target.promise("ada", &[new()]);
+    let step = scene.plan(Change::Replace).steps.remove(0);
+    let pushing = scene.pushing(&RunControl::new());
+    scene.world.fail("target.upload", 1, ErrorKind::Unavailable);
+    let first = pushing.step(&step, None, Turn::take(&pushing.slots).await).await;
+    assert_eq!(first.outcome, Outcome::Failed, "{}", first.detail);
+    let turn = Turn::take(&pushing.slots).await;
+    let second = pushing.step(&step, Some(first), turn).await;
+    assert_eq!(second.outcome, Outcome::Updated, "{}", second.detail);
+    assert_eq!(scene.count("create_record"), 1);
+    scene.assert_in_order(&new());
+}
+
 #[test]
 fn what_stops_a_run_is_told_with_what_to_do_where_that_is_known() {
     let stop = |hint: Option<&str>| {
