@@ -177,7 +177,7 @@ impl Pushing {
         let created: Vec<&WriteRecord> = person
             .writes
             .iter()
-            .filter(|write| write.intent.kind == WriteKind::CreateRecord && write.may_be_done())
+            .filter(|write| write.intent.kind == WriteKind::CreateRecord)
             .collect();
         if created.is_empty() {
             return Ok(0);

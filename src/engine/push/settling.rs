@@ -48,15 +48,11 @@ impl Pushing {
                     .iter()
                     .any(|kept| Some(&kept.stored.id) == write.intent.picture.as_ref())
         });
-        let ended = if has_removed {
-            self.roll_forward(&mut work, person, chain).await?
+        if has_removed {
+            self.roll_forward(&mut work, person, chain).await
         } else {
-            self.roll_back(&mut work, person, chain).await?
-        };
-        Ok(Ended {
-            settled: work.open == 0,
-            ..ended
-        })
+            self.roll_back(&mut work, person, chain).await
+        }
     }
 
     async fn roll_forward(
@@ -151,6 +147,11 @@ fn or_later(halt: Halt) -> Result<Ended, RecoverError> {
     match halt {
         Halt::Connector(error) => Err(error.into()),
         Halt::Storage(error) => Err(error.into()),
+        // What was to be set back is as it was.
+        unanswered @ Halt::Unanswered(_) => Ok(Ended {
+            settled: false,
+            ..Ended::of(unanswered)
+        }),
         halt => Ok(Ended::of(halt)),
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::photo::{Place, Scan, Sha256};
+use crate::domain::run::StopReason;
 
 const PROFILE: Place = Place::LIVE_PROFILE;
 const USER: Place = Place::SYS_USER;
@@ -95,6 +96,16 @@ fn what_the_turn_itself_has_left_is_explained() {
     ] {
         assert_eq!(trace.explains(&now), Some(now.stamp()), "{what}");
     }
+}
+
+#[test]
+fn the_only_record_is_explained_as_long_as_it_is_there() {
+    let trace = Trace {
+        before: chain(&[record(USER, "u", Column::Empty, &[])]),
+        ..push()
+    };
+    assert!(trace.explains(&trace.before).is_some());
+    assert_eq!(trace.explains(&chain(&[])), None);
 }
 
 #[test]
@@ -261,16 +272,28 @@ fn the_later_turn_tells_how_it_ended_but_forgets_nothing() {
     let there =
         ended(Outcome::Unchanged, true, None).after(Some(ended(Outcome::Failed, false, Some(traced()))));
     assert_eq!((there.outcome, there.settled), (Outcome::Updated, true));
+    assert_eq!(there.detail, "stored by an earlier turn of this run");
     // Nothing was written before somebody else brought the same picture.
     let theirs =
         ended(Outcome::Unchanged, true, None).after(Some(ended(Outcome::Failed, true, Some(Again::AsFound))));
     assert_eq!(theirs.outcome, Outcome::Unchanged);
+    let theirs =
+        ended(Outcome::Unchanged, true, None).after(Some(ended(Outcome::Failed, true, Some(traced()))));
+    assert_eq!(theirs.outcome, Outcome::Unchanged, "all was taken back before");
 
     // Displayed by the first turn; that the second could not clear up takes nothing back.
-    let displayed = ended(Outcome::ChangedMeanwhile, true, None).after(Some(ended(
-        Outcome::Updated,
-        false,
-        Some(traced()),
-    )));
+    let stop = || Some(StopReason::Cancelled);
+    let later = Ended {
+        stop: stop(),
+        stalls: stop(),
+        ..ended(Outcome::ChangedMeanwhile, true, None)
+    };
+    let displayed = later.after(Some(ended(Outcome::Updated, false, Some(traced()))));
     assert_eq!((displayed.outcome, displayed.settled), (Outcome::Updated, false));
+    assert_eq!(
+        (displayed.stop, displayed.stalls),
+        (stop(), stop()),
+        "the run stops"
+    );
+    assert!(displayed.again.is_some(), "from where the first one left it");
 }

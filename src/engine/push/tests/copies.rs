@@ -91,6 +91,21 @@ async fn what_a_row_that_stays_holds_is_not_stored_a_second_time() {
 }
 
 #[tokio::test]
+async fn an_attachment_that_somebody_keeps_with_the_same_bytes_is_no_copy_in_the_platforms_form() {
+    let scene = Scene::of(ada_of_the_article().stored(USER, old()).plain());
+    scene
+        .world
+        .alter_newest(|row| row.file_name = "badge application.png".into());
+    scene.target.promise("ada", &[old()]);
+    let told = scene.clean().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert_eq!(scene.count("store_as"), 2);
+    let rows = scene.world.rows("ada", USER);
+    assert_eq!(rows.len(), 2, "theirs stays beside ours");
+    assert_eq!(scene.column(USER), Column::Names(rows[1].id.clone()));
+}
+
+#[tokio::test]
 async fn a_row_of_the_same_size_is_not_taken_for_the_same_picture() {
     let scene = Scene::of(person("ada").stored(PROFILE, old()).stored(PROFILE, picture(5)));
     let (stays, size) = (Some(Sha256::of(&old())), picture(5).len() as u64);

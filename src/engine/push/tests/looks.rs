@@ -296,6 +296,27 @@ fn of_rows_with_the_same_bytes_all_who_look_choose_the_same_one() {
     );
 }
 
+#[test]
+fn ours_is_known_by_its_id_where_listings_state_no_hashes() {
+    let world = with_old_pictures();
+    let mut work = stored(&world, &BOTH);
+    world.alter_all(|row| row.sha256 = None);
+    assert_eq!(look(&mut work, &world.chain("ada")), Look::Ready);
+
+    let world = world_of(ada_with_photo().profiles(1));
+    let mut work = finished(&world, &[PROFILE]);
+    world.alter_all(|row| row.sha256 = None);
+    assert_eq!(judged(&world, &work), Settled::Good);
+
+    // The one that counts is somebody else's.
+    let ours = work.places[0].picture.clone().expect("stored");
+    let theirs = world.store_at("ada", PROFILE, new());
+    work.places[0].picture = Some(theirs);
+    world.point_column("ada", PROFILE, work.places[0].picture.as_ref());
+    assert_eq!(work.places[0].uploaded, [ours]);
+    assert_eq!(look(&mut work, &world.chain("ada")), Look::Ready);
+}
+
 /// The same push, that has stored `ours` while somebody stored `theirs`.
 fn stored_by_two(world: &World, ours: &PictureId, theirs: &PictureId) -> Work {
     let mut work = prepared(world, &[PROFILE]);

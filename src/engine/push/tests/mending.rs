@@ -174,6 +174,8 @@ async fn a_first_picture_that_may_not_be_removed_is_said_to_be_displayed_still()
     );
     assert_eq!(scene.world.shown("ada"), Some(new()));
     assert_eq!(scene.count("store_as"), 0, "nothing is put back that was to go");
+    let left = scene.world.chain("ada").stamp();
+    assert_eq!(scene.last_step(&told).await.after, Some(left));
 }
 
 #[tokio::test]

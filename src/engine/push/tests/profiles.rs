@@ -348,3 +348,60 @@ async fn who_is_gone_when_a_second_profile_is_looked_for_has_none() {
     assert!(!sentences[0].contains("a second record"), "{sentences:?}");
     scene.nobody_is_unfinished().await;
 }
+
+/// A program that died right after it had created a profile; another one has created one at the same moment.
+async fn dead_with_two_profiles(other: When) -> Scene {
+    let calls = {
+        let scene = without_a_profile();
+        scene.push().await;
+        scene.target.calls()
+    };
+    let creation = calls.iter().position(|call| *call == "create_record");
+    let mut scene = without_a_profile();
+    scene
+        .target
+        .on(other, "create_record", 1, |world| world.create_profile("ada"));
+    scene.target.die_at(creation.expect("one") + 2, When::Before);
+    let engine = scene.engine();
+    scene.die(&engine, scene.plan(Change::Replace)).await;
+    drop(engine);
+    scene.restart().await;
+    scene.target.live();
+    assert_eq!(scene.world.chain("ada").records.len(), 3);
+    scene
+}
+
+#[tokio::test]
+async fn a_dead_programs_second_profile_that_somebody_has_used_since_stays() {
+    let stores = |world: &World| {
+        world.store_in_last_profile("ada", picture(3));
+    };
+    let names = |world: &World| {
+        let named = world.rows("ada", USER).remove(0).id;
+        world.point_last_profile("ada", &named);
+    };
+    let hands: [&dyn Fn(&World); 2] = [&stores, &names];
+    for uses in hands {
+        let scene = dead_with_two_profiles(When::Before).await;
+        uses(&scene.world);
+        let used = scene.world.chain("ada");
+        scene.engine().recover().await.expect("settled");
+        let left = scene.world.chain("ada");
+        assert_eq!(left.records.len(), 3);
+        for record in used.records.iter().filter(|record| record.place == PROFILE) {
+            let after = left.records.iter().find(|after| after.id == record.id);
+            let column = after.map(|after| &after.column);
+            assert_eq!(column, Some(&record.column));
+        }
+        assert!(!scene.target.calls().contains(&"withdraw_record"));
+    }
+}
+
+#[tokio::test]
+async fn a_second_profile_that_another_program_has_created_is_not_a_dead_programs_to_take_back() {
+    let scene = dead_with_two_profiles(When::After).await;
+    scene.engine().recover().await.expect("settled");
+    scene.nobody_is_unfinished().await;
+    assert_eq!(scene.world.chain("ada").records.len(), 3);
+    assert!(!scene.target.calls().contains(&"withdraw_record"));
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::run::StopReason;
+use crate::engine::push::Turn;
 
 /// Ada without a photo any more, as the article left her.
 fn ada_without_photo(places: &[Place]) -> Scene {
@@ -99,4 +100,19 @@ async fn a_sign_in_that_is_refused_while_an_avatar_is_removed_stops_the_run() {
         assert!(matches!(told.report.stopped, Some(StopReason::Refused { .. })));
         assert!(scene.last_step(&told).await.settled, "a smaller removal is left");
     }
+}
+
+#[tokio::test]
+async fn a_removal_that_the_network_interrupts_goes_on_in_a_further_turn() {
+    let scene = Scene::of(person("ada").stored(PROFILE, old()).stored(USER, old()));
+    let step = scene.plan(Change::Remove).steps.remove(0);
+    let pushing = scene.pushing(&RunControl::new());
+    scene.world.fail("target.remove", 2, ErrorKind::Unavailable);
+    let first = pushing.step(&step, None, Turn::take(&pushing.slots).await).await;
+    assert_eq!(first.outcome, Outcome::Failed, "{}", first.detail);
+    assert!(!first.is_own_failure());
+    let turn = Turn::take(&pushing.slots).await;
+    let second = pushing.step(&step, Some(first), turn).await;
+    assert_eq!(second.outcome, Outcome::Removed, "{}", second.detail);
+    assert_eq!(scene.world.shown("ada"), None);
 }

@@ -211,3 +211,46 @@ async fn whichever_call_fails_while_a_second_profile_is_taken_back_nothing_is_lo
     whichever_call_of_a_start_fails(async || dead_with_a_profile_too_many(new()).await).await;
     whichever_call_of_a_start_fails(async || dead_with_a_profile_too_many(picture(3)).await).await;
 }
+
+#[tokio::test]
+async fn of_a_cleaning_that_had_stored_nothing_yet_it_is_said_that_nothing_is_left() {
+    let mut scene = Scene::of(ada_of_the_article());
+    let plan = scene.cleaning().await;
+    let first = {
+        let whole = Scene::of(ada_of_the_article());
+        let plan = whole.cleaning().await;
+        whole.target.die_at(0, When::Before);
+        whole.tidy(plan).await;
+        let calls = whole.target.calls();
+        calls.iter().position(|call| *call == "store_as").expect("two") + 1
+    };
+    scene.target.die_at(first, When::Before);
+    let engine = scene.engine();
+    scene.dies_while(&engine, plan).await;
+    drop(engine);
+    scene.restart().await;
+    scene.target.live();
+    let writes = scene.target.writes();
+    let sentences = scene.engine().recover().await.expect("settled");
+    assert!(
+        sentences[0].ends_with("nothing of it was left behind"),
+        "{sentences:?}"
+    );
+    assert_eq!(scene.target.writes(), writes);
+    scene.nobody_is_unfinished().await;
+}
+
+#[tokio::test]
+async fn a_column_that_is_not_set_back_because_no_answer_comes_is_set_back_by_the_start_after() {
+    let scene = killed_after(ada_of_the_article, "set_column", 2).await;
+    scene.target.promise("ada", &[]);
+    scene
+        .world
+        .fail("target.set_column", 0, ErrorKind::OutcomeUnknown);
+    drop(scene.engine().recover().await);
+    scene.one_is_unfinished().await;
+    scene.world.heal();
+    scene.settle().await;
+    assert!(scene.hashes(USER).is_empty(), "the copies are taken back");
+    assert_eq!(scene.world.shown("ada"), Some(old()));
+}

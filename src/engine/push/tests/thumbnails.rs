@@ -98,3 +98,13 @@ async fn a_repair_stops_where_the_sign_in_is_refused_while_thumbnails_are_looked
     assert!(told.report.stopped.is_some());
     assert_eq!(scene.target.writes(), 0);
 }
+
+#[tokio::test]
+async fn the_thumbnail_at_the_only_record_that_is_written_is_mended() {
+    let scene = Scene::writing(ada_with_photo().stored(USER, new()), &[USER]);
+    scene.world.make_thumbnail("ada", USER, old());
+    let told = scene.repair().await;
+    assert_eq!(told.outcome, Outcome::Updated, "{}", told.detail);
+    assert_eq!(scene.world.copies_of(&old()), 0);
+    assert_eq!(scene.world.shown("ada"), Some(new()));
+}

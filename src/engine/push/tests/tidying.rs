@@ -405,6 +405,23 @@ async fn a_first_picture_is_taken_back_to_none() {
 }
 
 #[tokio::test]
+async fn of_a_first_picture_that_is_taken_back_what_is_displayed_goes_last() {
+    let scene = Scene::of(ada_with_photo());
+    scene.carry_out(scene.plan(Change::Add)).await;
+    let shown = scene.world.rows("ada", PROFILE).remove(0).id;
+    let undone = scene.undo("ADA@x.example").await;
+    let writes = scene.store().journal().writes(&undone.report.run).await;
+    let removed: Vec<_> = writes
+        .expect("readable")
+        .into_iter()
+        .filter(|write| write.intent.kind == WriteKind::Remove)
+        .map(|write| write.intent.picture)
+        .collect();
+    assert_eq!(removed.len(), 2);
+    assert_eq!(removed[1], Some(shown));
+}
+
+#[tokio::test]
 async fn a_removed_avatar_comes_back() {
     let scene = Scene::of(
         person("ada")

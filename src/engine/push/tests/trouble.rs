@@ -192,9 +192,14 @@ async fn an_old_picture_that_cannot_be_copied_stays() {
     lying
         .world
         .alter_all(|row| row.sha256 = Some(Sha256::of(b"another")));
-    for scene in [unreadable, quarantined, lying] {
+    for (scene, why) in [
+        (unreadable, "could not do target.download"),
+        (quarantined, "is quarantined by the virus scan"),
+        (lying, "was not served as it was stored"),
+    ] {
         let told = scene.push().await;
         assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+        assert!(told.detail.contains(why), "{}", told.detail);
         assert_eq!(scene.target.writes(), 0);
     }
 }

@@ -9,9 +9,10 @@ use crate::connector::ConnectorError;
 use crate::domain::ids::RunId;
 use crate::domain::photo::Scan;
 use crate::domain::run::StopReason;
+use crate::engine::fakes::{blank, cut_off, heavy_picture, placeholder};
 use crate::engine::memory::Lesson;
 use crate::engine::push::ending::Halt;
-use crate::engine::push::{Ended, Pace, Pushing, Turn};
+use crate::engine::push::{Ended, Guard, Pace, Pushing, Turn};
 
 impl Scene {
     pub(super) fn pushing(&self, control: &RunControl) -> Pushing {
@@ -118,6 +119,47 @@ async fn what_was_seen_of_the_photo_is_handed_back_whether_or_not_anything_was_w
 }
 
 #[tokio::test]
+async fn the_smaller_picture_that_is_stored_instead_of_the_photo_is_handed_back_too() {
+    let heavy = heavy_picture(1);
+    let limit = heavy.len() as u64 / 2;
+    for (photo, is_too_large) in [(new(), false), (heavy, true)] {
+        let scene = Scene::of(person("ada").photo(photo.clone()));
+        if is_too_large {
+            scene
+                .world
+                .fail("target.upload", 1, ErrorKind::TooLarge { limit });
+        }
+        let Some(Lesson::Source { content, .. }) = scene.ended().await.lesson else {
+            panic!("something was learnt");
+        };
+        let shown = Sha256::of(&scene.world.shown("ada").expect("a picture"));
+        assert_eq!(content.prepared, is_too_large.then_some(shown));
+        assert_eq!(shown == Sha256::of(&photo), !is_too_large);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_photo_is_handed_back_so_that_it_is_not_fetched_every_night() {
+    for (photo, outcome) in [
+        (placeholder(), Outcome::NoPhoto),
+        (cut_off(1), Outcome::Skipped),
+        (blank(), Outcome::Skipped),
+    ] {
+        let scene = Scene::of(person("ada").photo(photo));
+        let mut pushing = scene.pushing(&RunControl::new());
+        pushing.guard = Some(Guard::default());
+        let mut turn = Turn::take(&pushing.slots).await;
+        let ended = pushing.push(&ada(), Change::Add, None, &mut turn).await;
+        assert_eq!(ended.outcome, outcome, "{}", ended.detail);
+        let Some(Lesson::Source { person, etag, .. }) = ended.lesson else {
+            panic!("nothing was learnt: {}", ended.detail);
+        };
+        assert_eq!(person, ada().source);
+        assert!(etag.is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_rule_that_undoes_every_push_is_told_with_what_to_look_for() {
     let scene = Scene::of(ada_with_old_picture());
     let mut deletions = 0;
@@ -182,7 +224,26 @@ async fn what_is_to_do_with_the_person_is_told_from_what_is_passing() {
         assert_eq!(ended.is_own_failure(), is_own, "{kind:?}");
         assert_eq!(ended.stop.is_some(), stops, "{kind:?}");
         assert_eq!(ended.denied.as_deref(), denied, "{kind:?}");
+        assert_eq!(ended.stalls.is_some(), kind == ErrorKind::Throttled, "{kind:?}");
         assert_eq!(ended.hint.as_deref(), Some("see the manual"), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn that_no_answer_comes_or_that_the_disk_is_full_says_nothing_about_the_person() {
+    let unanswered = Scene::of(ada_with_photo());
+    unanswered
+        .world
+        .fail("target.upload", 0, ErrorKind::OutcomeUnknown);
+    let full = Scene::of(ada_with_old_picture());
+    let vault = full.paths.vault();
+    std::fs::remove_dir_all(&vault).expect("removable");
+    std::fs::write(&vault, "in the way").expect("writable");
+    for (scene, stops) in [(unanswered, false), (full, true)] {
+        let ended = scene.ended().await;
+        assert_eq!(ended.outcome, Outcome::Failed, "{}", ended.detail);
+        assert!(!ended.is_own_failure(), "{}", ended.detail);
+        assert_eq!(ended.stop.is_some(), stops, "{}", ended.detail);
     }
 }
 
@@ -224,6 +285,22 @@ async fn a_further_turn_that_cannot_even_look_leaves_the_one_after_it_where_it_w
     );
     let third = pushing.step(&step, Some(second), turn().await).await;
     assert_eq!(third.outcome, Outcome::Updated, "{}", third.detail);
+    scene.assert_in_order(&new());
+}
+
+#[tokio::test]
+async fn a_further_turn_goes_on_with_the_profile_that_the_one_before_it_has_created() {
+    let scene = without_a_profile();
+    scene.target.promise("ada", &[new()]);
+    let step = scene.plan(Change::Replace).steps.remove(0);
+    let pushing = scene.pushing(&RunControl::new());
+    scene.world.fail("target.upload", 1, ErrorKind::Unavailable);
+    let first = pushing.step(&step, None, Turn::take(&pushing.slots).await).await;
+    assert_eq!(first.outcome, Outcome::Failed, "{}", first.detail);
+    let turn = Turn::take(&pushing.slots).await;
+    let second = pushing.step(&step, Some(first), turn).await;
+    assert_eq!(second.outcome, Outcome::Updated, "{}", second.detail);
+    assert_eq!(scene.count("create_record"), 1);
     scene.assert_in_order(&new());
 }
 

@@ -231,3 +231,14 @@ async fn what_a_step_stored_is_told_by_its_answer_or_by_bytes_that_were_sent_wit
     scene.world.alter_all(|row| row.sha256 = None);
     assert_eq!(ours(&writes), Vec::<PictureId>::new(), "no hash says nothing");
 }
+
+#[tokio::test]
+async fn a_straggler_at_the_only_record_that_is_written_is_taken_back() {
+    let scene = Scene::writing(ada_with_photo().stored(USER, old()), &[USER]);
+    scene.world.lose_answer("target.upload", 1);
+    scene.world.fail("target.chains", 2, ErrorKind::Unavailable);
+    let told = scene.push().await;
+    assert_eq!(told.outcome, Outcome::Failed, "{}", told.detail);
+    assert_eq!(scene.hashes(USER), [Some(Sha256::of(&old()))]);
+    scene.nobody_is_unfinished().await;
+}
