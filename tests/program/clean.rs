@@ -1,7 +1,7 @@
 //! Clearing litter away and taking runs back with the real binary, on a world that the well-known article's script has
 //! run over for months. What people see is proved by replaying every write that ServiceNow has carried out.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,6 +1,6 @@
 //! Brakes, as an administrator meets them: limits, failing runs, people who keep failing, removals that wait.
 
-mod common;
+use crate::common;
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! What the command line says and how it ends when something is wrong, and what scripts rely on when nothing is.
 
-mod common;
+use crate::common;
 
 use common::{Stage, bare_command, finish};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Whole runs of the real binary against the sandbox, proved by what the sandbox says it holds.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::Stdio;

@@ -1,6 +1,6 @@
 //! What `explain` says about the pictures of a practice world, asserted against what was put into that world.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What stays on this machine: sealed, for so long, and gone when somebody asks (`reliability.md` 8.10).
 
-mod common;
+use crate::common;
 
 use std::path::{Path, PathBuf};
 

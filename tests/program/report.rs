@@ -1,7 +1,7 @@
 //! Reports as the programs see them that open them: a browser, a spreadsheet, a script. Each is read back and compared
 //! with the practice world it is about.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

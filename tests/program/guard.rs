@@ -1,6 +1,6 @@
 //! The wrong-face guard on invented tenants: who is suspected, what waits, and what a confirmation does.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
