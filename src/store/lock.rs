@@ -111,7 +111,7 @@ impl fmt::Display for Holder {
 
 /// The lock, for as long as it lives.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
     holder_path: PathBuf,
 }
 
@@ -143,10 +143,7 @@ impl Lock {
         });
         let holder = serde_json::to_vec(&Holder::this_process()).expect("plain strings and numbers");
         files::write_whole(&holder_path, &holder)?;
-        let lock = Self {
-            _file: file,
-            holder_path,
-        };
+        let lock = Self { file, holder_path };
         Ok((lock, left_over))
     }
 }
@@ -155,6 +152,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // If it stays, the next start only says that this run did not end properly.
         let _ = std::fs::remove_file(&self.holder_path);
+        // Closing alone does not let go while a process that was started this instant still has a copy of the handle.
+        let _ = self.file.unlock();
     }
 }
 
@@ -198,6 +197,16 @@ pub fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_was_let_go_is_free_although_somebody_has_a_copy_of_the_handle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (lock, _) = Lock::take(folder.path(), false).expect("free");
+        let copy = lock.file.try_clone().expect("one more handle");
+        drop(lock);
+        Lock::take(folder.path(), false).expect("free again");
+        drop(copy);
+    }
 
     #[test]
     fn a_second_writer_is_told_who_the_first_one_is() {
